@@ -1,0 +1,1 @@
+"""The AcruxLab ChatRoom plugin: what it registers."""

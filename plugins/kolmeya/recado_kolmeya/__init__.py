@@ -1,0 +1,1 @@
+"""The Kolmeya plugin: what it registers."""

@@ -1,0 +1,1 @@
+"""The Twilio-shaped plugin that the tutorial explains: what it registers."""
