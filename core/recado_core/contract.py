@@ -1,0 +1,339 @@
+"""What the objects that a plugin registers must be able to do."""
+
+import argparse
+import hmac
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Protocol
+
+import httpx
+import msgspec
+
+from recado_core.http import WebhookReply, WebhookRequest
+from recado_core.messages import (
+    Category,
+    Event,
+    Media,
+    OutboundBatch,
+    OutboundMessage,
+    SendResult,
+    StatusUpdate,
+    Value,
+    WebhookItem,
+)
+from recado_core.segments import Segments
+
+# ---------------------------------------------------------------- settings
+
+
+class Secret:
+    """A setting that never shows itself: its text comes out of ``reveal`` alone."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the secret's text; never log it, never put it into an error."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(
+            self._text.encode(), other._text.encode()
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+def decode_setting(kind: type, value: object) -> object:
+    """Make a ``Secret`` of a setting's text: a msgspec ``dec_hook``."""
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise NotImplementedError(f"settings can't hold {kind.__name__}")
+
+
+# ---------------------------------------------------------------- channels
+
+
+class Channel(Protocol):
+    """A medium: what an address looks like in it, and what it can carry."""
+
+    id: str
+
+    def normalise_address(self, address: str, region: str) -> str:
+        """Return the address of a person in its one form, or raise ``AddressError``.
+
+        Args:
+            address: As the client wrote it.
+            region: Two-letter code of the country in which a national number is read.
+        """
+        ...
+
+    def normalise_sender_id(self, sender_id: str, region: str) -> str:
+        """Return the sender ID in its one form, or raise ``AddressError``."""
+        ...
+
+    def check_content(self, text: str, media: Sequence[Media]) -> None:
+        """Raise ``ContentError`` when the channel can't carry this."""
+        ...
+
+    def count_segments(self, text: str) -> Segments:
+        """Return in how many parts the text travels, the unit of price."""
+        ...
+
+
+# ---------------------------------------------------------------- providers
+
+
+class Capabilities(Value):
+    """What a provider can do; the engine calls nothing that is not declared here.
+
+    ``max_batch`` is in messages a call, ``concurrency`` in calls at once, ``rate`` in calls
+    (``"500/60s"``); an account's settings may lower them. ``lookup_settles`` is how many seconds
+    after a call ``lookup`` can be believed when it does not find the batch.
+    """
+
+    max_batch: int = 1
+    concurrency: int = 4
+    rate: str | None = None
+    delivery_receipts: bool = True
+    inbound: bool = True
+    media: bool = False
+    lookup: bool = False
+    lookup_settles: float = 30.0
+    poll_statuses: bool = False
+    balance: bool = False
+    verify_credentials: bool = False
+
+
+class LookupResult(Value):
+    """What the vendor knows of a batch: ``found`` false means that it never took it."""
+
+    found: bool
+    results: tuple[SendResult, ...] = ()
+
+
+class Provider(Protocol):
+    """Carries MT messages to one vendor for one account.
+
+    ``send`` is all that a provider must do. What else it offers is declared in its type's
+    ``Capabilities``, and is one of the ``Supports...`` protocols below.
+    """
+
+    async def send(self, batch: OutboundBatch) -> list[SendResult]:
+        """Hand over 1 to ``max_batch`` messages in one call; return one result for each.
+
+        Raises:
+            TransientSendError: None was taken, and the same batch may be taken later.
+            PermanentSendError: None was taken, and the same batch never will be.
+            AccountError: None was taken, nor will any other be until a person acts.
+            InDoubtError: The batch went out and no usable answer came back.
+        """
+        ...
+
+
+class SupportsLookup(Protocol):
+    """A provider that can be asked whether it took a batch (``Capabilities.lookup``)."""
+
+    async def lookup(self, batch: OutboundBatch) -> LookupResult:
+        """Ask by ``batch.reference``; raise a ``SendError`` when the vendor can't be asked now."""
+        ...
+
+
+class SupportsPollStatuses(Protocol):
+    """A provider that can be asked for DLRs (``Capabilities.poll_statuses``)."""
+
+    async def poll_statuses(self, batch_reference: str) -> list[StatusUpdate]:
+        """Return what the vendor knows now of the messages of one batch."""
+        ...
+
+
+class SupportsBalance(Protocol):
+    """A provider that tells the account's balance (``Capabilities.balance``)."""
+
+    async def balance(self) -> Decimal:
+        """Return the balance in the account's currency."""
+        ...
+
+
+class SupportsVerifyCredentials(Protocol):
+    """A provider that can check its credentials (``Capabilities.verify_credentials``)."""
+
+    async def verify_credentials(self) -> str:
+        """Return a line for the operator, or raise ``AccountError``; sends nothing."""
+        ...
+
+
+class WebhookReceiver(Protocol):
+    """Reads one vendor's webhooks for one account; no I/O, no state."""
+
+    reply: WebhookReply
+
+    def authenticate(self, request: WebhookRequest) -> None:
+        """Raise ``WebhookRefusedError`` unless the vendor signed this; called before ``parse``.
+
+        The gateway has compared the token in the address already.
+        """
+        ...
+
+    def parse(self, request: WebhookRequest) -> list[WebhookItem]:
+        """Return what the webhook says; an empty list for one of a kind that does not matter here.
+
+        Raises:
+            MalformedWebhookError: The body can't be read at all.
+        """
+        ...
+
+
+class AccountContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider is made of: its account's settings, its client, its own address.
+
+    ``http`` is opened and closed by the gateway; the timeout set on it is the account's.
+    ``webhook_url`` is where the vendor shall call, token included: a secret. ``region`` is the
+    two-letter code in which national numbers are read, ``timezone`` the gateway's zone name.
+    """
+
+    account: str
+    settings: Any
+    http: httpx.AsyncClient
+    now: Callable[[], datetime]
+    webhook_url: str | None = None
+    region: str = "BR"
+    timezone: str = "America/Sao_Paulo"
+
+
+class ReceiverContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a webhook receiver is made of."""
+
+    account: str
+    settings: Any
+    region: str = "BR"
+    timezone: str = "America/Sao_Paulo"
+
+
+class ProviderType(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of provider, of which the gateway makes one for every account.
+
+    ``settings`` is a Struct whose fields stand in the account's table beside the common ones;
+    a field of type ``Secret`` may be given as ``{ env = "NAME" }`` or ``{ file = "PATH" }``.
+    ``check_message`` refuses locally, at accept, what the vendor is known to refuse.
+    """
+
+    id: str
+    channels: frozenset[str]
+    settings: type[msgspec.Struct]
+    capabilities: Capabilities
+    create: Callable[[AccountContext], Provider]
+    create_receiver: Callable[[ReceiverContext], WebhookReceiver] | None = None
+    check_message: Callable[[OutboundMessage], None] | None = None
+
+
+# ---------------------------------------------------------------- sinks
+
+
+class Sink(Protocol):
+    """Takes events into one business system."""
+
+    async def deliver(self, event: Event) -> None:
+        """Take one event; a second call with the same event changes nothing.
+
+        Raises:
+            TransientSendError: The business system can't take it now.
+            PermanentSendError: It never will.
+        """
+        ...
+
+
+class SinkContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sink is made of."""
+
+    name: str
+    settings: Any
+    http: httpx.AsyncClient
+    now: Callable[[], datetime]
+
+
+class SinkType(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of sink: its settings, the event types it wants, and how one is made."""
+
+    id: str
+    settings: type[msgspec.Struct]
+    events: frozenset[str]
+    create: Callable[[SinkContext], Sink]
+
+
+# ---------------------------------------------------------------- checks
+
+
+class OnFailure(StrEnum):
+    """What happens to a message while a check can't answer."""
+
+    ALLOW = "allow"  # it goes on
+    HOLD = "hold"  # it waits and is checked again
+
+
+class Recipient(Value):
+    """One message as a check sees it."""
+
+    address: str
+    channel: str
+    category: Category
+    account: str | None = None
+
+
+class Refusal(Value):
+    """Why a message may not go to its recipient; ``until`` if that ends by itself."""
+
+    check: str
+    reason: str
+    until: datetime | None = None
+
+
+class Check(Protocol):
+    """May this message go to this recipient now?
+
+    ``time_limit`` is in seconds for one call, however many recipients it holds.
+    """
+
+    id: str
+    on_failure: OnFailure
+    time_limit: float
+
+    async def check(self, recipients: Sequence[Recipient]) -> Sequence[Refusal | None]:
+        """Return one refusal, or None, for every recipient, in their order."""
+        ...
+
+
+# ---------------------------------------------------------------- commands
+
+AsgiApp = Callable[
+    [
+        MutableMapping[str, Any],
+        Callable[[], Awaitable[MutableMapping[str, Any]]],
+        Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ],
+    Awaitable[None],
+]
+
+
+class CommandLine(Protocol):
+    """The ``recado`` command line, to which a plugin adds commands."""
+
+    def add_command(self, *path: str, summary: str) -> argparse.ArgumentParser:
+        """Return the parser of a new command such as ``("simulate", "kolmeya")``.
+
+        Set ``run`` on it by ``set_defaults``: a function of the parsed arguments that returns the
+        exit code.
+        """
+        ...
+
+    def serve(self, app: AsgiApp, host: str, port: int) -> int:
+        """Serve an ASGI application until it is interrupted, and return the exit code."""
+        ...
