@@ -1,0 +1,75 @@
+"""What the engine must be told: database, accounts, routes, delays."""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from recado_core.contract import Secret
+from recado_core.messages import Category
+
+DEFAULT_RETRY_DELAYS = (60.0, 180.0, 600.0, 1800.0)
+
+
+class OnDoubt(StrEnum):
+    """What becomes of a message when nobody can say whether the provider took it."""
+
+    HOLD = "hold"  # it stays unknown until a person resends it
+    RESEND = "resend"  # it is sent again, and may arrive twice
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the configuration; an unknown key is an error."""
+
+
+class AccountSettings(Setting):
+    """The keys that every account may have, whatever its provider; ``own`` are the provider's.
+
+    ``rate`` is in calls (``"500/60s"``), ``timeout`` in seconds for one call, ``daily_limit`` in
+    messages a day of the gateway's zone, ``lookup_settles`` as in ``Capabilities``.
+    """
+
+    provider: str
+    rate: str | None = None
+    concurrency: int | None = None
+    batch_size: int | None = None
+    timeout: float = 30.0
+    price: Decimal | None = None
+    daily_limit: int | None = None
+    on_doubt: OnDoubt = OnDoubt.HOLD
+    lookup_settles: float | None = None
+    webhook_token: Secret | None = None
+    own: dict[str, Any] = {}
+
+
+class RouteMatch(Setting):
+    """Which messages a route is for; a key that is absent matches all."""
+
+    category: Category | None = None
+    prefix: str | None = None
+
+
+class RouteSettings(Setting):
+    """One route: the first that matches wins.
+
+    ``accounts`` are tried in order; with ``weights`` (one for each) the first is drawn in
+    proportion to them and the others follow in order.
+    """
+
+    accounts: list[str]
+    channel: str = "sms"
+    match: RouteMatch = RouteMatch()
+    weights: list[int] | None = None
+
+
+class EngineSettings(Setting):
+    """The whole of it. ``retry_delays`` are in seconds, one for every retry at one account."""
+
+    database: str
+    public_url: str | None = None
+    timezone: str = "America/Sao_Paulo"
+    default_region: str = "BR"
+    retry_delays: tuple[float, ...] = DEFAULT_RETRY_DELAYS
+    accounts: dict[str, AccountSettings] = {}
+    routes: list[RouteSettings] = []
