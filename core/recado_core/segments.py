@@ -1,0 +1,133 @@
+"""The parts in which a text travels by SMS: GSM-7 or UCS-2, counted as the networks count.
+
+The alphabet is the GSM 7-bit default one with its extension table (3GPP TS 23.038, 6.2.1 and
+6.2.1.1). The national language tables of the same document are not counted on: who sends through
+a provider can't choose them. So ``Ç`` is in the alphabet; ``ç``, ``ã``, ``á`` and ``ê`` are not.
+"""
+
+import re
+import unicodedata
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from recado_core.errors import ContentError
+
+# In the order of the table; 0x1B, the escape to the extension, stands for no character of its own.
+GSM7_BASIC: Final = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+# Each is sent as an escape and a septet: it costs two, and stays whole within one part.
+GSM7_EXTENSION: Final = "\f^{}\\[~]|€"
+
+# A part is 140 octets; of several, each loses six to the header that joins them.
+GSM7_SINGLE: Final = 160
+GSM7_PART: Final = 153
+UCS2_SINGLE: Final = 70
+UCS2_PART: Final = 67
+
+_ESCAPE: Final = "\x1b"
+_is_basic = re.compile(f"[{re.escape(GSM7_BASIC)}]*+").fullmatch
+_is_gsm7 = re.compile(f"[{re.escape(GSM7_BASIC + GSM7_EXTENSION)}]*+").fullmatch
+_outside_gsm7 = re.compile(f"[^{re.escape(GSM7_BASIC + GSM7_EXTENSION)}]")
+_extension = re.compile(f"[{re.escape(GSM7_EXTENSION)}]")
+
+# What decomposition does not find: the punctuation of word processors, and what has no width.
+_EQUIVALENTS: Final = {
+    **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`", "'"),  # quotes, a prime, an acute
+    **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),  # hyphens, dashes, a minus
+    **dict.fromkeys("\u200b\u2060\ufeff\u00ad", ""),  # zero-width spaces, a soft hyphen
+    **dict.fromkeys("\u2028\u2029\u0085", "\n"),  # other ends of a line
+    "\t": " ",
+    "\u2026": "...",
+    "\u2022": "*",  # a bullet
+    "\u00b7": ".",  # a middle dot
+    "\u00b0": "o",  # a degree sign, which stands for an ordinal in Portuguese
+    "\u2044": "/",  # within a decomposed fraction
+}
+_LEADING_HALVES: Final = range(0xD8, 0xDC)  # upper octets of the first code unit of a pair
+
+
+class Encoding(StrEnum):
+    """The alphabet in which a text travels."""
+
+    GSM7 = "gsm7"  # septets of the GSM 7-bit default alphabet
+    UCS2 = "ucs2"  # code units of UTF-16, since phones take them so
+
+
+class Segments(msgspec.Struct, frozen=True, kw_only=True):
+    """How a text travels: ``count`` parts that hold ``units`` septets or UTF-16 code units."""
+
+    encoding: Encoding
+    count: int
+    units: int
+
+
+def count_segments(text: str) -> Segments:
+    """Count the parts of a text.
+
+    An empty text is one part of no units, for that is what would be sent and charged; that no one
+    sends it is decided elsewhere. Half of a surrogate pair is a ``ContentError``: no alphabet
+    carries it.
+    """
+    if _is_basic(text) is not None:
+        units = len(text)
+        count = 1 if units <= GSM7_SINGLE else -(-units // GSM7_PART)
+        return Segments(encoding=Encoding.GSM7, count=count, units=units)
+    if _is_gsm7(text) is not None:
+        return _count_escaped(_extension.sub(rf"{_ESCAPE}\g<0>", text))
+    return _count_ucs2(text)
+
+
+def ucs2_characters(text: str) -> tuple[str, ...]:
+    """Return the distinct characters that force UCS-2, in the order in which they appear."""
+    return tuple(dict.fromkeys(_outside_gsm7.findall(text)))
+
+
+def transliterate(text: str) -> str:
+    """Write a text in GSM-7 as far as it goes: ``ã`` as ``a``, ``“`` as ``"``, ``…`` as ``...``.
+
+    What the alphabet holds stays as it is, and so does what has no equivalent in it.
+    """
+    if _is_gsm7(text) is not None:
+        return text
+    return _outside_gsm7.sub(_equivalent, unicodedata.normalize("NFC", text))
+
+
+def _count_escaped(septets: str) -> Segments:
+    units = len(septets)
+    count = 1
+    if units > GSM7_SINGLE:
+        start = 0
+        while units - start > GSM7_PART:
+            start += GSM7_PART - (septets[start + GSM7_PART - 1] == _ESCAPE)
+            count += 1
+    return Segments(encoding=Encoding.GSM7, count=count, units=units)
+
+
+def _count_ucs2(text: str) -> Segments:
+    try:
+        octets = text.encode("utf-16-be")
+    except UnicodeEncodeError:
+        raise ContentError("the text holds half of a surrogate pair") from None
+    units = len(octets) // 2
+    count = 1
+    if units > UCS2_SINGLE:
+        start = 0
+        while units - start > UCS2_PART:
+            start += UCS2_PART - (octets[2 * (start + UCS2_PART - 1)] in _LEADING_HALVES)
+            count += 1
+    return Segments(encoding=Encoding.UCS2, count=count, units=units)
+
+
+def _equivalent(match: re.Match[str]) -> str:
+    character = match[0]
+    known = _EQUIVALENTS.get(character)
+    if known is not None:
+        return known
+    letters = (c for c in unicodedata.normalize("NFKD", character) if not "\u0300" <= c <= "\u036f")
+    plain = "".join(_EQUIVALENTS.get(c, c) for c in letters)
+    return plain if _is_gsm7(plain) is not None else character
