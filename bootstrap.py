@@ -107,9 +107,9 @@ def install(constraints: Path) -> None:
     if not usable:
         make_venv()
     STAMP.write_text(json.dumps(stamp()))
-    pip("install", "--quiet", "--no-deps", "--require-hashes", "-r", str(constraints))
+    pip("install", "-qq", "--no-deps", "--require-hashes", "-r", str(constraints))
     editable = [word for member in members() for word in ("-e", str(member))]
-    pip("install", "--quiet", "--no-deps", "--no-build-isolation", *editable)
+    pip("install", "-qq", "--no-deps", "--no-build-isolation", *editable)
     pip("check")
     STAMP.write_text(json.dumps(stamp(*digests)))
 
