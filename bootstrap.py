@@ -45,7 +45,7 @@ def tell(line: str) -> None:
 
 def run(program: Path, *arguments: str) -> int:
     """Run a program to its end, and on Ctrl-C leave it the time to end by itself."""
-    with subprocess.Popen([program, *arguments], cwd=ROOT) as child:
+    with subprocess.Popen([program, *arguments]) as child:
         try:
             return child.wait()
         except KeyboardInterrupt:
@@ -104,9 +104,9 @@ def install(constraints: Path) -> None:
     if usable and digests <= set(found["installed"]):
         return
     tell(f"Installing {constraints.name} into {VENV.name} (a minute or two the first time)")
+    STAMP.unlink(missing_ok=True)  # an installation cut short is begun anew
     if not usable:
         make_venv()
-    STAMP.write_text(json.dumps(stamp()))
     pip("install", "-qq", "--no-deps", "--require-hashes", "-r", str(constraints))
     editable = [word for member in members() for word in ("-e", str(member))]
     pip("install", "-qq", "--no-deps", "--no-build-isolation", *editable)
@@ -176,6 +176,7 @@ def main() -> None:
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed on to what it runs")
     chosen = parser.parse_args()
+    os.chdir(ROOT)
     COMMANDS[chosen.command](chosen.arguments)
 
 
