@@ -1,0 +1,62 @@
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+import httpx
+import msgspec
+from recado_core import BatchRejected, InboundMessage, Status, StatusUpdate
+from recado_core.testing import ProviderConformance
+from toy import TOY, signature
+
+SECRET = "toy-signing-secret"
+
+
+class TestConformance(ProviderConformance):
+    provider_type = TOY
+    settings = {"token": "toy-token-1234", "signing_secret": SECRET}
+    webhooks = {
+        "reports.json": [
+            StatusUpdate(status=Status.DELIVERED, provider_ref="t-1", code="1"),
+            StatusUpdate(status=Status.UNDELIVERED, provider_ref="t-2", code="2"),
+        ],
+        "reply.json": [
+            InboundMessage(
+                provider_ref="r-1",
+                sender="+5511900000001",
+                text="SIM",
+                received_at=datetime(2026, 1, 5, 12, tzinfo=timezone(timedelta(hours=-3))),
+                answers_provider_ref="t-1",
+            )
+        ],
+        "refused.json": [BatchRejected(batch_reference="b-1", text="not allowed")],
+    }
+
+    def accepted(self, batch):
+        messages = [{"ref": m.id, "id": f"t-{m.id}"} for m in batch.messages]
+        return httpx.Response(200, json={"messages": messages})
+
+    def rejected(self, batch):
+        messages = [{"ref": m.id, "error": "no such number"} for m in batch.messages]
+        return httpx.Response(200, json={"messages": messages})
+
+    def lookup_found(self, batch):
+        messages = [{"ref": m.id, "id": f"t-{m.id}"} for m in batch.messages]
+        return httpx.Response(200, json={"known": True, "messages": messages})
+
+    def lookup_missing(self):
+        return httpx.Response(200, json={"known": False})
+
+    def statuses_told(self, batch):
+        told = httpx.Response(200, json={"reports": [{"id": "t-1", "code": 1}]})
+        return told, [StatusUpdate(status=Status.DELIVERED, provider_ref="t-1", code="1")]
+
+    def balance_told(self):
+        return httpx.Response(200, json={"amount": "9397.30"}), Decimal("9397.30")
+
+    def credentials_confirmed(self):
+        return httpx.Response(200, json={"owner": "Example Ltd"})
+
+    def sign(self, request):
+        proof = signature(SECRET, request.body).decode()
+        return msgspec.structs.replace(
+            request, headers={**request.headers, "x-toy-signature": proof}
+        )

@@ -1,0 +1,238 @@
+"""A vendor that does not exist, and a provider that does everything right with it."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import TypeVar
+
+import httpx
+import msgspec
+from recado_core import (
+    AccountContext,
+    BatchRejected,
+    Capabilities,
+    InboundMessage,
+    InDoubtError,
+    LookupResult,
+    MalformedWebhookError,
+    OutboundBatch,
+    Outcome,
+    ProviderType,
+    ReceiverContext,
+    Secret,
+    SendResult,
+    Status,
+    StatusUpdate,
+    WebhookItem,
+    WebhookRefusedError,
+    WebhookReply,
+    WebhookRequest,
+    raise_for_send,
+    send_request,
+)
+
+STATUSES = {1: Status.DELIVERED, 2: Status.UNDELIVERED}
+T = TypeVar("T")
+
+
+class ToySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    token: Secret
+    signing_secret: Secret | None = None
+    base_url: str = "https://toy.example.com"
+
+
+class TakenMessage(msgspec.Struct):
+    ref: str
+    id: str = ""
+    error: str = ""
+
+
+class Taken(msgspec.Struct):
+    messages: list[TakenMessage]
+
+
+class Found(msgspec.Struct):
+    known: bool
+    messages: list[TakenMessage] = []
+
+
+class Balance(msgspec.Struct):
+    amount: str
+
+
+class Account(msgspec.Struct):
+    owner: str
+
+
+class Report(msgspec.Struct):
+    id: str
+    code: int
+
+
+class Reports(msgspec.Struct):
+    reports: list[Report]
+
+
+class Reply(msgspec.Struct):
+    id: str
+    phone: str
+    text: str
+    at: datetime | None = None
+    answers: str | None = None
+
+
+class Replies(msgspec.Struct):
+    replies: list[Reply]
+
+
+class Refused(msgspec.Struct):
+    refused: str
+    why: str
+
+
+class ToyProvider:
+    def __init__(self, context: AccountContext) -> None:
+        self._http = context.http
+        self._settings = context.settings
+        self._webhook_url = context.webhook_url
+
+    async def send(self, batch: OutboundBatch) -> list[SendResult]:
+        payload = {
+            "ref": batch.reference,
+            "callback": self._webhook_url,
+            "messages": [
+                {
+                    "ref": message.id,
+                    "to": message.to.removeprefix("+"),
+                    "text": message.text,
+                    "media": [media.url for media in message.media],
+                }
+                for message in batch.messages
+            ],
+        }
+        response = await self.post("/send", payload)
+        return self.results(batch, self.read(response, Taken).messages)
+
+    def results(self, batch: OutboundBatch, told: Sequence[TakenMessage]) -> list[SendResult]:
+        by_ref = {message.ref: message for message in told}
+        if by_ref.keys() != {message.id for message in batch.messages}:
+            raise InDoubtError("the answer is about other messages")
+        return [
+            SendResult(
+                message_id=message.id,
+                outcome=Outcome.REJECTED if by_ref[message.id].error else Outcome.ACCEPTED,
+                provider_ref=by_ref[message.id].id or None,
+                text=by_ref[message.id].error or None,
+            )
+            for message in batch.messages
+        ]
+
+    async def lookup(self, batch: OutboundBatch) -> LookupResult:
+        told = self.read(await self.post("/lookup", {"ref": batch.reference}), Found)
+        if not told.known:
+            return LookupResult(found=False)
+        return LookupResult(found=True, results=tuple(self.results(batch, told.messages)))
+
+    async def poll_statuses(self, batch_reference: str) -> list[StatusUpdate]:
+        told = self.read(await self.post("/reports", {"ref": batch_reference}), Reports)
+        return [read_report(report) for report in told.reports]
+
+    async def balance(self) -> Decimal:
+        response = await self.post("/balance", {})
+        try:
+            return Decimal(self.read(response, Balance).amount)
+        except InvalidOperation as error:
+            raise InDoubtError("no amount in the balance", raw=response.text) from error
+
+    async def verify_credentials(self) -> str:
+        return f"account of {self.read(await self.post('/account', {}), Account).owner}"
+
+    async def post(self, path: str, payload: object) -> httpx.Response:
+        request = self._http.build_request(
+            "POST",
+            f"{self._settings.base_url}{path}",
+            json=payload,
+            headers={"authorization": f"Bearer {self._settings.token.reveal()}"},
+        )
+        response = await send_request(self._http, request)
+        raise_for_send(response)
+        return response
+
+    def read(self, response: httpx.Response, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except msgspec.DecodeError as error:
+            raise InDoubtError("the answer can't be read", raw=response.text) from error
+
+
+def read_report(report: Report) -> StatusUpdate:
+    status = STATUSES.get(report.code, Status.UNKNOWN)
+    return StatusUpdate(status=status, provider_ref=report.id, code=str(report.code))
+
+
+class ToyReceiver:
+    reply = WebhookReply()
+
+    def __init__(self, context: ReceiverContext) -> None:
+        self._secret = context.settings.signing_secret.reveal()
+
+    def authenticate(self, request: WebhookRequest) -> None:
+        given = request.headers.get("x-toy-signature", "")
+        if not hmac.compare_digest(given.encode(), signature(self._secret, request.body)):
+            raise WebhookRefusedError("the signature is wrong")
+
+    def parse(self, request: WebhookRequest) -> list[WebhookItem]:
+        try:
+            told = msgspec.json.decode(request.body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise MalformedWebhookError("no JSON") from error
+        return self.items(told)
+
+    def items(self, told: object) -> list[WebhookItem]:
+        for kind in (Reports, Replies, Refused):
+            try:
+                read = msgspec.convert(told, kind)
+            except msgspec.ValidationError:
+                continue
+            match read:
+                case Reports():
+                    return [read_report(report) for report in read.reports]
+                case Replies():
+                    return [self.inbound(reply) for reply in read.replies]
+                case Refused():
+                    return [BatchRejected(batch_reference=read.refused, text=read.why)]
+        return []
+
+    def inbound(self, reply: Reply) -> InboundMessage:
+        return InboundMessage(
+            provider_ref=reply.id,
+            sender=f"+{reply.phone}",
+            text=reply.text,
+            received_at=reply.at,
+            answers_provider_ref=reply.answers,
+        )
+
+
+def signature(secret: str, body: bytes) -> bytes:
+    return base64.b64encode(hmac.digest(secret.encode(), body, hashlib.sha256))
+
+
+TOY = ProviderType(
+    id="toy",
+    channels=frozenset({"sms"}),
+    settings=ToySettings,
+    capabilities=Capabilities(
+        max_batch=20,
+        rate="500/60s",
+        media=True,
+        lookup=True,
+        poll_statuses=True,
+        balance=True,
+        verify_credentials=True,
+    ),
+    create=ToyProvider,
+    create_receiver=ToyReceiver,
+)
