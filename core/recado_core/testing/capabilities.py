@@ -15,7 +15,8 @@ from recado_core.errors import AccountError, SendError
 from recado_core.messages import InboundMessage, Outcome, Status, StatusUpdate
 from recado_core.testing import failures
 from recado_core.testing.failures import BODIES, SILENT, UNSENT, answer_with
-from recado_core.testing.stage import Answers, ProviderStage
+from recado_core.testing.provider_stage import ProviderStage
+from recado_core.testing.stage import Answers
 from recado_core.testing.vendor import Reply
 
 UNANSWERED: dict[str, Reply] = {
@@ -44,7 +45,7 @@ class CapabilityTests(ProviderStage):
             missing = [
                 name
                 for name in optional
-                if getattr(can, name) and not callable(getattr(trial.provider, name, None))
+                if getattr(can, name) and not callable(getattr(trial.plugin, name, None))
             ]
         assert not missing, f"declared and not implemented: {missing}"
 
@@ -62,7 +63,7 @@ class CapabilityTests(ProviderStage):
         self.declares("lookup")
         batch = self.batch()
         async with self.facing(self.lookup_found(batch)) as trial:
-            found = await cast("SupportsLookup", trial.provider).lookup(batch)
+            found = await cast("SupportsLookup", trial.plugin).lookup(batch)
         assert found.found
         mine = [message.id for message in batch.messages]
         told = [result.message_id for result in found.results]
@@ -75,7 +76,7 @@ class CapabilityTests(ProviderStage):
         self.declares("lookup")
         batch = self.batch()
         async with self.facing(self.lookup_missing()) as trial:
-            found = await cast("SupportsLookup", trial.provider).lookup(batch)
+            found = await cast("SupportsLookup", trial.plugin).lookup(batch)
         assert not found.found
         assert not found.results
 
@@ -86,7 +87,7 @@ class CapabilityTests(ProviderStage):
         batch = self.batch()
         async with self.facing(UNANSWERED[answer]) as trial:
             with pytest.raises(SendError):
-                await cast("SupportsLookup", trial.provider).lookup(batch)
+                await cast("SupportsLookup", trial.plugin).lookup(batch)
 
     async def test_polled_statuses_are_read(self) -> None:
         """Polling settles what no webhook has."""
@@ -94,9 +95,7 @@ class CapabilityTests(ProviderStage):
         batch = self.batch()
         answers, told = self.statuses_told(batch)
         async with self.facing(answers) as trial:
-            polled = await cast("SupportsPollStatuses", trial.provider).poll_statuses(
-                batch.reference
-            )
+            polled = await cast("SupportsPollStatuses", trial.plugin).poll_statuses(batch.reference)
         assert polled == list(told)
         assert all(update.status is not Status.UNKNOWN for update in polled)
 
@@ -105,7 +104,7 @@ class CapabilityTests(ProviderStage):
         self.declares("balance")
         answers, amount = self.balance_told()
         async with self.facing(answers) as trial:
-            balance = await cast("SupportsBalance", trial.provider).balance()
+            balance = await cast("SupportsBalance", trial.plugin).balance()
         assert isinstance(balance, Decimal)
         assert balance == amount
 
@@ -124,7 +123,7 @@ class CapabilityTests(ProviderStage):
     async def verified(self, answers: Answers) -> str:
         """Return the line of ``verify_credentials`` when the vendor answers this."""
         async with self.facing(answers) as trial:
-            provider = cast("SupportsVerifyCredentials", trial.provider)
+            provider = cast("SupportsVerifyCredentials", trial.plugin)
             return await provider.verify_credentials()
 
     @pytest.mark.parametrize("capability", ["poll_statuses", "balance", "verify_credentials"])
@@ -133,7 +132,7 @@ class CapabilityTests(ProviderStage):
         self.declares(capability)
         for answer in UNANSWERED.values():
             async with self.facing(answer) as trial:
-                ask = getattr(trial.provider, capability)
+                ask = getattr(trial.plugin, capability)
                 arguments = [self.batch().reference] if capability == "poll_statuses" else []
                 with pytest.raises(SendError):
                     await ask(*arguments)

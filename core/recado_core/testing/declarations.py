@@ -1,4 +1,4 @@
-"""What a plugin says of its provider before any message goes out."""
+"""What a plugin says of itself before anything happens."""
 
 import re
 from typing import get_args
@@ -7,28 +7,38 @@ import msgspec
 import pytest
 
 from recado_core.contract import Secret
-from recado_core.testing.stage import ProviderStage
-
-COMMON_KEYS = frozenset(
-    (
-        "provider",
-        "rate",
-        "concurrency",
-        "price",
-        "daily_limit",
-        "on_doubt",
-        "batch_size",
-        "timeout",
-        "webhook_token",
-    )
-)
-"""Keys of an account's table that the gateway takes before the provider sees it."""
+from recado_core.testing.disclosure import find_secrets
+from recado_core.testing.provider_stage import ProviderStage
+from recado_core.testing.stage import P, Stage
 
 SECRET_NAME = re.compile(r"(^|_)(token|secret|password|passphrase|(api|auth|private)_?key)$")
 
 
+class SettingsTests(Stage[P]):
+    """The settings Struct."""
+
+    def test_settings_refuse_unknown_keys(self) -> None:
+        """A misspelt key must stop the start, not be ignored."""
+        with pytest.raises(msgspec.ValidationError):
+            self.read_settings(kit_unknown_key="kit")
+
+    def test_settings_leave_the_common_keys_alone(self) -> None:
+        """A field of such a name would never get its value."""
+        mine = {field.encode_name for field in msgspec.structs.fields(self.settings_type)}
+        kept = sorted(mine & self.reserved_keys)
+        assert not kept, "the gateway keeps these keys to itself"
+
+    def test_settings_hold_secrets_as_secret(self) -> None:
+        """A plain text shows itself in every ``repr``; the kit's settings give a secret to hide."""
+        fields = msgspec.structs.fields(self.settings_type)
+        secret = [f.encode_name for f in fields if Secret in (f.type, *get_args(f.type))]
+        plain = [f.encode_name for f in fields if f.encode_name not in secret]
+        assert not [name for name in plain if SECRET_NAME.search(name)], "not of type Secret"
+        assert not secret or find_secrets(self.read_settings()), f"settings give none of {secret}"
+
+
 class DeclarationTests(ProviderStage):
-    """The provider's type and settings."""
+    """The provider's type."""
 
     def test_provider_type_is_well_formed(self) -> None:
         """The engine plans by these values."""
@@ -47,20 +57,3 @@ class DeclarationTests(ProviderStage):
             pytest.skip("the provider checks no message locally")
         for message in self.batch().messages:
             check(message)
-
-    def test_settings_refuse_unknown_keys(self) -> None:
-        """A misspelt key must stop the start, not be ignored."""
-        with pytest.raises(msgspec.ValidationError):
-            self.read_settings(kit_unknown_key="kit")
-
-    def test_settings_leave_the_common_keys_alone(self) -> None:
-        """A field of such a name would never get its value."""
-        mine = {field.encode_name for field in msgspec.structs.fields(self.provider_type.settings)}
-        assert not mine & COMMON_KEYS, f"the gateway keeps {sorted(mine & COMMON_KEYS)} to itself"
-
-    def test_settings_hold_secrets_as_secret(self) -> None:
-        """A plain text shows itself in every ``repr``."""
-        for field in msgspec.structs.fields(self.provider_type.settings):
-            if SECRET_NAME.search(field.encode_name):
-                kinds = (field.type, *get_args(field.type))
-                assert Secret in kinds, f"{field.encode_name} is {field.type}, not Secret"

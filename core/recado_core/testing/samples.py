@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from recado_core.messages import OutboundBatch, OutboundMessage
+from recado_core.messages import Event, OutboundBatch, OutboundMessage
+from recado_core.testing.clock import MONDAY_NOON
 
 TEXTS = (
     "Olá, João! Sua ação nº 3 está às 9h, é só pôr a mão — não há exceção.",
@@ -47,3 +48,19 @@ def make_batch(
     """Return a batch under a reference of its own; ``make`` is given 1, 2, 3 and so on."""
     messages = tuple(make(index) for index in range(1, size + 1))
     return OutboundBatch(reference=make_id(), messages=messages)
+
+
+def make_event(event_type: str = "message.received", **data: Any) -> Event:  # noqa: ANN401  # as above
+    """Return an event of the log; ``data`` are what of the message in it matters to a test."""
+    inbound = event_type == "message.received"
+    message = {
+        "id": make_id(),
+        "direction": "inbound" if inbound else "outbound",
+        "status": event_type.rpartition(".")[2],
+        "channel": "sms",
+        "account": "kit",
+        "from": brazilian_address(1) if inbound else None,
+        "to": None if inbound else brazilian_address(1),
+        "text": MO_TEXT,
+    }
+    return Event(id=make_id(), type=event_type, time=MONDAY_NOON, data=message | data)

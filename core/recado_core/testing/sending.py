@@ -16,7 +16,8 @@ from recado_core.errors import (
 from recado_core.messages import Media, OutboundBatch, Outcome, SendResult
 from recado_core.testing import failures
 from recado_core.testing.failures import BODIES, SILENT, UNSENT, answer_with
-from recado_core.testing.stage import Answers, ProviderStage
+from recado_core.testing.provider_stage import ProviderStage
+from recado_core.testing.stage import Answers
 
 SLACK = 60
 """Seconds that a slow machine may take between a date and its reading."""
@@ -30,7 +31,7 @@ class SendingTests(ProviderStage):
     async def sent(self, batch: OutboundBatch, answers: Answers) -> list[SendResult]:
         """Return the provider's results when the vendor answers this."""
         async with self.facing(answers) as trial:
-            return await trial.provider.send(batch)
+            return await trial.plugin.send(batch)
 
     async def refused(self, answers: Answers) -> SendError:
         """Return the error that the provider reports when the vendor answers this."""
@@ -56,7 +57,7 @@ class SendingTests(ProviderStage):
         """Two requests for one batch could fail apart, and ``lookup`` would know half."""
         batch = self.batch(self.provider_type.capabilities.max_batch)
         async with self.facing(self.accepted(batch)) as trial:
-            results = await trial.provider.send(batch)
+            results = await trial.plugin.send(batch)
         assert len(trial.vendor.requests) == 1
         assert len(results) == len(batch.messages)
 
@@ -64,7 +65,7 @@ class SendingTests(ProviderStage):
         """Accents, emoji and quotes reach the vendor as the client wrote them."""
         batch = self.batch()
         async with self.facing(self.accepted(batch)) as trial:
-            await trial.provider.send(batch)
+            await trial.plugin.send(batch)
         sent = [text for request in trial.vendor.requests for text in self.sent_texts(request)]
         for message in batch.messages:
             assert any(message.text in text for text in sent), message.text
@@ -77,7 +78,7 @@ class SendingTests(ProviderStage):
         message = msgspec.structs.replace(self.message(1), media=(media,))
         batch = OutboundBatch(reference=self.batch().reference, messages=(message,))
         async with self.facing(self.accepted(batch)) as trial:
-            await trial.provider.send(batch)
+            await trial.plugin.send(batch)
         sent = [text for request in trial.vendor.requests for text in self.sent_texts(request)]
         assert any(media.url in text for text in sent), "the media's address was not sent"
 

@@ -1,196 +1,123 @@
-"""What the author of a provider gives to the kit, and the stage on which the provider is tried."""
+"""The stage on which a plugin is tried before a fake vendor, and the scenes that are played."""
 
-import inspect
-from collections.abc import AsyncIterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from decimal import Decimal
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import anyio
 import httpx
 import msgspec
 
-from recado_core.contract import (
-    AccountContext,
-    Provider,
-    ProviderType,
-    ReceiverContext,
-    WebhookReceiver,
-    decode_setting,
-)
-from recado_core.http import WebhookRequest
-from recado_core.messages import OutboundBatch, OutboundMessage, StatusUpdate, WebhookItem
-from recado_core.testing import samples
-from recado_core.testing.clock import Clock
+from recado_core.contract import decode_setting
+from recado_core.testing.disclosure import tell_error
 from recado_core.testing.kit import PATIENCE, Conformance
-from recado_core.testing.payloads import read_strings
 from recado_core.testing.vendor import Answer, FakeVendor
 from recado_core.testing.watch import Watch
 
-WEBHOOK_TOKEN = "kit-webhook-token-5f3a9c"  # noqa: S105  # of the kit's own making
-"""The token in the address that the kit gives to providers; as secret as any."""
+P = TypeVar("P")
 
 Answers = Answer | Sequence[Answer]
 """One answer for every request of a call, or one after the other; the last one stays."""
 
 
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider before one vendor, and what is seen of it."""
+class Trial(msgspec.Struct, Generic[P], frozen=True, kw_only=True):
+    """A plugin's object before one vendor, and what is seen of it."""
 
-    provider: Provider
+    plugin: P
     vendor: FakeVendor
     watch: Watch
 
 
-class ProviderStage(Conformance):
-    """The author's part of ``ProviderConformance``: override what stands here."""
+class Scene(msgspec.Struct, Generic[P], frozen=True, kw_only=True):
+    """One call, and what the vendor answers to it."""
 
-    provider_type: ClassVar[ProviderType]
-    """What the plugin's ``register_providers`` returns."""
+    name: str
+    call: Callable[[P], Awaitable[object]]
+    answers: Answers
+    fails: bool = False
+
+
+class Played(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen of a scene: the error's whole text, the requests, the plugin's ``repr``."""
+
+    name: str
+    fails: bool
+    watch: Watch
+    requests: list[httpx.Request]
+    shown: str
+    error: str = ""
+
+    def texts(self) -> list[tuple[str, str]]:
+        """Return what a person or a log may read, and where."""
+        logs = [(f"{self.name}: a log record", text) for text in self.watch.logs]
+        return [*logs, (f"{self.name}: the error", self.error), (f"{self.name}: repr", self.shown)]
+
+
+class Stage(Conformance, Generic[P]):
+    """What is tried with settings, a client and a vendor: providers and sinks."""
 
     settings: ClassVar[Mapping[str, Any]] = {}
-    """The account's settings as in TOML, every ``Secret`` among them; secrets of 8+ characters."""
+    """The plugin's settings as in TOML, every ``Secret`` among them; secrets of 8+ characters."""
 
-    webhooks: ClassVar[Mapping[str, Sequence[WebhookItem]]] = {}
-    """What each captured payload says, by the name of its file in ``payloads``."""
-
-    signs_body: ClassVar[bool] = True
-    """False where the vendor proves itself by a fixed secret instead of a signature."""
-
-    webhook_url: ClassVar[str] = f"https://gateway.example.com/webhooks/kit/{WEBHOOK_TOKEN}"
-    region: ClassVar[str] = "BR"
-    timezone: ClassVar[str] = "America/Sao_Paulo"
-
-    # ------------------------------------------------------------ sending
-
-    def accepted(self, batch: OutboundBatch) -> httpx.Response:
-        """Return the vendor's answer when it takes the whole batch."""
-        raise NotImplementedError("give the vendor's answer when it takes the whole batch")
-
-    def rejected(self, batch: OutboundBatch) -> httpx.Response:
-        """Return the vendor's answer, of any status, when it refuses every message for good."""
-        raise NotImplementedError
-
-    def address(self, index: int) -> str:
-        """Return an address to send to, another one for every index from 1."""
-        return samples.brazilian_address(index)
-
-    def message(self, index: int) -> OutboundMessage:
-        """Return a message to send: accents and emoji, to ``address(index)``."""
-        return samples.make_message(index, to=self.address(index), channel=self.channel)
-
-    def sent_texts(self, request: httpx.Request) -> list[str]:
-        """Return the texts that a request carries; override if it is neither JSON nor a form."""
-        return read_strings(request.headers.get("content-type", ""), request.content)
-
-    # ------------------------------------------------------------ capabilities
-
-    def lookup_found(self, batch: OutboundBatch) -> Answers:
-        """Return the vendor's answers to ``lookup`` when it took the batch."""
-        raise NotImplementedError("lookup is declared: give the answer when the batch is found")
-
-    def lookup_missing(self) -> Answers:
-        """Return the vendor's answers to ``lookup`` when it never saw the batch."""
-        raise NotImplementedError("lookup is declared: give the answer when nothing is found")
-
-    def statuses_told(self, batch: OutboundBatch) -> tuple[Answers, Sequence[StatusUpdate]]:
-        """Return the vendor's answers to ``poll_statuses``, and what they say."""
-        raise NotImplementedError("poll_statuses is declared: give an answer and what it says")
-
-    def balance_told(self) -> tuple[Answers, Decimal]:
-        """Return the vendor's answers to ``balance``, and the amount."""
-        raise NotImplementedError("balance is declared: give an answer and the amount")
-
-    def credentials_confirmed(self) -> Answers:
-        """Return the vendor's answers to ``verify_credentials`` when they are good."""
-        raise NotImplementedError("verify_credentials is declared: give the answer to good ones")
-
-    # ------------------------------------------------------------ webhooks
+    reserved_keys: ClassVar[frozenset[str]]
+    """Keys of the plugin's table that the gateway keeps to itself."""
 
     @property
-    def payloads(self) -> Path:
-        """Return the folder of the captured payloads: ``payloads`` beside the test file."""
-        return Path(inspect.getfile(type(self))).parent / "payloads"
+    @abstractmethod
+    def settings_type(self) -> type[msgspec.Struct]:
+        """Return the plugin's settings Struct."""
 
-    def webhook_request(self, name: str) -> WebhookRequest:
-        """Return a captured payload as it arrives, not yet signed.
+    @abstractmethod
+    def make_context(self, http: httpx.AsyncClient) -> msgspec.Struct:
+        """Return what the plugin's object is made of."""
 
-        A ``.json`` file is sent as JSON, a ``.form`` file as a form, another one as plain text.
-        """
-        path = self.payloads / name
-        kinds = {".json": "application/json", ".form": "application/x-www-form-urlencoded"}
-        return WebhookRequest(
-            url=self.webhook_url,
-            headers={"content-type": kinds.get(path.suffix, "text/plain")},
-            query={},
-            body=path.read_bytes().rstrip(b"\n"),
-        )
+    @abstractmethod
+    def make_plugin(self, http: httpx.AsyncClient) -> P:
+        """Return the plugin's object, with this client."""
 
-    def sign(self, request: WebhookRequest) -> WebhookRequest:
-        """Return the request as the vendor signs it; leave it alone for one that does not."""
-        return request
+    @abstractmethod
+    def scenes(self) -> Iterator[Scene[P]]:
+        """Yield everything that can happen between the plugin and its vendor."""
 
-    # ------------------------------------------------------------ what the kit makes of it
-
-    @property
-    def channel(self) -> str:
-        """Return the channel of the sample messages."""
-        return min(self.provider_type.channels)
-
-    def gives(self, method: str) -> bool:
-        """Tell whether the author has overridden a method."""
-        return getattr(type(self), method) is not getattr(ProviderStage, method)
-
-    def batch(self, size: int = 3) -> OutboundBatch:
-        """Return a batch of sample messages, of ``max_batch`` at most."""
-        most = self.provider_type.capabilities.max_batch
-        return samples.make_batch(min(size, most), self.message)
+    @abstractmethod
+    def addresses(self) -> list[str]:
+        """Return the addresses that the scenes carry."""
 
     def read_settings(self, **more: object) -> msgspec.Struct:
         """Return the settings as the gateway reads them."""
-        return msgspec.convert(
-            {**self.settings, **more},
-            self.provider_type.settings,
-            strict=False,
-            dec_hook=decode_setting,
-        )
-
-    def make_context(self, http: httpx.AsyncClient) -> AccountContext:
-        """Return what the provider is made of."""
-        return AccountContext(
-            account="kit",
-            settings=self.read_settings(),
-            http=http,
-            now=Clock().now,
-            webhook_url=self.webhook_url,
-            region=self.region,
-            timezone=self.timezone,
-        )
-
-    def make_receiver(self) -> WebhookReceiver:
-        """Return the provider's webhook receiver."""
-        create = self.provider_type.create_receiver
-        assert create, "webhooks are captured and the type has no create_receiver"
-        return create(
-            ReceiverContext(
-                account="kit",
-                settings=self.read_settings(),
-                region=self.region,
-                timezone=self.timezone,
-            )
-        )
+        table = {**self.settings, **more}
+        return msgspec.convert(table, self.settings_type, strict=False, dec_hook=decode_setting)
 
     def make_watch(self) -> Watch:
         """Return what will see everything that the plugin does."""
-        return Watch(self.provider_type.settings.__module__.partition(".")[0])
+        return Watch(self.settings_type.__module__.partition(".")[0])
 
     @asynccontextmanager
-    async def facing(self, answers: Answers) -> AsyncIterator[Trial]:
-        """Give a watched provider whose vendor gives these answers."""
+    async def facing(self, answers: Answers) -> AsyncIterator[Trial[P]]:
+        """Give the plugin's object, watched, before a vendor that gives these answers."""
         vendor = FakeVendor(*(answers if isinstance(answers, Sequence) else (answers,)))
         async with vendor.client() as http:
             watch = self.make_watch()
             with watch.on(), anyio.fail_after(PATIENCE):
-                provider = self.provider_type.create(self.make_context(http))
-                yield Trial(provider=provider, vendor=vendor, watch=watch)
+                yield Trial(plugin=self.make_plugin(http), vendor=vendor, watch=watch)
+
+    async def play(self) -> list[Played]:
+        """Play every scene and return what was seen."""
+        return [await self._play(scene) for scene in self.scenes()]
+
+    async def _play(self, scene: Scene[P]) -> Played:
+        error = ""
+        async with self.facing(scene.answers) as trial:
+            try:
+                await scene.call(trial.plugin)
+            except Exception as raised:  # noqa: BLE001  # whatever it is, other tests judge its class
+                error = tell_error(raised)
+        return Played(
+            name=scene.name,
+            fails=scene.fails,
+            watch=trial.watch,
+            requests=trial.vendor.requests,
+            shown=f"{trial.plugin!r} {trial.plugin}",
+            error=error,
+        )

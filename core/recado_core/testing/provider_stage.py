@@ -1,0 +1,179 @@
+"""What the author of a provider gives to the kit, and what the kit makes of it."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import ClassVar
+
+import httpx
+import msgspec
+
+from recado_core.contract import (
+    AccountContext,
+    Provider,
+    ProviderType,
+    ReceiverContext,
+    WebhookReceiver,
+)
+from recado_core.http import WebhookRequest
+from recado_core.messages import OutboundBatch, OutboundMessage, StatusUpdate, WebhookItem
+from recado_core.testing import samples
+from recado_core.testing.clock import Clock
+from recado_core.testing.payloads import read_strings
+from recado_core.testing.stage import Answers, Stage
+
+WEBHOOK_TOKEN = "kit-webhook-token-5f3a9c"  # noqa: S105  # of the kit's own making
+"""The token in the address that the kit gives to providers; as secret as any."""
+
+COMMON_KEYS = frozenset(
+    (
+        "provider",
+        "rate",
+        "concurrency",
+        "price",
+        "daily_limit",
+        "on_doubt",
+        "batch_size",
+        "timeout",
+        "webhook_token",
+    )
+)
+"""Keys of an account's table that the gateway takes before the provider sees it."""
+
+
+class ProviderStage(Stage[Provider]):
+    """The author's part of ``ProviderConformance``: override what stands here."""
+
+    provider_type: ClassVar[ProviderType]
+    """What the plugin's ``register_providers`` returns."""
+
+    webhooks: ClassVar[Mapping[str, Sequence[WebhookItem]]] = {}
+    """What each captured payload says, by the name of its file in ``payloads``."""
+
+    signs_body: ClassVar[bool] = True
+    """False where the vendor proves itself by a fixed secret instead of a signature."""
+
+    reserved_keys: ClassVar[frozenset[str]] = COMMON_KEYS
+    webhook_url: ClassVar[str] = f"https://gateway.example.com/webhooks/kit/{WEBHOOK_TOKEN}"
+    region: ClassVar[str] = "BR"
+    timezone: ClassVar[str] = "America/Sao_Paulo"
+
+    # ------------------------------------------------------------ sending
+
+    def accepted(self, batch: OutboundBatch) -> httpx.Response:
+        """Return the vendor's answer when it takes the whole batch."""
+        raise NotImplementedError("give the vendor's answer when it takes the whole batch")
+
+    def rejected(self, batch: OutboundBatch) -> httpx.Response:
+        """Return the vendor's answer, of any status, when it refuses every message for good."""
+        raise NotImplementedError
+
+    def address(self, index: int) -> str:
+        """Return an address to send to, another one for every index from 1."""
+        return samples.brazilian_address(index)
+
+    def message(self, index: int) -> OutboundMessage:
+        """Return a message to send: accents and emoji, to ``address(index)``."""
+        return samples.make_message(index, to=self.address(index), channel=self.channel)
+
+    def sent_texts(self, request: httpx.Request) -> list[str]:
+        """Return the texts that a request carries; override if it is neither JSON nor a form."""
+        return read_strings(request.headers.get("content-type", ""), request.content)
+
+    # ------------------------------------------------------------ capabilities
+
+    def lookup_found(self, batch: OutboundBatch) -> Answers:
+        """Return the vendor's answers to ``lookup`` when it took the batch."""
+        raise NotImplementedError("lookup is declared: give the answer when the batch is found")
+
+    def lookup_missing(self) -> Answers:
+        """Return the vendor's answers to ``lookup`` when it never saw the batch."""
+        raise NotImplementedError("lookup is declared: give the answer when nothing is found")
+
+    def statuses_told(self, batch: OutboundBatch) -> tuple[Answers, Sequence[StatusUpdate]]:
+        """Return the vendor's answers to ``poll_statuses``, and what they say."""
+        raise NotImplementedError("poll_statuses is declared: give an answer and what it says")
+
+    def balance_told(self) -> tuple[Answers, Decimal]:
+        """Return the vendor's answers to ``balance``, and the amount."""
+        raise NotImplementedError("balance is declared: give an answer and the amount")
+
+    def credentials_confirmed(self) -> Answers:
+        """Return the vendor's answers to ``verify_credentials`` when they are good."""
+        raise NotImplementedError("verify_credentials is declared: give the answer to good ones")
+
+    # ------------------------------------------------------------ webhooks
+
+    @property
+    def payloads(self) -> Path:
+        """Return the folder of the captured payloads: ``payloads`` beside the test file."""
+        return Path(inspect.getfile(type(self))).parent / "payloads"
+
+    def webhook_request(self, name: str) -> WebhookRequest:
+        """Return a captured payload as it arrives, not yet signed.
+
+        A ``.json`` file is sent as JSON, a ``.form`` file as a form, another one as plain text.
+        """
+        path = self.payloads / name
+        kinds = {".json": "application/json", ".form": "application/x-www-form-urlencoded"}
+        return WebhookRequest(
+            url=self.webhook_url,
+            headers={"content-type": kinds.get(path.suffix, "text/plain")},
+            query={},
+            body=path.read_bytes().rstrip(b"\n"),
+        )
+
+    def sign(self, request: WebhookRequest) -> WebhookRequest:
+        """Return the request as the vendor signs it; leave it alone for one that does not."""
+        return request
+
+    # ------------------------------------------------------------ made of it
+
+    @property
+    def channel(self) -> str:
+        """Return the channel of the sample messages."""
+        return min(self.provider_type.channels)
+
+    def gives(self, method: str) -> bool:
+        """Tell whether the author has overridden a method."""
+        return getattr(type(self), method) is not getattr(ProviderStage, method)
+
+    def batch(self, size: int = 3) -> OutboundBatch:
+        """Return a batch of sample messages, of ``max_batch`` at most."""
+        most = self.provider_type.capabilities.max_batch
+        return samples.make_batch(min(size, most), self.message)
+
+    @property
+    def settings_type(self) -> type[msgspec.Struct]:
+        """Return the provider's settings Struct."""
+        return self.provider_type.settings
+
+    def make_context(self, http: httpx.AsyncClient) -> AccountContext:
+        """Return what the provider is made of."""
+        return AccountContext(
+            account="kit",
+            settings=self.read_settings(),
+            http=http,
+            now=Clock().now,
+            webhook_url=self.webhook_url,
+            region=self.region,
+            timezone=self.timezone,
+        )
+
+    def make_plugin(self, http: httpx.AsyncClient) -> Provider:
+        """Return the provider, with this client."""
+        return self.provider_type.create(self.make_context(http))
+
+    def make_receiver(self) -> WebhookReceiver:
+        """Return the provider's webhook receiver."""
+        create = self.provider_type.create_receiver
+        assert create, "webhooks are captured and the type has no create_receiver"
+        return create(
+            ReceiverContext(
+                account="kit",
+                settings=self.read_settings(),
+                region=self.region,
+                timezone=self.timezone,
+            )
+        )
