@@ -20,7 +20,6 @@ from recado_core.messages import (
     OutboundMessage,
     SendResult,
     StatusUpdate,
-    Value,
     WebhookItem,
 )
 from recado_core.segments import Segments
@@ -92,7 +91,7 @@ class Channel(Protocol):
 # ---------------------------------------------------------------- providers
 
 
-class Capabilities(Value):
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider can do; the engine calls nothing that is not declared here.
 
     ``max_batch`` is in messages a call, ``concurrency`` in calls at once, ``rate`` in calls
@@ -113,7 +112,7 @@ class Capabilities(Value):
     verify_credentials: bool = False
 
 
-class LookupResult(Value):
+class LookupResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the vendor knows of a batch: ``found`` false means that it never took it."""
 
     found: bool
@@ -279,16 +278,21 @@ class OnFailure(StrEnum):
     HOLD = "hold"  # it waits and is checked again
 
 
-class Recipient(Value):
-    """One message as a check sees it."""
+class Recipient(msgspec.Struct, frozen=True, kw_only=True):
+    """One message as a check sees it.
+
+    ``document`` is the person's (a CPF); it is there when the message is accepted, and is not
+    stored, so that it is absent when the message is checked again before it is sent.
+    """
 
     address: str
     channel: str
     category: Category
     account: str | None = None
+    document: str | None = None
 
 
-class Refusal(Value):
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """Why a message may not go to its recipient; ``until`` if that ends by itself."""
 
     check: str

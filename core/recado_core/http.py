@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+import msgspec
 
 from recado_core.errors import (
     AccountError,
@@ -14,13 +15,12 @@ from recado_core.errors import (
     SendError,
     TransientSendError,
 )
-from recado_core.messages import Value
 
 RAW_KEPT = 2000
 """Characters of a vendor's answer that an error keeps."""
 
 
-class WebhookRequest(Value):
+class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook as it arrived; header names are lower case.
 
     ``url`` is the public address that the provider called, query included, as signatures need it.
@@ -33,7 +33,7 @@ class WebhookRequest(Value):
     method: str = "POST"
 
 
-class WebhookReply(Value):
+class WebhookReply(msgspec.Struct, frozen=True, kw_only=True):
     """What the gateway answers to a webhook that it has stored."""
 
     status: int = 200

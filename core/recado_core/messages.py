@@ -7,10 +7,6 @@ from typing import Any
 import msgspec
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """What every boundary value is: immutable, and built by name."""
-
-
 class Status(StrEnum):
     """Where a message stands; the allowed transitions are in ``engine.policy``."""
 
@@ -47,7 +43,7 @@ class Outcome(StrEnum):
     TRANSIENT = "transient"  # this one may be taken later
 
 
-class Media(Value):
+class Media(msgspec.Struct, frozen=True, kw_only=True):
     """A file that goes with a message, fetched from its address by the provider."""
 
     url: str
@@ -55,7 +51,7 @@ class Media(Value):
     filename: str | None = None
 
 
-class OutboundMessage(Value):
+class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     """An MT message, addressed, rendered and cleared to be sent.
 
     ``id`` is ours: a provider whose vendor echoes a reference of ours sends this one, so that
@@ -77,7 +73,7 @@ class OutboundMessage(Value):
     metadata: dict[str, Any] | None = None
 
 
-class OutboundBatch(Value):
+class OutboundBatch(msgspec.Struct, frozen=True, kw_only=True):
     """What one call of ``Provider.send`` carries.
 
     ``reference`` is unique for every call and is what ``Provider.lookup`` is asked about.
@@ -87,7 +83,7 @@ class OutboundBatch(Value):
     messages: tuple[OutboundMessage, ...]
 
 
-class SendResult(Value):
+class SendResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider said of one message of a batch.
 
     ``provider_ref`` is the vendor's id of the message; ``code`` and ``text`` are its own words.
@@ -100,7 +96,7 @@ class SendResult(Value):
     text: str | None = None
 
 
-class StatusUpdate(Value):
+class StatusUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A DLR: the provider's later word on one MT.
 
     At least one of ``message_id`` (ours, echoed) and ``provider_ref`` (the vendor's) is set. A code
@@ -115,7 +111,7 @@ class StatusUpdate(Value):
     at: datetime | None = None
 
 
-class InboundMessage(Value):
+class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     """An MO message.
 
     ``provider_ref`` is the vendor's id of it and makes a repeat a no-op. ``sender`` is E.164 where
@@ -134,7 +130,7 @@ class InboundMessage(Value):
     answers_provider_ref: str | None = None
 
 
-class BatchRejected(Value):
+class BatchRejected(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's late refusal of a whole batch that it had accepted."""
 
     batch_reference: str
@@ -142,7 +138,7 @@ class BatchRejected(Value):
     text: str | None = None
 
 
-class Event(Value):
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the event log, as sinks and consumers get it."""
 
     id: str

@@ -10,11 +10,12 @@
   + SchemaError: the database's schema is not the one this version needs
 """
 
+import msgspec
+
 from recado_core.errors import RecadoError
-from recado_core.messages import Value
 
 
-class Fault(Value):
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """One thing wrong with a request: a JSON pointer (RFC 6901) to it, and what is wrong."""
 
     pointer: str

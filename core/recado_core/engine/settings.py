@@ -10,6 +10,7 @@ from recado_core.contract import Secret
 from recado_core.messages import Category
 
 DEFAULT_RETRY_DELAYS = (60.0, 180.0, 600.0, 1800.0)
+DEFAULT_POLL_DELAYS = (120.0, 600.0, 1800.0, 3600.0)
 
 
 class OnDoubt(StrEnum):
@@ -19,11 +20,7 @@ class OnDoubt(StrEnum):
     RESEND = "resend"  # it is sent again, and may arrive twice
 
 
-class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the configuration; an unknown key is an error."""
-
-
-class AccountSettings(Setting):
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The keys that every account may have, whatever its provider; ``own`` are the provider's.
 
     ``rate`` is in calls (``"500/60s"``), ``timeout`` in seconds for one call, ``daily_limit`` in
@@ -43,14 +40,14 @@ class AccountSettings(Setting):
     own: dict[str, Any] = {}
 
 
-class RouteMatch(Setting):
+class RouteMatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which messages a route is for; a key that is absent matches all."""
 
     category: Category | None = None
     prefix: str | None = None
 
 
-class RouteSettings(Setting):
+class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One route: the first that matches wins.
 
     ``accounts`` are tried in order; with ``weights`` (one for each) the first is drawn in
@@ -63,13 +60,18 @@ class RouteSettings(Setting):
     weights: list[int] | None = None
 
 
-class EngineSettings(Setting):
-    """The whole of it. ``retry_delays`` are in seconds, one for every retry at one account."""
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of it.
+
+    ``retry_delays`` are in seconds, one for every retry at one account; ``poll_delays`` are those
+    after which a provider is asked for DLRs that no webhook brought, the last one repeated.
+    """
 
     database: str
     public_url: str | None = None
     timezone: str = "America/Sao_Paulo"
     default_region: str = "BR"
     retry_delays: tuple[float, ...] = DEFAULT_RETRY_DELAYS
+    poll_delays: tuple[float, ...] = DEFAULT_POLL_DELAYS
     accounts: dict[str, AccountSettings] = {}
     routes: list[RouteSettings] = []

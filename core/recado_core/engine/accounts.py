@@ -1,0 +1,319 @@
+"""The configured accounts: their providers, their state, and what an operator does with them."""
+
+import asyncio
+import hmac
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import msgspec
+
+from recado_core.contract import (
+    AccountContext,
+    Capabilities,
+    Provider,
+    ProviderType,
+    ReceiverContext,
+    WebhookReceiver,
+    decode_setting,
+)
+from recado_core.engine.database import Database
+from recado_core.engine.failures import NotFoundError, UnsupportedError
+from recado_core.engine.limits import CallBudget, Rate, parse_rate
+from recado_core.engine.plugins import Plugins
+from recado_core.engine.settings import AccountSettings, EngineSettings
+from recado_core.engine.store import accounts as store
+from recado_core.engine.store import events, messages
+from recado_core.errors import ConfigurationError, SendError
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds in which a connection to a provider must be made."""
+
+
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """An account as the API shows it."""
+
+    name: str
+    provider: str
+    channels: list[str]
+    status: str
+    reason: str | None
+    paused_at: datetime | None
+    rate: str | None
+    concurrency: int
+    batch_size: int
+    capabilities: Capabilities
+    queued: int
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of asking a provider whether it knows the account's credentials."""
+
+    ok: bool
+    detail: str
+
+
+class BalanceView(msgspec.Struct, frozen=True, kw_only=True):
+    """An account's balance, in its currency."""
+
+    account: str
+    balance: Decimal
+
+
+class Account:
+    """One configured account, with its provider once it is open."""
+
+    provider: Provider
+    receiver: WebhookReceiver | None
+    webhook_token: str
+
+    def __init__(self, name: str, settings: AccountSettings, kind: ProviderType) -> None:
+        self.name = name
+        self.settings = settings
+        self.kind = kind
+        self.own = _own_settings(name, settings, kind)
+        self.batch_size = _lowered(name, "batch_size", settings.batch_size, kind)
+        self.concurrency = settings.concurrency or kind.capabilities.concurrency
+        self.rate_text = settings.rate or kind.capabilities.rate
+        self.rate: Rate | None = (
+            parse_rate(self.rate_text, f"accounts.{name}.rate") if self.rate_text else None
+        )
+        self.budget = CallBudget(self.rate)
+        self.wake = asyncio.Event()
+        self.paused_at: datetime | None = None
+        self.reason: str | None = None
+
+    @property
+    def lookup_settles(self) -> float:
+        """Seconds after a call from which a lookup that does not find it is believed."""
+        if self.settings.lookup_settles is not None:
+            return self.settings.lookup_settles
+        return self.kind.capabilities.lookup_settles
+
+    def take_state(self, row: dict[str, Any]) -> None:
+        """Take over what the store says of the account."""
+        if self.paused_at is not None and row["paused_at"] is None:
+            self.wake.set()
+        self.paused_at = row["paused_at"]
+        self.reason = row["reason"]
+
+
+class Accounts:
+    """Every configured account, by name."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        plugins: Plugins,
+        database: Database,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._now = now
+        self.by_name = {
+            name: Account(name, own, _kind(name, own, plugins))
+            for name, own in settings.accounts.items()
+        }
+        self._clients: list[httpx.AsyncClient] = []
+
+    async def open(self) -> None:
+        """Make the providers, and the webhook tokens of accounts that have none yet."""
+        async with self._database.write() as connection:
+            for account in self.by_name.values():
+                row = await store.ensure(connection, account.name, secrets.token_urlsafe(32))
+                configured = account.settings.webhook_token
+                account.webhook_token = configured.reveal() if configured else row["webhook_token"]
+                account.take_state(row)
+        for account in self.by_name.values():
+            self._make_provider(account)
+
+    async def close(self) -> None:
+        """Close the providers' clients."""
+        for client in self._clients:
+            await client.aclose()
+        self._clients.clear()
+
+    async def refresh(self) -> None:
+        """Take over what other processes changed."""
+        async with self._database.read() as connection:
+            rows = await store.list_all(connection)
+        for name, account in self.by_name.items():
+            if name in rows:
+                account.take_state(rows[name])
+
+    def find(self, name: str) -> Account:
+        """Return the account, or raise ``NotFoundError``."""
+        if name not in self.by_name:
+            raise NotFoundError(f"there is no account {name!r}")
+        return self.by_name[name]
+
+    def paused(self) -> set[str]:
+        """Return the names of the accounts that are paused."""
+        return {name for name, account in self.by_name.items() if account.paused_at is not None}
+
+    def webhook_path(self, name: str) -> str:
+        """Return the path of an account's webhook address, token included: a secret."""
+        return f"/webhooks/{name}/{self.find(name).webhook_token}"
+
+    def by_webhook(self, name: str, token: str) -> Account:
+        """Return the account that this webhook address belongs to, or raise ``NotFoundError``."""
+        account = self.by_name.get(name)
+        expected = account.webhook_token if account else "-"
+        if not hmac.compare_digest(token.encode(), expected.encode()) or account is None:
+            raise NotFoundError("there is no such webhook address; its account or token is wrong")
+        return account
+
+    async def list(self) -> list[AccountView]:
+        """Return every account."""
+        queued = await self._queued()
+        return [_view(account, queued.get(name, 0)) for name, account in self.by_name.items()]
+
+    async def get(self, name: str) -> AccountView:
+        """Return one account, or raise ``NotFoundError``."""
+        account = self.find(name)
+        return _view(account, (await self._queued()).get(name, 0))
+
+    async def pause(self, name: str, reason: str = "paused by an operator") -> AccountView:
+        """Stop sending by an account; its messages wait."""
+        account = self.find(name)
+        now = self._now()
+        async with self._database.write() as connection:
+            if await store.pause(connection, name, reason, now):
+                await events.append(
+                    connection, [events.new_event("account.paused", now, account=name, text=reason)]
+                )
+                account.paused_at, account.reason = now, reason
+        return await self.get(name)
+
+    async def resume(self, name: str) -> AccountView:
+        """Send by an account again."""
+        account = self.find(name)
+        async with self._database.write() as connection:
+            if await store.resume(connection, name):
+                await events.append(
+                    connection, [events.new_event("account.resumed", self._now(), account=name)]
+                )
+        account.paused_at = account.reason = None
+        account.wake.set()
+        return await self.get(name)
+
+    async def verify(self, name: str) -> Verification:
+        """Ask the provider whether it knows the credentials; sends nothing.
+
+        Raises:
+            UnsupportedError: The provider can't tell.
+        """
+        account = self._offering(name, "verify_credentials")
+        try:
+            detail = await account.provider.verify_credentials()  # type: ignore[attr-defined]  # declared
+        except SendError as error:
+            return Verification(ok=False, detail=str(error))
+        return Verification(ok=True, detail=detail)
+
+    async def balance(self, name: str) -> BalanceView:
+        """Ask the provider for the balance.
+
+        Raises:
+            UnsupportedError: The provider can't tell.
+            SendError: It could not be asked now.
+        """
+        account = self._offering(name, "balance")
+        return BalanceView(account=name, balance=await account.provider.balance())  # type: ignore[attr-defined]  # declared
+
+    def _offering(self, name: str, capability: str) -> Account:
+        account = self.find(name)
+        if not getattr(account.kind.capabilities, capability):
+            raise UnsupportedError(
+                f"the provider {account.kind.id} of account {name} offers no {capability}"
+            )
+        return account
+
+    async def _queued(self) -> dict[str, int]:
+        async with self._database.read() as connection:
+            return await messages.count_queued(connection)
+
+    def _make_provider(self, account: Account) -> None:
+        client = httpx.AsyncClient(
+            timeout=httpx.Timeout(account.settings.timeout, connect=CONNECT_TIMEOUT),
+            limits=httpx.Limits(max_connections=account.concurrency + 2),
+            follow_redirects=False,
+        )
+        self._clients.append(client)
+        shared: dict[str, Any] = {
+            "account": account.name,
+            "settings": account.own,
+            "region": self._settings.default_region,
+            "timezone": self._settings.timezone,
+        }
+        public = self._settings.public_url
+        account.provider = account.kind.create(
+            AccountContext(
+                **shared,
+                http=client,
+                now=self._now,
+                webhook_url=public.rstrip("/") + self.webhook_path(account.name)
+                if public
+                else None,
+            )
+        )
+        make_receiver = account.kind.create_receiver
+        account.receiver = make_receiver(ReceiverContext(**shared)) if make_receiver else None
+
+
+def _kind(name: str, settings: AccountSettings, plugins: Plugins) -> ProviderType:
+    kind = plugins.provider_types.get(settings.provider)
+    if kind is None:
+        known = ", ".join(sorted(plugins.provider_types)) or "none"
+        raise ConfigurationError(
+            f"accounts.{name}.provider: no enabled plugin offers {settings.provider!r}; "
+            f"there is {known}"
+        )
+    return kind
+
+
+def _own_settings(name: str, settings: AccountSettings, kind: ProviderType) -> msgspec.Struct:
+    known = {field.encode_name for field in msgspec.structs.fields(kind.settings)}
+    for key in settings.own:
+        if key not in known:
+            raise ConfigurationError(
+                f"accounts.{name}.{key}: unknown key; provider {kind.id} knows "
+                f"{', '.join(sorted(known))}"
+            )
+    try:
+        return msgspec.convert(
+            settings.own, kind.settings, dec_hook=decode_setting, strict=False, str_keys=True
+        )
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"accounts.{name}: {error}") from error
+
+
+def _lowered(name: str, key: str, value: int | None, kind: ProviderType) -> int:
+    most = kind.capabilities.max_batch
+    if value is None:
+        return most
+    if not 1 <= value <= most:
+        raise ConfigurationError(f"accounts.{name}.{key}: must be from 1 to {most}")
+    return value
+
+
+def _view(account: Account, queued: int) -> AccountView:
+    return AccountView(
+        name=account.name,
+        provider=account.kind.id,
+        channels=sorted(account.kind.channels),
+        status="active" if account.paused_at is None else "paused",
+        reason=account.reason,
+        paused_at=account.paused_at,
+        rate=account.rate_text,
+        concurrency=account.concurrency,
+        batch_size=account.batch_size,
+        capabilities=account.kind.capabilities,
+        queued=queued,
+    )

@@ -1,0 +1,171 @@
+"""What comes back from providers, by webhook or when they are asked: DLRs, MOs, late refusals."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine import policy
+from recado_core.engine.identifiers import new_id
+from recado_core.engine.store import dispatches, events, messages
+from recado_core.engine.transitions import Change, apply
+from recado_core.messages import (
+    BatchRejected,
+    Category,
+    InboundMessage,
+    Status,
+    StatusUpdate,
+    WebhookItem,
+)
+from recado_core.segments import count_segments
+
+Row = dict[str, Any]
+
+ANSWERED_WITHIN = timedelta(hours=168)
+"""How far back the MT is looked for that an MO answers, where the vendor does not name it."""
+
+
+async def take(
+    connection: AsyncConnection, account: str, items: Sequence[WebhookItem], now: datetime
+) -> set[int]:
+    """Write what a provider says; return the ``id()`` of items about messages not known here.
+
+    Such an item may be early: a DLR can overtake the answer to the send.
+    """
+    strangers = await _take_updates(
+        connection, account, [item for item in items if isinstance(item, StatusUpdate)], now
+    )
+    for item in items:
+        if isinstance(item, BatchRejected) and not await _take_rejection(
+            connection, account, item, now
+        ):
+            strangers.add(id(item))
+    inbound = [item for item in items if isinstance(item, InboundMessage)]
+    if inbound:
+        await _take_inbound(connection, account, inbound, now)
+    return strangers
+
+
+async def _take_updates(
+    connection: AsyncConnection, account: str, updates: Sequence[StatusUpdate], now: datetime
+) -> set[int]:
+    standing = await messages.lock(
+        connection, sorted({item.message_id for item in updates if item.message_id})
+    )
+    by_reference = await messages.ids_by_provider_ref(
+        connection,
+        account,
+        [
+            item.provider_ref
+            for item in updates
+            if item.provider_ref and item.message_id not in standing
+        ],
+    )
+    standing |= await messages.lock(connection, sorted(set(by_reference.values())))
+    changes: list[Change] = []
+    strangers: set[int] = set()
+    for item in updates:
+        row = standing.get(item.message_id or "") or standing.get(
+            by_reference.get(item.provider_ref or "", "")
+        )
+        if row is None:
+            strangers.add(id(item))
+        elif _concerns(row, account, item):
+            changes.append(
+                Change(
+                    message_id=row["id"],
+                    status=item.status,
+                    code=item.code,
+                    text=item.text,
+                    provider_ref=item.provider_ref,
+                    at=item.at,
+                )
+            )
+    await apply(connection, standing, changes, now)
+    return strangers
+
+
+def _concerns(row: Row, account: str, item: StatusUpdate) -> bool:
+    """Tell whether a DLR is about the message's present attempt, at this account."""
+    return (
+        row["account"] == account
+        and item.status in policy.DLR_STATUSES
+        and row["status"] not in (Status.QUEUED, Status.SCHEDULED)
+        and (
+            row["provider_ref"] is None
+            or item.provider_ref is None
+            or row["provider_ref"] == item.provider_ref
+        )
+    )
+
+
+async def _take_rejection(
+    connection: AsyncConnection, account: str, item: BatchRejected, now: datetime
+) -> bool:
+    if not await dispatches.exists(connection, item.batch_reference, account):
+        return False
+    standing = await messages.lock_dispatch(connection, item.batch_reference)
+    changes = [
+        Change(message_id=key, status=Status.REJECTED, code=item.code, text=item.text)
+        for key in standing
+    ]
+    await apply(connection, standing, changes, now)
+    return True
+
+
+async def _take_inbound(
+    connection: AsyncConnection, account: str, items: Sequence[InboundMessage], now: datetime
+) -> None:
+    answered = await messages.outbound_by_id(
+        connection, account, [item.answers_message_id for item in items if item.answers_message_id]
+    )
+    rows: list[Row] = []
+    for item in items:
+        mt = answered.get(item.answers_message_id or "") or await messages.last_outbound(
+            connection, account, item.sender, now - ANSWERED_WITHIN
+        )
+        rows.append(_inbound_row(account, item, mt, now))
+    new = await messages.insert_inbound(connection, rows)
+    await events.append(
+        connection,
+        [
+            events.new_event(
+                "message.received",
+                now,
+                message_id=row["id"],
+                account=account,
+                to_status=Status.RECEIVED,
+                data={"answers_id": row["answers_id"]},
+            )
+            for row in rows
+            if row["id"] in new
+        ],
+    )
+
+
+def _inbound_row(account: str, item: InboundMessage, mt: Row | None, now: datetime) -> Row:
+    named = mt is not None and mt["id"] == item.answers_message_id
+    segments = count_segments(item.text)
+    return {
+        "id": new_id(),
+        "direction": "in",
+        "channel": item.channel,
+        "account": account,
+        # The vendor may write the number in a form of its own; the MT that it names has ours.
+        "address": mt["address"] if mt is not None and named else item.sender,
+        "sender_id": item.recipient,
+        "text": item.text,
+        "media": list(item.media) or None,
+        "category": Category.TRANSACTIONAL,
+        "priority": 0,
+        "reference": mt["reference"] if mt else None,
+        "segments": segments.count,
+        "encoding": segments.encoding,
+        "status": Status.RECEIVED,
+        "status_at": now,
+        "provider_ref": item.provider_ref,
+        "answers_id": mt["id"] if mt else None,
+        "created_at": item.received_at or now,
+        "due_at": now,
+    }

@@ -1,0 +1,174 @@
+"""The connection to SQLite or PostgreSQL: transactions, and the schema's version."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from recado_core.engine.failures import SchemaError
+from recado_core.errors import ConfigurationError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+READERS = 8
+"""Connections that read at once."""
+
+
+class Database:
+    """The store's connections.
+
+    SQLite lets one transaction write at a time, so writers queue for one connection and begin
+    with ``BEGIN IMMEDIATE``; readers have their own. PostgreSQL has one pool for both.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = parse_url(url)
+        self.sqlite = self._url.get_backend_name() == "sqlite"
+        if self.sqlite:
+            self._writer = _sqlite_engine(self._url, size=1, begin="BEGIN IMMEDIATE")
+            self._reader = _sqlite_engine(self._url, size=READERS, begin="BEGIN")
+        else:
+            self._writer = create_async_engine(self._url, pool_size=READERS, **_JSON)
+            self._reader = self._writer
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that commits when the block ends and rolls back when it raises."""
+        async with self._writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that only reads."""
+        async with self._reader.begin() as connection:
+            yield connection
+
+    async def revision(self) -> str | None:
+        """Return the schema's revision in the database, or None where it is empty."""
+        async with self.read() as connection:
+            return await connection.run_sync(
+                lambda sync: MigrationContext.configure(sync).get_current_revision()
+            )
+
+    async def upgrade(self) -> list[str]:
+        """Bring the schema to this version; return the revisions applied, oldest first."""
+        async with self._writer.connect() as connection:
+            if not self.sqlite:  # two processes that start together must not both migrate
+                await connection.execute(sa.text("SELECT pg_advisory_lock(727253)"))
+                await connection.commit()
+            applied = await connection.run_sync(_upgrade)
+            await connection.commit()
+            if not self.sqlite:
+                await connection.execute(sa.text("SELECT pg_advisory_unlock(727253)"))
+                await connection.commit()
+        return applied
+
+    async def prepare(self) -> None:
+        """Make the schema in an empty database; refuse one of another version.
+
+        Raises:
+            SchemaError: The database's schema is older or newer than this version's.
+        """
+        current = await self.revision()
+        if current is None:
+            await self.upgrade()
+        elif current != head():
+            raise SchemaError(
+                f"the database is at schema revision {current}, and this version of Recado needs "
+                f"{head()}: run `recado db upgrade`, or install the version that made it"
+            )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+
+def upgrade_database(url: str) -> list[str]:
+    """Bring the schema of a database to this version, as the command line does it."""
+
+    async def run() -> list[str]:
+        database = Database(url)
+        try:
+            return await database.upgrade()
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def head() -> str:
+    """Return the schema revision that this version needs."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
+
+
+def parse_url(url: str) -> sa.URL:
+    """Read ``gateway.database``; raise ``ConfigurationError`` for one that can't be used."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError("gateway.database: not a database address") from error
+    if parsed.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
+        raise ConfigurationError(
+            "gateway.database: must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://, "
+            f"not {parsed.drivername}"
+        )
+    if parsed.drivername.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
+        raise ConfigurationError("gateway.database: SQLite needs a file, such as recado.db")
+    return parsed
+
+
+def _encode_json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_JSON: dict[str, Any] = {
+    "json_serializer": _encode_json,
+    "json_deserializer": msgspec.json.decode,
+}
+
+
+def _sqlite_engine(url: sa.URL, *, size: int, begin: str) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=60, **_JSON)
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def set_pragmas(connection: Any, _: object) -> None:  # noqa: ANN401  # the driver's own class
+        connection.isolation_level = None  # transactions begin as written below, not as it guesses
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "busy_timeout = 30000",
+            "foreign_keys = ON",
+            "cache_size = -65536",
+            "temp_store = MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def begin_transaction(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _upgrade(connection: sa.Connection) -> list[str]:
+    applied: list[str] = []
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    config.attributes["applied"] = applied
+    command.upgrade(config, "head")
+    return applied

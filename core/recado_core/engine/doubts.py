@@ -1,0 +1,152 @@
+"""Dispatches of which nobody knows how they ended: asked about, never blindly sent again."""
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from recado_core.contract import LookupResult
+from recado_core.engine import settling
+from recado_core.engine.accounts import Account, Accounts
+from recado_core.engine.database import Database
+from recado_core.engine.dispatch import batch_of
+from recado_core.engine.settings import EngineSettings, OnDoubt
+from recado_core.engine.store import dispatches, messages
+from recado_core.engine.transitions import Change, apply
+from recado_core.errors import SendError
+from recado_core.messages import Status
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+AT_ONCE = 20
+"""Dispatches taken in one round."""
+HELD = timedelta(minutes=5)
+"""How long other nodes leave a dispatch alone that one of them looks up."""
+LONGEST_WAIT = 300.0
+"""Seconds at the most between two attempts to ask about a dispatch."""
+
+
+class Doubts:
+    """Settles the dispatches in doubt, one round at a time."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        settings: EngineSettings,
+        database: Database,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._accounts = accounts
+        self._settings = settings
+        self._database = database
+        self._now = now
+
+    async def settle_due(self) -> int:
+        """Ask about the dispatches that are due; return how many there were."""
+        now = self._now()
+        async with self._database.write() as connection:
+            due = await dispatches.doubtful(connection, now, now + HELD, AT_ONCE)
+        for dispatch in due:
+            await self._settle(dispatch)
+        return len(due)
+
+    async def _settle(self, dispatch: Row) -> None:
+        async with self._database.read() as connection:
+            rows = await messages.of_dispatch(connection, dispatch["id"])
+        rows = [row for row in rows if row["status"] == Status.SENDING]
+        account = self._accounts.by_name.get(dispatch["account"])
+        if not rows:
+            await self._close(dispatch, [], "settled")
+        elif account is None:
+            text = "its account is no longer configured"
+            await self._close(dispatch, [_unknown(row, text) for row in rows], "unknown")
+        elif not account.kind.capabilities.lookup:
+            await self._decide(dispatch, account, rows)
+        else:
+            await self._look_up(dispatch, account, rows)
+
+    async def _look_up(self, dispatch: Row, account: Account, rows: list[Row]) -> None:
+        try:
+            batch = batch_of(dispatch["id"], rows)
+            found: LookupResult = await account.provider.lookup(batch)  # type: ignore[attr-defined]  # declared
+        except SendError as error:
+            wait = min(LONGEST_WAIT, 2.0 ** dispatch["lookups"])
+            await self._ask_again(dispatch, self._now() + timedelta(seconds=wait), str(error))
+            return
+        settled_at = dispatch["started_at"] + timedelta(seconds=account.lookup_settles)
+        if found.found:
+            changes = settling.after_results(
+                rows, found.results, self._settings.retry_delays, random.random
+            )
+            poll_delays = self._settings.poll_delays
+            pollable = account.kind.capabilities.poll_statuses and poll_delays
+            await self._close(
+                dispatch, changes, "found", poll_after=poll_delays[0] if pollable else None
+            )
+        elif self._now() < settled_at:
+            await self._ask_again(dispatch, settled_at, "not found yet")
+        else:
+            await self._close(
+                dispatch, self._send_again(rows, "the provider never took it"), "missing"
+            )
+            account.wake.set()
+
+    async def _decide(self, dispatch: Row, account: Account, rows: list[Row]) -> None:
+        if account.settings.on_doubt is OnDoubt.RESEND:
+            text = "in doubt, and the account says to send again"
+            await self._close(dispatch, self._send_again(rows, text), "resent")
+            account.wake.set()
+        else:
+            text = (
+                f"it may have been sent; the provider can't say ({dispatch['text'] or 'no answer'})"
+            )
+            await self._close(dispatch, [_unknown(row, text) for row in rows], "unknown")
+
+    def _send_again(self, rows: list[Row], text: str) -> list[Change]:
+        # The first time at once: nobody but us lost time. After that as any failed attempt.
+        delays = (0.0, *self._settings.retry_delays)
+        return [
+            settling.retry_or_fail(row, delays, random.random, code=None, text=text) for row in rows
+        ]
+
+    async def _ask_again(self, dispatch: Row, due_at: datetime, text: str) -> None:
+        async with self._database.write() as connection:
+            await dispatches.mark_doubt(
+                connection, dispatch["id"], due_at=due_at, code=dispatch["code"], text=text
+            )
+
+    async def _close(
+        self,
+        dispatch: Row,
+        changes: list[Change],
+        outcome: str,
+        poll_after: float | None = None,
+    ) -> None:
+        now = self._now()
+        async with self._database.write() as connection:
+            standing = await messages.lock(connection, [change.message_id for change in changes])
+            await apply(connection, _still_of(standing, dispatch["id"]), changes, now)
+            await dispatches.finish(
+                connection,
+                dispatch["id"],
+                outcome=outcome,
+                now=now,
+                code=dispatch["code"],
+                text=dispatch["text"],
+                poll_at=now + timedelta(seconds=poll_after) if poll_after is not None else None,
+            )
+        log.info(
+            "dispatch in doubt settled",
+            extra={"account": dispatch["account"], "dispatch": dispatch["id"], "outcome": outcome},
+        )
+
+
+def _still_of(standing: Mapping[str, Row], dispatch_id: str) -> dict[str, Row]:
+    return {key: row for key, row in standing.items() if row["dispatch_id"] == dispatch_id}
+
+
+def _unknown(row: Row, text: str) -> Change:
+    return Change(message_id=row["id"], status=Status.UNKNOWN, text=text)

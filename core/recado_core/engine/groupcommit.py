@@ -1,0 +1,77 @@
+"""Group commit: writes that come at the same time share one transaction and one fsync."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Collects items while a commit is under way, and commits them together when it ends.
+
+    An item waits for at most one commit that is not its own; without traffic it waits for none.
+    A group whose commit fails is tried again item by item, so that a bad one spoils no other.
+
+    Args:
+        commit: Writes a group in one transaction and returns one result for each item.
+        weigh: How many rows an item is.
+        limit: How many rows a group may have, but for one item that is larger alone.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[list[Item]], Awaitable[list[Result]]],
+        *,
+        weigh: Callable[[Item], int] = lambda _: 1,
+        limit: int = 5000,
+    ) -> None:
+        self._commit = commit
+        self._weigh = weigh
+        self._limit = limit
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._committer: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Result:
+        """Return the item's result once it is committed, or raise what its commit raised."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._committer is None:
+            self._committer = asyncio.create_task(self._run())
+        return await future
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._commit_group(self._next_group())
+        finally:
+            self._committer = None
+
+    def _next_group(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        group = [self._waiting.popleft()]
+        weight = self._weigh(group[0][0])
+        while self._waiting and weight + (more := self._weigh(self._waiting[0][0])) <= self._limit:
+            weight += more
+            group.append(self._waiting.popleft())
+        return group
+
+    async def _commit_group(self, group: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._commit([item for item, _ in group])
+        except Exception as error:  # noqa: BLE001  # whatever it is belongs to who submitted
+            if len(group) == 1:
+                _fail(group[0][1], error)
+                return
+            for pair in group:
+                await self._commit_group([pair])
+            return
+        for (_, future), result in zip(group, results, strict=True):
+            if not future.done():  # its request may have been cancelled; the row stays
+                future.set_result(result)
+
+
+def _fail(future: asyncio.Future[Result], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -1,0 +1,121 @@
+"""Idempotency keys: the same call twice is done once, and answered alike both times.
+
+Follows draft-ietf-httpapi-idempotency-key-header-07. The key is stored in the transaction that
+stores what the call made, so that neither can be there without the other.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.database import Database
+from recado_core.engine.failures import IdempotencyMismatchError, IdempotencyRunningError
+from recado_core.engine.store import keys
+
+KEPT = timedelta(hours=24)
+"""How long a key is remembered."""
+
+
+class IdempotencyKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A client's name for one call.
+
+    ``owner`` is the API key it came with; ``fingerprint`` stands for method, path and body.
+    """
+
+    owner: str
+    key: str
+    fingerprint: str
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call that creates is answered: JSON, now or again."""
+
+    body: bytes
+    status: int = 202
+    replayed: bool = False
+
+
+class Once:
+    """Sees to it that a call with an idempotency key is done once."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+        self._running: set[tuple[str, str]] = set()
+
+    @asynccontextmanager
+    async def claimed(self, key: IdempotencyKey | None) -> AsyncIterator[Answer | None]:
+        """Give the answer of the first call with this key, or None when this is the first.
+
+        Raises:
+            IdempotencyMismatchError: The first call had another body.
+            IdempotencyRunningError: The first call is not finished.
+        """
+        if key is None:
+            yield None
+            return
+        name = (key.owner, key.key)
+        if name in self._running:
+            raise IdempotencyRunningError(
+                "a call with this idempotency key is under way; try again when it is answered"
+            )
+        self._running.add(name)
+        try:
+            async with self._database.read() as connection:
+                row = await keys.find_reserved(connection, *name)
+            old = row is not None and row["created_at"] <= self._now() - KEPT
+            yield None if row is None or old else _replay(row, key)
+        finally:
+            self._running.discard(name)
+
+    async def reserve(
+        self,
+        connection: AsyncConnection,
+        calls: Sequence[tuple[IdempotencyKey | None, Answer]],
+    ) -> list[Answer | IdempotencyMismatchError | None]:
+        """Store the keys and answers of calls; give the earlier answer of one that was made before.
+
+        Args:
+            connection: The transaction that stores what the calls make.
+            calls: Each call's key, if it has one, and its answer.
+        """
+        keyed = [(key, answer) for key, answer in calls if key is not None]
+        if not keyed:
+            return [None] * len(calls)
+        now = self._now()
+        await keys.forget_reserved(connection, now - KEPT)
+        stored = await keys.reserve(connection, [_row(key, answer, now) for key, answer in keyed])
+        found: list[Answer | IdempotencyMismatchError | None] = []
+        for key, _ in calls:
+            if key is None or (key.owner, key.key) in stored:
+                found.append(None)
+                continue
+            row = await keys.find_reserved(connection, key.owner, key.key)
+            try:
+                found.append(_replay(row or {}, key))
+            except IdempotencyMismatchError as error:
+                found.append(error)
+        return found
+
+
+def _row(key: IdempotencyKey, answer: Answer, now: datetime) -> dict[str, Any]:
+    return {
+        "owner": key.owner,
+        "key": key.key,
+        "fingerprint": key.fingerprint,
+        "status": answer.status,
+        "body": answer.body,
+        "created_at": now,
+    }
+
+
+def _replay(row: dict[str, Any], key: IdempotencyKey) -> Answer:
+    if row["fingerprint"] != key.fingerprint:
+        raise IdempotencyMismatchError(
+            "this idempotency key was used with another request; use a new key for a new request"
+        )
+    return Answer(body=row["body"], status=row["status"], replayed=True)

@@ -1,0 +1,109 @@
+"""The rules that need neither clock nor store: status transitions and retries."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from recado_core.messages import Outcome, Status
+
+S = Status
+
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    S.SCHEDULED: frozenset({S.QUEUED, S.CANCELED, S.EXPIRED, S.SUPPRESSED}),
+    S.QUEUED: frozenset({S.SENDING, S.CANCELED, S.EXPIRED, S.SUPPRESSED, S.FAILED}),
+    S.SENDING: frozenset(
+        {
+            S.QUEUED,
+            S.SENT,
+            S.DELIVERED,
+            S.READ,
+            S.UNDELIVERED,
+            S.EXPIRED,
+            S.REJECTED,
+            S.FAILED,
+            S.SUPPRESSED,
+            S.UNKNOWN,
+        }
+    ),
+    S.SENT: frozenset({S.DELIVERED, S.READ, S.UNDELIVERED, S.EXPIRED, S.REJECTED}),
+    S.UNKNOWN: frozenset(
+        {S.QUEUED, S.SENT, S.DELIVERED, S.READ, S.UNDELIVERED, S.EXPIRED, S.REJECTED, S.SUPPRESSED}
+    ),
+    S.DELIVERED: frozenset({S.READ}),
+    S.READ: frozenset(),
+    S.UNDELIVERED: frozenset(),
+    S.EXPIRED: frozenset(),
+    S.REJECTED: frozenset(),
+    S.FAILED: frozenset(),
+    S.SUPPRESSED: frozenset(),
+    S.CANCELED: frozenset(),
+    S.RECEIVED: frozenset(),
+}
+"""Where a message may go from each status; what is absent never happens."""
+
+IN_FLIGHT = frozenset({S.SENDING, S.SENT, S.UNKNOWN})
+"""The statuses that a DLR may still change, but for *read* after *delivered*."""
+
+FINAL = frozenset(
+    {
+        S.DELIVERED,
+        S.READ,
+        S.UNDELIVERED,
+        S.EXPIRED,
+        S.REJECTED,
+        S.FAILED,
+        S.SUPPRESSED,
+        S.CANCELED,
+        S.RECEIVED,
+    }
+)
+"""The statuses in which a message may stay for ever; *unknown* waits for a person."""
+
+RESENDABLE = frozenset({S.FAILED, S.EXPIRED, S.UNDELIVERED, S.UNKNOWN})
+
+DLR_STATUSES = frozenset({S.SENT, S.DELIVERED, S.READ, S.UNDELIVERED, S.EXPIRED, S.REJECTED})
+"""What a provider's later word may say; any other status in it changes nothing."""
+
+OUTCOME_STATUS = {
+    Outcome.ACCEPTED: S.SENT,
+    Outcome.REJECTED: S.REJECTED,
+    Outcome.SUPPRESSED: S.SUPPRESSED,
+}
+
+
+def may_follow(current: Status, following: Status) -> bool:
+    """Tell whether a message may go from one status to the other."""
+    return following in TRANSITIONS[current]
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes after a failed attempt: wait ``delay`` seconds, at ``account``; None: give up."""
+
+    account: str
+    delay: float
+    fallbacks: tuple[str, ...]
+    attempts: int
+
+
+def after_transient(
+    account: str,
+    attempts: int,
+    fallbacks: Sequence[str],
+    delays: Sequence[float],
+    jitter: float,
+) -> Retry | None:
+    """Say where a message goes after a transient failure.
+
+    Args:
+        account: Where the attempt was made.
+        attempts: How many have been made there, this one included.
+        fallbacks: The accounts that come next, in order.
+        delays: Seconds before each further attempt at one account.
+        jitter: From 0 to 1; spreads the delay by up to a tenth each way.
+    """
+    if attempts <= len(delays):
+        delay = delays[attempts - 1] * (0.9 + 0.2 * jitter)
+        return Retry(account=account, delay=delay, fallbacks=tuple(fallbacks), attempts=attempts)
+    if fallbacks:
+        return Retry(account=fallbacks[0], delay=0.0, fallbacks=tuple(fallbacks[1:]), attempts=0)
+    return None

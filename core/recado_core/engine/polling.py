@@ -1,0 +1,76 @@
+"""Asking providers for the DLRs that no webhook brought."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from recado_core.engine import arrivals
+from recado_core.engine.accounts import Accounts
+from recado_core.engine.database import Database
+from recado_core.engine.settings import EngineSettings
+from recado_core.engine.store import dispatches, messages
+from recado_core.errors import SendError
+from recado_core.messages import StatusUpdate
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+AT_ONCE = 20
+"""Dispatches asked about in one round."""
+HELD = timedelta(minutes=5)
+"""How long other nodes leave a dispatch alone that one of them asks about."""
+GIVEN_UP = timedelta(hours=168)
+"""How long after a dispatch its DLRs are asked for; vendors forget after about a week."""
+
+
+class Polling:
+    """The safety net under the webhooks, one round at a time."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        settings: EngineSettings,
+        database: Database,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._accounts = accounts
+        self._settings = settings
+        self._database = database
+        self._now = now
+
+    async def poll_due(self) -> int:
+        """Ask about the dispatches that are due; return how many there were."""
+        now = self._now()
+        async with self._database.write() as connection:
+            due = await dispatches.to_poll(connection, now, now + HELD, AT_ONCE)
+        for dispatch in due:
+            await self._poll(dispatch)
+        return len(due)
+
+    async def _poll(self, dispatch: Row) -> None:
+        account = self._accounts.by_name.get(dispatch["account"])
+        async with self._database.read() as connection:
+            unsettled = await messages.any_unsettled(connection, dispatch["id"])
+        updates: list[StatusUpdate] = []
+        if account is not None and unsettled:
+            try:
+                updates = await account.provider.poll_statuses(dispatch["id"])  # type: ignore[attr-defined]  # declared
+            except SendError as error:
+                log.info(
+                    "provider can't be asked for receipts now",
+                    extra={"account": account.name, "code": error.code, "reason": error.text},
+                )
+        now = self._now()
+        async with self._database.write() as connection:
+            await arrivals.take(connection, dispatch["account"], updates, now)
+            unsettled = await messages.any_unsettled(connection, dispatch["id"])
+            again = account is not None and unsettled and now < dispatch["started_at"] + GIVEN_UP
+            await dispatches.plan_poll(
+                connection, dispatch["id"], now + self._delay(dispatch["polls"]) if again else None
+            )
+
+    def _delay(self, polls: int) -> timedelta:
+        delays = self._settings.poll_delays
+        return timedelta(seconds=delays[min(polls + 1, len(delays) - 1)])

@@ -1,0 +1,190 @@
+"""Webhooks: stored raw, answered, then processed."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.contract import WebhookReceiver
+from recado_core.engine import arrivals
+from recado_core.engine.accounts import Accounts
+from recado_core.engine.database import Database
+from recado_core.engine.failures import NotFoundError
+from recado_core.engine.groupcommit import GroupCommit
+from recado_core.engine.identifiers import new_id
+from recado_core.engine.store import inbox
+from recado_core.errors import WebhookError
+from recado_core.http import WebhookReply, WebhookRequest
+from recado_core.messages import WebhookItem
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+AT_ONCE = 200
+"""Webhooks processed in one transaction."""
+IDLE = 1.0
+"""Seconds after which the inbox is looked at for what another process stored."""
+PATIENCE = (2.0, 10.0, 60.0, 600.0)
+"""Seconds before each further look at a webhook about messages that are not known yet."""
+KEPT_HEADERS = frozenset({"content-type", "user-agent"})
+"""Headers that are stored beside those that a receiver may need, which begin with ``x-``."""
+
+
+class Receive:
+    """Takes webhooks from providers."""
+
+    def __init__(self, accounts: Accounts, database: Database, now: Callable[[], datetime]) -> None:
+        self._accounts = accounts
+        self._database = database
+        self._now = now
+        self._group = GroupCommit(self._store)
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    async def webhook(self, account: str, token: str, request: WebhookRequest) -> WebhookReply:
+        """Store a webhook and return what to answer; the same webhook again changes nothing.
+
+        Raises:
+            NotFoundError: There is no such account, or the token is wrong.
+            WebhookRefusedError: The vendor did not sign it.
+            MalformedWebhookError: It can't be read; it was not stored.
+        """
+        receiver = self._accounts.by_webhook(account, token).receiver
+        if receiver is None:
+            raise NotFoundError(f"the provider of account {account} takes no webhooks")
+        receiver.authenticate(request)
+        receiver.parse(request)
+        await self._group.submit(_row(account, token, request, self._now()))
+        self._wake.set()
+        return receiver.reply
+
+    async def run(self) -> None:
+        """Process what is stored until ``stop`` is called."""
+        troubled = False
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                if await self.process() == 0:
+                    await self._sleep()
+                troubled = False
+            except SQLAlchemyError as error:
+                if not troubled:
+                    log.error(  # noqa: TRY400  # one line: the database is down, not the code
+                        "database failed, webhooks wait", extra={"error": type(error).__name__}
+                    )
+                troubled = True
+                await asyncio.sleep(IDLE)
+
+    def stop(self) -> None:
+        """End ``run`` after the webhooks at hand."""
+        self._stopping = True
+        self._wake.set()
+
+    async def process(self) -> int:
+        """Process the webhooks that are due, at most ``AT_ONCE``; return how many there were."""
+        try:
+            return await self._process_group(AT_ONCE)
+        except SQLAlchemyError:
+            raise
+        except Exception:
+            log.exception("a webhook can't be processed; the group is processed one by one")
+            return await self._process_alone()
+
+    async def _process_group(self, limit: int) -> int:
+        now = self._now()
+        async with self._database.write() as connection:
+            rows = await inbox.lock_pending(connection, now, limit)
+            await self._take(connection, rows, now)
+        return len(rows)
+
+    async def _process_alone(self) -> int:
+        try:
+            return await self._process_group(1)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            log.exception("webhook put aside")
+            async with self._database.write() as connection:
+                rows = await inbox.lock_pending(connection, self._now(), 1)
+                for row in rows:
+                    await inbox.postpone(connection, row["id"], None, repr(error))
+            return len(rows)
+
+    async def _take(self, connection: AsyncConnection, rows: list[Row], now: datetime) -> None:
+        done: list[str] = []
+        by_account: dict[str, list[tuple[Row, list[WebhookItem]]]] = {}
+        for row in rows:
+            items = self._parse(row)
+            by_account.setdefault(row["account"], []).append((row, items))
+        for account, parsed in by_account.items():
+            every = [item for _, items in parsed for item in items]
+            strangers = await arrivals.take(connection, account, every, now)
+            for row, items in parsed:
+                if any(id(item) in strangers for item in items):
+                    await self._look_again(connection, row, now)
+                else:
+                    done.append(row["id"])
+        await inbox.finish(connection, done)
+
+    def _parse(self, row: Row) -> list[WebhookItem]:
+        account = self._accounts.by_name.get(row["account"])
+        receiver: WebhookReceiver | None = account.receiver if account else None
+        if receiver is None:
+            return []
+        request = WebhookRequest(
+            url=row["url"],
+            headers=row["headers"],
+            query=row["query"],
+            body=row["body"],
+            method=row["method"],
+        )
+        try:
+            return receiver.parse(request)
+        except WebhookError:  # it was read when it came, so that another version reads it now
+            log.exception("stored webhook can't be read", extra={"webhook": row["id"]})
+            return []
+
+    async def _look_again(self, connection: AsyncConnection, row: Row, now: datetime) -> None:
+        """Wait for messages that this webhook speaks of and that may not be recorded yet."""
+        tries = row["attempts"]
+        due_at = now + timedelta(seconds=PATIENCE[tries]) if tries < len(PATIENCE) else None
+        await inbox.postpone(connection, row["id"], due_at, "speaks of messages not known here")
+
+    async def _sleep(self) -> None:
+        try:
+            async with asyncio.timeout(IDLE):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _store(self, rows: list[Row]) -> list[None]:
+        async with self._database.write() as connection:
+            await inbox.insert(connection, rows)
+        return [None] * len(rows)
+
+
+def _row(account: str, token: str, request: WebhookRequest, now: datetime) -> Row:
+    said = repr(sorted(request.query.items())).encode() + b"\0" + request.body
+    return {
+        "id": new_id(),
+        "account": account,
+        "digest": hashlib.sha256(said).digest(),
+        "received_at": now,
+        "method": request.method,
+        "url": request.url.replace(token, "***"),
+        "headers": {
+            name: value
+            for name, value in request.headers.items()
+            if name in KEPT_HEADERS or name.startswith("x-")
+        },
+        "query": dict(request.query),
+        "body": request.body,
+        "state": "pending",
+        "due_at": now,
+    }

@@ -1,0 +1,224 @@
+"""The engine as one thing: opened, started, stopped, closed."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+
+from recado_core.engine.accept import Accept
+from recado_core.engine.accounts import Accounts
+from recado_core.engine.database import Database, head
+from recado_core.engine.dispatch import Dispatcher
+from recado_core.engine.doubts import Doubts
+from recado_core.engine.idempotency import Once
+from recado_core.engine.keys import Keys
+from recado_core.engine.messages import Messages
+from recado_core.engine.nodes import BEAT, Node
+from recado_core.engine.plugins import Plugins
+from recado_core.engine.polling import Polling
+from recado_core.engine.receive import Receive
+from recado_core.engine.scheduling import Scheduling
+from recado_core.engine.settings import EngineSettings
+from recado_core.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+TICK = 0.5
+"""Seconds between two looks at what the clock brings."""
+
+
+def utc_now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+class Component(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the engine, and whether it can do its work."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Engine:
+    """Everything behind the API.
+
+    Args:
+        settings: What the configuration says.
+        plugins: The loaded plugins.
+        now: The clock.
+
+    Raises:
+        ConfigurationError: The settings don't fit the plugins; the text names the key.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        plugins: Plugins,
+        *,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        check_routes(settings, plugins)
+        self.settings = settings
+        self.plugins = plugins
+        self._database = Database(settings.database)
+        once = Once(self._database, now)
+        self.accounts = Accounts(settings, plugins, self._database, now)
+        self.accept = Accept(settings, plugins, self.accounts, self._database, once, now)
+        self.messages = Messages(self._database, now)
+        self.keys = Keys(self._database, once, now)
+        self.receive = Receive(self.accounts, self._database, now)
+        self._node = Node(self._database, now)
+        self._doubts = Doubts(self.accounts, settings, self._database, now)
+        self._polling = Polling(self.accounts, settings, self._database, now)
+        self._scheduling = Scheduling(self.accounts, self._database, now)
+        self._dispatchers = [
+            Dispatcher(
+                account, self.accounts, settings, plugins.checks, self._database, self._node.id, now
+            )
+            for account in self.accounts.by_name.values()
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+        self._opened = False
+
+    async def open(self) -> None:
+        """Connect, make or check the schema, and make the providers.
+
+        Raises:
+            SchemaError: The database's schema is another version's.
+        """
+        await self._database.prepare()
+        await self.accounts.open()
+        self._opened = True
+
+    async def start(self) -> None:
+        """Start the worker: dispatch, receive, and what the clock brings."""
+        self._stopping.clear()
+        await self._node.join()
+        await self._node.beat()
+        self._tasks = [
+            asyncio.create_task(self._repeat(BEAT, self._node.beat)),
+            asyncio.create_task(self._repeat(TICK, self._tick)),
+            asyncio.create_task(self._repeat(TICK, self._doubts.settle_due)),
+            asyncio.create_task(self._repeat(TICK, self._polling.poll_due)),
+            asyncio.create_task(self.receive.run()),
+            *(asyncio.create_task(dispatcher.run()) for dispatcher in self._dispatchers),
+        ]
+
+    async def stop(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109  # what is late is left in doubt
+        """Claim no more, finish what is in flight, leave the rest queued.
+
+        Args:
+            timeout: Seconds after which what is still in flight is left; it will be in doubt.
+        """
+        if not self._tasks:
+            return
+        self._stopping.set()
+        self.receive.stop()
+        tidy = True
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.gather(*(dispatcher.stop() for dispatcher in self._dispatchers))
+                await asyncio.wait(self._tasks)
+        except TimeoutError:
+            tidy = False
+            log.warning("stopped with calls in flight; they will be looked up")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if tidy:
+            await self._node.leave()
+
+    async def close(self) -> None:
+        """Stop if need be, and let go of providers and database."""
+        await self.stop()
+        await self.accounts.close()
+        await self._database.close()
+        self._opened = False
+
+    async def readiness(self) -> list[Component]:
+        """Tell of every part whether it can do its work."""
+        try:
+            revision = await self._database.revision()
+        except (SQLAlchemyError, OSError) as error:
+            return [Component(name="database", ok=False, detail=type(error).__name__)]
+        schema = Component(
+            name="schema", ok=revision == head(), detail=f"revision {revision or 'none'}"
+        )
+        working = [task for task in self._tasks if not task.done()]
+        worker = Component(
+            name="worker",
+            ok=len(working) == len(self._tasks),
+            detail="running" if working else "not in this process",
+        )
+        return [
+            Component(name="database", ok=True, detail="answers"),
+            schema,
+            worker,
+            *(
+                Component(
+                    name=f"account.{name}",
+                    ok=account.paused_at is None,
+                    detail=account.reason or "active",
+                )
+                for name, account in self.accounts.by_name.items()
+            ),
+        ]
+
+    async def _tick(self) -> None:
+        await self.accounts.refresh()
+        await self._scheduling.queue_due()
+        await self._scheduling.expire_due()
+        await self._scheduling.rescue_stranded()
+        await self.keys.note_uses()
+
+    async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        """Do the work again and again until the engine stops, whatever happens to one round."""
+        troubled = False
+        while not self._stopping.is_set():
+            try:
+                await work()
+            except Exception as error:
+                if not troubled:
+                    log.exception("a round failed; it is tried again", extra={"work": repr(work)})
+                troubled = not isinstance(error, asyncio.CancelledError)
+            else:
+                troubled = False
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+
+
+def check_routes(settings: EngineSettings, plugins: Plugins) -> None:
+    """Raise ``ConfigurationError`` for a route that leads nowhere."""
+    for index, route in enumerate(settings.routes):
+        key = f"routes[{index}]"
+        if not route.accounts:
+            raise ConfigurationError(f"{key}.accounts: name at least one account")
+        if route.channel not in plugins.channels:
+            raise ConfigurationError(
+                f"{key}.channel: unknown channel {route.channel!r}; "
+                f"there is {', '.join(sorted(plugins.channels))}"
+            )
+        if route.weights is not None and (
+            len(route.weights) != len(route.accounts)
+            or min(route.weights) < 0
+            or sum(route.weights) == 0
+        ):
+            raise ConfigurationError(
+                f"{key}.weights: needs one number for every account, not all 0"
+            )
+        for name in route.accounts:
+            if name not in settings.accounts:
+                raise ConfigurationError(f"{key}.accounts: there is no account {name!r}")
+            kind = plugins.provider_types.get(settings.accounts[name].provider)
+            if kind is not None and route.channel not in kind.channels:
+                raise ConfigurationError(f"{key}.accounts: {name} carries no {route.channel}")

@@ -1,0 +1,215 @@
+"""The tables of the store; ``migrations`` makes them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+MICROSECONDS = 1_000_000
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """An aware datetime, kept as microseconds since 1970 in UTC: the same in every database."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002  # as declared
+        """Turn a datetime into what is stored."""
+        return None if value is None else round(value.timestamp() * MICROSECONDS)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # as declared
+        """Turn what is stored into a datetime."""
+        return None if value is None else datetime.fromtimestamp(value / MICROSECONDS, UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={"pk": "pk_%(table_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
+)
+
+Id = sa.String(36)
+Json = sa.JSON(none_as_null=True)
+
+
+def partial(condition: str) -> dict[str, Any]:
+    """Return the arguments that make an index partial in both databases."""
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
+IN_FLIGHT = "status IN ('sending', 'sent', 'unknown')"
+
+# The outbox and the history of all messages, MT and MO. ``address`` is the person's; ``fallbacks``
+# are the accounts that the route names after this one; ``due_at`` is when it may next be claimed.
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("direction", sa.String(3), nullable=False),
+    sa.Column("channel", sa.String(32), nullable=False),
+    sa.Column("account", sa.String(64), nullable=False),
+    sa.Column("address", sa.String(320), nullable=False),
+    sa.Column("sender_id", sa.String(320)),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("media", Json),
+    sa.Column("category", sa.String(16), nullable=False),
+    sa.Column("priority", sa.SmallInteger, nullable=False),
+    sa.Column("reference", sa.String(255)),
+    sa.Column("metadata", Json),
+    sa.Column("segments", sa.SmallInteger, nullable=False),
+    sa.Column("encoding", sa.String(8), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("status_at", Instant, nullable=False),
+    sa.Column("code", sa.String(64)),
+    sa.Column("status_text", sa.Text),
+    sa.Column("provider_ref", sa.String(128)),
+    sa.Column("dispatch_id", Id),
+    sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("fallbacks", Json),
+    sa.Column("batch_id", Id),
+    sa.Column("campaign_id", Id),
+    sa.Column("resend_of", Id),
+    sa.Column("answers_id", Id),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("scheduled_at", Instant),
+    sa.Column("expires_at", Instant),
+    sa.Index(
+        "ix_messages_claim",
+        "account",
+        sa.text("priority DESC"),
+        "due_at",
+        "id",
+        **partial("status = 'queued'"),
+    ),
+    sa.Index("ix_messages_scheduled", "due_at", **partial("status = 'scheduled'")),
+    sa.Index(
+        "ix_messages_expiring",
+        "expires_at",
+        **partial("expires_at IS NOT NULL AND status IN ('scheduled', 'queued')"),
+    ),
+    sa.Index("ix_messages_dispatch", "dispatch_id", **partial(IN_FLIGHT)),
+    sa.Index("ix_messages_in_flight", "account", "provider_ref", **partial(IN_FLIGHT)),
+    sa.Index(
+        "uq_messages_inbound",
+        "account",
+        "provider_ref",
+        unique=True,
+        **partial("direction = 'in'"),
+    ),
+    sa.Index("ix_messages_address", "address", "id"),
+    sa.Index("ix_messages_batch", "batch_id", "id", **partial("batch_id IS NOT NULL")),
+    sa.Index("ix_messages_campaign", "campaign_id", "id", **partial("campaign_id IS NOT NULL")),
+    sa.Index("ix_messages_reference", "reference", "id", **partial("reference IS NOT NULL")),
+)
+
+# One call of a provider; its id is the batch reference. ``state`` is open (the call is being made,
+# by ``node_id``), doubt (nobody knows how it ended; ask at ``due_at``) or done. ``poll_at`` is when
+# the provider is next asked for the DLRs that no webhook brought.
+dispatches = sa.Table(
+    "dispatches",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("account", sa.String(64), nullable=False),
+    sa.Column("node_id", Id, nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant),
+    sa.Column("outcome", sa.String(16)),
+    sa.Column("code", sa.String(64)),
+    sa.Column("text", sa.Text),
+    sa.Column("due_at", Instant),
+    sa.Column("lookups", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("poll_at", Instant),
+    sa.Column("polls", sa.Integer, nullable=False, server_default="0"),
+    sa.Index("ix_dispatches_open", "node_id", **partial("state = 'open'")),
+    sa.Index("ix_dispatches_doubt", "due_at", **partial("state = 'doubt'")),
+    sa.Index("ix_dispatches_poll", "poll_at", **partial("poll_at IS NOT NULL")),
+    sa.Index("ix_dispatches_account", "account", "started_at"),
+)
+
+# The event log: what happened, in the order of the ids.
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("type", sa.String(32), nullable=False),
+    sa.Column("time", Instant, nullable=False),
+    sa.Column("message_id", Id),
+    sa.Column("account", sa.String(64)),
+    sa.Column("dispatch_id", Id),
+    sa.Column("from_status", sa.String(16)),
+    sa.Column("to_status", sa.String(16)),
+    sa.Column("code", sa.String(64)),
+    sa.Column("text", sa.Text),
+    sa.Column("data", Json),
+    sa.Index("ix_events_message", "message_id", "id"),
+)
+
+# Webhooks as they came: stored before they are processed. ``state`` is pending, done, or failed.
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("account", sa.String(64), nullable=False),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("method", sa.String(8), nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("headers", Json, nullable=False),
+    sa.Column("query", Json, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.UniqueConstraint("account", "digest"),
+    sa.Index("ix_inbox_pending", "due_at", **partial("state = 'pending'")),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("webhook_token", sa.String(64), nullable=False),
+    sa.Column("paused_at", Instant),
+    sa.Column("reason", sa.Text),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", sa.String(120), nullable=False),
+    sa.Column("scopes", Json, nullable=False),
+    sa.Column("prefix", sa.String(16), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("last_used_at", Instant),
+    sa.Column("revoked_at", Instant),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("owner", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Index("ix_idempotency_keys_age", "created_at"),
+)
+
+# The processes that share the store; one that stops saying so is dead, and its open dispatches are
+# in doubt.
+nodes = sa.Table(
+    "nodes",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("heartbeat_at", Instant, nullable=False),
+)

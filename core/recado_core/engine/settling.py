@@ -1,0 +1,112 @@
+"""What the end of a provider's call means for the messages it carried; values in, values out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from recado_core.engine import policy
+from recado_core.engine.transitions import Change
+from recado_core.errors import PermanentSendError, SendError, TransientSendError
+from recado_core.messages import Outcome, SendResult, Status
+
+Row = dict[str, Any]
+
+
+def after_results(
+    rows: Sequence[Row],
+    results: Sequence[SendResult],
+    delays: Sequence[float],
+    draw: Callable[[], float],
+) -> list[Change]:
+    """Say what becomes of every message of a batch that the provider answered.
+
+    A message that the provider's plugin said nothing of is *unknown*: it may have been sent.
+    """
+    said = {result.message_id: result for result in results}
+    changes = []
+    for row in rows:
+        result = said.get(row["id"])
+        if result is None:
+            text = "the provider's answer did not mention this message"
+            changes.append(Change(message_id=row["id"], status=Status.UNKNOWN, text=text))
+        elif result.outcome is Outcome.TRANSIENT:
+            changes.append(retry_or_fail(row, delays, draw, code=result.code, text=result.text))
+        else:
+            changes.append(
+                Change(
+                    message_id=row["id"],
+                    status=policy.OUTCOME_STATUS[result.outcome],
+                    code=result.code,
+                    text=result.text,
+                    provider_ref=result.provider_ref,
+                )
+            )
+    return changes
+
+
+def after_error(
+    rows: Sequence[Row],
+    error: SendError,
+    delays: Sequence[float],
+    draw: Callable[[], float],
+) -> list[Change]:
+    """Say what becomes of every message of a batch that the provider did not take."""
+    if isinstance(error, PermanentSendError):
+        return [
+            Change(message_id=row["id"], status=Status.REJECTED, code=error.code, text=error.text)
+            for row in rows
+        ]
+    if isinstance(error, TransientSendError):
+        return [
+            retry_or_fail(
+                row, delays, draw, code=error.code, text=error.text, asked=error.retry_after
+            )
+            for row in rows
+        ]
+    return [wait_in_queue(row, code=error.code, text=error.text) for row in rows]
+
+
+def retry_or_fail(  # noqa: PLR0913  # the row, how to wait, and the vendor's words
+    row: Row,
+    delays: Sequence[float],
+    draw: Callable[[], float],
+    *,
+    code: str | None,
+    text: str | None,
+    asked: float | None = None,
+) -> Change:
+    """Say where a message goes after a transient failure.
+
+    ``asked`` are the seconds that the provider asked to be left alone: it lives and has said when,
+    so that this wait replaces the table's and counts as no attempt.
+    """
+    if asked is not None:
+        return wait_in_queue(row, code=code, text=text, delay=asked)
+    retry = policy.after_transient(
+        row["account"], row["attempts"], row["fallbacks"] or (), delays, draw()
+    )
+    return Change(
+        message_id=row["id"],
+        status=Status.FAILED if retry is None else Status.QUEUED,
+        code=code,
+        text=text,
+        retry=retry,
+    )
+
+
+def wait_in_queue(row: Row, *, code: str | None, text: str | None, delay: float = 0.0) -> Change:
+    """Put a message back as if this attempt had not been made."""
+    retry = policy.Retry(
+        account=row["account"],
+        delay=delay,
+        fallbacks=tuple(row["fallbacks"] or ()),
+        attempts=max(0, row["attempts"] - 1),
+    )
+    return Change(message_id=row["id"], status=Status.QUEUED, code=code, text=text, retry=retry)
+
+
+def count_outcomes(changes: Sequence[Change]) -> Mapping[Status, int]:
+    """Count what became of a batch, for the log."""
+    counts: dict[Status, int] = {}
+    for change in changes:
+        counts[change.status] = counts.get(change.status, 0) + 1
+    return counts

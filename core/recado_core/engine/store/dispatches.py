@@ -1,0 +1,148 @@
+"""Statements on ``dispatches``."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.schema import dispatches, events, messages
+
+Row = dict[str, Any]
+
+D = dispatches.c
+
+
+async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Insert dispatches: ``id``, ``account``, ``node_id``, ``size``, ``started_at``."""
+    await connection.execute(sa.insert(dispatches), [{**row, "state": "open"} for row in rows])
+
+
+async def finish(  # noqa: PLR0913  # the columns it writes
+    connection: AsyncConnection,
+    dispatch_id: str,
+    *,
+    outcome: str,
+    now: datetime,
+    code: str | None = None,
+    text: str | None = None,
+    poll_at: datetime | None = None,
+) -> bool:
+    """Close a dispatch that is open or in doubt; tell whether it still was."""
+    statement = (
+        sa.update(dispatches)
+        .where(D.id == dispatch_id, D.state != "done")
+        .values(
+            state="done",
+            outcome=outcome,
+            finished_at=now,
+            code=code,
+            text=text,
+            due_at=None,
+            poll_at=poll_at,
+        )
+    )
+    return (await connection.execute(statement)).rowcount > 0
+
+
+async def mark_doubt(
+    connection: AsyncConnection,
+    dispatch_id: str,
+    *,
+    due_at: datetime,
+    code: str | None,
+    text: str | None,
+) -> None:
+    """Note that nobody knows how this dispatch ended; it is asked about at ``due_at``."""
+    statement = (
+        sa.update(dispatches)
+        .where(D.id == dispatch_id, D.state != "done")
+        .values(
+            state="doubt", due_at=due_at, code=code, text=text, lookups=D.lookups + 1, poll_at=None
+        )
+    )
+    await connection.execute(statement)
+
+
+async def doubtful(
+    connection: AsyncConnection, now: datetime, hold_until: datetime, limit: int
+) -> list[Row]:
+    """Take the dispatches in doubt that are due, and keep other nodes off them for a while."""
+    return await _take(connection, D.due_at, D.state == "doubt", now, hold_until, limit)
+
+
+async def to_poll(
+    connection: AsyncConnection, now: datetime, hold_until: datetime, limit: int
+) -> list[Row]:
+    """Take the dispatches whose DLRs are to be asked for, as ``doubtful`` does."""
+    return await _take(connection, D.poll_at, D.poll_at.is_not(None), now, hold_until, limit)
+
+
+async def plan_poll(
+    connection: AsyncConnection, dispatch_id: str, poll_at: datetime | None
+) -> None:
+    """Set when a dispatch's DLRs are next asked for; None: never again."""
+    statement = (
+        sa.update(dispatches).where(D.id == dispatch_id).values(poll_at=poll_at, polls=D.polls + 1)
+    )
+    await connection.execute(statement)
+
+
+async def abandon(connection: AsyncConnection, node_ids: Sequence[str], now: datetime) -> int:
+    """Put the open dispatches of dead nodes in doubt; return how many there were."""
+    statement = (
+        sa.update(dispatches)
+        .where(D.state == sa.literal_column("'open'"), D.node_id.in_(node_ids))
+        .values(state="doubt", due_at=now, text="the process that made the call died")
+    )
+    return (await connection.execute(statement)).rowcount
+
+
+async def exists(connection: AsyncConnection, dispatch_id: str, account: str) -> bool:
+    """Tell whether the account made such a dispatch."""
+    statement = sa.select(D.id).where(D.id == dispatch_id, D.account == account)
+    return (await connection.execute(statement)).first() is not None
+
+
+async def attempts_of(connection: AsyncConnection, message_id: str) -> list[Row]:
+    """Return the dispatches that a message was part of, oldest first."""
+    of_events = sa.select(events.c.dispatch_id).where(
+        events.c.message_id == message_id, events.c.dispatch_id.is_not(None)
+    )
+    current = sa.select(messages.c.dispatch_id).where(messages.c.id == message_id)
+    statement = (
+        sa.select(dispatches).where(sa.or_(D.id.in_(of_events), D.id.in_(current))).order_by(D.id)
+    )
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def sent_since(connection: AsyncConnection, account: str, since: datetime) -> int:
+    """Count the messages that the account has handed over, or is handing over, since then."""
+    statement = sa.select(sa.func.coalesce(sa.func.sum(D.size), 0)).where(
+        D.account == account,
+        D.started_at >= since,
+        sa.or_(D.outcome.is_(None), D.outcome.in_(["accepted", "found"])),
+    )
+    return int((await connection.execute(statement)).scalar_one())
+
+
+async def _take(  # noqa: PLR0913, PLR0917  # what the two callers differ in
+    connection: AsyncConnection,
+    due: sa.ColumnElement[datetime],
+    condition: sa.ColumnElement[bool],
+    now: datetime,
+    hold_until: datetime,
+    limit: int,
+) -> list[Row]:
+    ids = (
+        sa.select(D.id)
+        .where(condition, due <= now)
+        .order_by(due)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        sa.update(dispatches).where(D.id.in_(ids)).values({due: hold_until}).returning(dispatches)
+    )
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]

@@ -1,0 +1,357 @@
+"""Statements on ``messages``."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine import policy
+from recado_core.engine.schema import messages
+from recado_core.messages import Status
+
+Row = dict[str, Any]
+
+M = messages.c
+
+# What a dispatch needs of a message.
+_CLAIMED = (
+    M.id,
+    M.channel,
+    M.account,
+    M.address,
+    M.sender_id,
+    M.text,
+    M.media,
+    M.category,
+    M.priority,
+    M.reference,
+    M.metadata,
+    M.segments,
+    M.attempts,
+    M.fallbacks,
+    M.due_at,
+    M.expires_at,
+)
+# What deciding on a transition needs of it.
+_STANDING = (M.id, M.account, M.status, M.provider_ref, M.dispatch_id, M.attempts, M.fallbacks)
+
+
+async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Insert messages; every row has the same columns."""
+    if rows:
+        await connection.execute(sa.insert(messages), rows)
+
+
+async def insert_inbound(connection: AsyncConnection, rows: Sequence[Row]) -> set[str]:
+    """Insert MOs that are not there yet; return the ids of those that were new."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    new: set[str] = set()
+    for row in rows:
+        statement = dialect.insert(messages).values(row).on_conflict_do_nothing().returning(M.id)
+        new.update((await connection.execute(statement)).scalars())
+    return new
+
+
+async def claim(
+    connection: AsyncConnection, account: str, dispatch_id: str, limit: int, now: datetime
+) -> list[Row]:
+    """Take up to ``limit`` due messages of an account for a dispatch, the most urgent first."""
+    due = (
+        sa.select(M.id)
+        .where(
+            M.account == account,
+            M.status == sa.literal_column("'queued'"),
+            M.due_at <= now,
+            sa.or_(M.expires_at.is_(None), M.expires_at > now),
+        )
+        .order_by(M.priority.desc(), M.due_at, M.id)
+        .limit(limit)
+    )
+    taken = (
+        sa.update(messages)
+        .where(_within(connection, due.with_for_update(skip_locked=True)))
+        .values(
+            status=Status.SENDING,
+            status_at=now,
+            dispatch_id=dispatch_id,
+            attempts=M.attempts + 1,
+            provider_ref=None,
+        )
+        .returning(*_CLAIMED)
+    )
+    rows = [dict(row) for row in (await connection.execute(taken)).mappings()]
+    rows.sort(key=lambda row: (-row["priority"], row["due_at"], row["id"]))
+    return rows
+
+
+async def next_due(connection: AsyncConnection, account: str, now: datetime) -> datetime | None:
+    """Return when the account's next queued message is due, or None when it has none."""
+    earliest = sa.select(sa.func.min(M.due_at)).where(
+        M.account == account,
+        M.status == sa.literal_column("'queued'"),
+        sa.or_(M.expires_at.is_(None), M.expires_at > now),
+    )
+    found: datetime | None = (await connection.execute(earliest)).scalar()
+    return found
+
+
+async def of_dispatch(connection: AsyncConnection, dispatch_id: str) -> list[Row]:
+    """Return the messages of a dispatch that are still in flight, as a claim returns them."""
+    statement = (
+        sa.select(*_CLAIMED, M.status)
+        .where(M.dispatch_id == dispatch_id, _in_flight())
+        .order_by(M.priority.desc(), M.due_at, M.id)
+    )
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def any_unsettled(connection: AsyncConnection, dispatch_id: str) -> bool:
+    """Tell whether a message of this dispatch still waits for its DLR."""
+    statement = sa.select(M.id).where(
+        M.dispatch_id == dispatch_id, _in_flight(), M.status != Status.SENDING
+    )
+    return (await connection.execute(statement.limit(1))).first() is not None
+
+
+async def lock(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]:
+    """Return where these MTs stand, by id, and keep others from changing them until the commit."""
+    if not ids:
+        return {}
+    statement = (
+        sa.select(*_STANDING)
+        .where(M.id.in_(ids), M.direction == "out")
+        .order_by(M.id)
+        .with_for_update()
+    )
+    return {row["id"]: dict(row) for row in (await connection.execute(statement)).mappings()}
+
+
+async def lock_dispatch(connection: AsyncConnection, dispatch_id: str) -> dict[str, Row]:
+    """As ``lock``, for the messages of a dispatch that are in flight."""
+    statement = (
+        sa.select(*_STANDING)
+        .where(M.dispatch_id == dispatch_id, _in_flight())
+        .order_by(M.id)
+        .with_for_update()
+    )
+    return {row["id"]: dict(row) for row in (await connection.execute(statement)).mappings()}
+
+
+async def ids_by_provider_ref(
+    connection: AsyncConnection, account: str, references: Sequence[str]
+) -> dict[str, str]:
+    """Return our ids of the account's messages in flight, by the vendor's."""
+    if not references:
+        return {}
+    statement = sa.select(M.provider_ref, M.id).where(
+        M.account == account, M.provider_ref.in_(references), _in_flight()
+    )
+    return {row.provider_ref: row.id for row in await connection.execute(statement)}
+
+
+async def last_outbound(
+    connection: AsyncConnection, account: str, address: str, since: datetime
+) -> Row | None:
+    """Return the account's latest MT to an address that the provider has taken."""
+    statement = (
+        sa.select(M.id, M.address, M.reference)
+        .where(
+            M.address == address,
+            M.account == account,
+            M.direction == "out",
+            M.created_at >= since,
+            M.dispatch_id.is_not(None),
+        )
+        .order_by(M.id.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(statement)).mappings().first()
+    return dict(row) if row else None
+
+
+async def outbound_by_id(
+    connection: AsyncConnection, account: str, ids: Sequence[str]
+) -> dict[str, Row]:
+    """Return id, address and reference of the account's MTs among these ids."""
+    if not ids:
+        return {}
+    statement = sa.select(M.id, M.address, M.reference).where(
+        M.id.in_(ids), M.account == account, M.direction == "out"
+    )
+    return {row["id"]: dict(row) for row in (await connection.execute(statement)).mappings()}
+
+
+async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Write new statuses.
+
+    Each row: ``id_``, ``status``, ``status_at``, ``code``, ``status_text``, ``provider_ref``.
+    """
+    if rows:
+        statement = (
+            sa.update(messages)
+            .where(M.id == sa.bindparam("id_"))
+            .values(
+                status=sa.bindparam("status"),
+                status_at=sa.bindparam("status_at"),
+                code=sa.bindparam("code"),
+                status_text=sa.bindparam("status_text"),
+                provider_ref=sa.bindparam("provider_ref"),
+            )
+        )
+        await connection.execute(statement, rows)
+
+
+async def requeue(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Put claimed messages back into the queue.
+
+    Each row: ``id_``, ``status_at``, ``code``, ``status_text``, ``account``, ``attempts``,
+    ``fallbacks``, ``due_at``.
+    """
+    if rows:
+        statement = (
+            sa.update(messages)
+            .where(M.id == sa.bindparam("id_"))
+            .values(
+                status=Status.QUEUED,
+                status_at=sa.bindparam("status_at"),
+                code=sa.bindparam("code"),
+                status_text=sa.bindparam("status_text"),
+                account=sa.bindparam("account_"),
+                attempts=sa.bindparam("attempts_"),
+                fallbacks=sa.bindparam("fallbacks_"),
+                due_at=sa.bindparam("due_at_"),
+                provider_ref=None,
+            )
+        )
+        await connection.execute(statement, rows)
+
+
+async def move(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Give queued messages to another account: ``id_``, ``account_``, ``fallbacks_``."""
+    if rows:
+        statement = (
+            sa.update(messages)
+            .where(M.id == sa.bindparam("id_"))
+            .values(
+                account=sa.bindparam("account_"), fallbacks=sa.bindparam("fallbacks_"), attempts=0
+            )
+        )
+        await connection.execute(statement, rows)
+
+
+async def hand_over(connection: AsyncConnection, ids: Sequence[str], dispatch_id: str) -> None:
+    """Move claimed messages from one dispatch to another."""
+    statement = (
+        sa.update(messages)
+        .where(M.id.in_(ids), M.status == sa.literal_column("'sending'"))
+        .values(dispatch_id=dispatch_id)
+    )
+    await connection.execute(statement)
+
+
+async def scheduled_due(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
+    """Lock the ids of scheduled messages whose time has come."""
+    statement = (
+        sa.select(M.id)
+        .where(M.status == sa.literal_column("'scheduled'"), M.due_at <= now)
+        .order_by(M.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list((await connection.execute(statement)).scalars())
+
+
+async def expired(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
+    """Lock the ids of waiting messages whose time has run out."""
+    statement = (
+        sa.select(M.id)
+        .where(
+            M.expires_at.is_not(None),
+            M.expires_at <= now,
+            M.status.in_([sa.literal_column("'scheduled'"), sa.literal_column("'queued'")]),
+        )
+        .order_by(M.expires_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list((await connection.execute(statement)).scalars())
+
+
+async def queued_with_fallbacks(connection: AsyncConnection, account: str, limit: int) -> list[Row]:
+    """Lock queued messages of an account that another account may carry."""
+    statement = (
+        sa.select(*_STANDING, M.due_at)
+        .where(
+            M.account == account,
+            M.status == sa.literal_column("'queued'"),
+            M.fallbacks.is_not(None),
+        )
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def get(connection: AsyncConnection, message_id: str) -> Row | None:
+    """Return one message, whole."""
+    statement = sa.select(messages).where(M.id == message_id)
+    row = (await connection.execute(statement)).mappings().first()
+    return dict(row) if row else None
+
+
+async def page(  # noqa: PLR0913, PLR0917  # what a list can be narrowed by
+    connection: AsyncConnection,
+    equal: Mapping[str, str],
+    since: datetime | None,
+    until: datetime | None,
+    before: str | None,
+    limit: int,
+) -> list[Row]:
+    """Return messages, the newest first.
+
+    Args:
+        connection: The transaction's.
+        equal: Columns and the values they must have.
+        since: Not older than this.
+        until: Older than this.
+        before: Only ids below this one.
+        limit: How many at the most.
+    """
+    statement = sa.select(messages).order_by(M.id.desc()).limit(limit)
+    for column, value in equal.items():
+        statement = statement.where(M[column] == value)
+    if since is not None:
+        statement = statement.where(M.created_at >= since)
+    if until is not None:
+        statement = statement.where(M.created_at < until)
+    if before is not None:
+        statement = statement.where(M.id < before)
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def count_queued(connection: AsyncConnection) -> dict[str, int]:
+    """Count the queued messages of each account."""
+    statement = (
+        sa.select(M.account, sa.func.count())
+        .where(M.status == sa.literal_column("'queued'"))
+        .group_by(M.account)
+    )
+    return {row[0]: row[1] for row in await connection.execute(statement)}
+
+
+def _in_flight() -> sa.ColumnElement[bool]:
+    # Spelled as in the partial indexes, so that both databases see that they apply.
+    return sa.text(f"status IN ({', '.join(repr(str(s)) for s in _IN_FLIGHT)})")  # type: ignore[return-value]
+
+
+_IN_FLIGHT = sorted(policy.IN_FLIGHT)
+
+
+def _within(connection: AsyncConnection, ids: sa.Select[tuple[str]]) -> sa.ColumnElement[bool]:
+    # PostgreSQL plans `= ANY(ARRAY(...))` as a few index look-ups; `IN (...)` may become a join.
+    if connection.dialect.name == "postgresql":
+        return M.id == sa.any_(sa.func.array(ids.scalar_subquery()))
+    return M.id.in_(ids)

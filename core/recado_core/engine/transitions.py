@@ -1,0 +1,105 @@
+"""A message's way from one status to the next: the row, and the event that tells of it."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine import policy
+from recado_core.engine.store import events, messages
+from recado_core.messages import Status
+
+Row = dict[str, Any]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What shall become of one message.
+
+    ``status`` *queued* needs ``retry``. ``at`` is when the provider says that it happened.
+    """
+
+    message_id: str
+    status: Status
+    code: str | None = None
+    text: str | None = None
+    provider_ref: str | None = None
+    at: datetime | None = None
+    retry: policy.Retry | None = None
+
+
+async def apply(
+    connection: AsyncConnection,
+    standing: Mapping[str, Row],
+    changes: Iterable[Change],
+    now: datetime,
+) -> list[Change]:
+    """Write the changes that the policy allows, with their events; return those.
+
+    Args:
+        connection: The transaction's.
+        standing: Where the messages stand, locked (``store.messages.lock``); kept current here, so
+            that several changes of one message follow each other.
+        changes: What shall become of them, in order; one for a message that is not in ``standing``
+            is passed over.
+        now: The time that the events bear.
+    """
+    settled: list[Row] = []
+    requeued: list[Row] = []
+    told: list[Row] = []
+    done: list[Change] = []
+    for change in changes:
+        row = standing.get(change.message_id)
+        if row is None or not policy.may_follow(Status(row["status"]), change.status):
+            continue
+        told.append(_event(row, change, now))
+        written = {
+            "id_": row["id"],
+            "status_at": now,
+            "code": change.code,
+            "status_text": change.text,
+        }
+        if change.retry is not None:
+            requeued.append(written | _placed(change.retry, now))
+        else:
+            row["provider_ref"] = change.provider_ref or row["provider_ref"]
+            settled.append(written | {"status": change.status, "provider_ref": row["provider_ref"]})
+        row["status"] = change.status
+        done.append(change)
+    await messages.settle(connection, settled)
+    await messages.requeue(connection, requeued)
+    await events.append(connection, told)
+    return done
+
+
+def _placed(retry: policy.Retry, now: datetime) -> Row:
+    return {
+        "account_": retry.account,
+        "attempts_": retry.attempts,
+        "fallbacks_": list(retry.fallbacks) or None,
+        "due_at_": now + timedelta(seconds=retry.delay),
+    }
+
+
+def _event(row: Row, change: Change, now: datetime) -> Row:
+    data: dict[str, Any] = {}
+    if change.at is not None:
+        data["provider_time"] = change.at
+    if change.retry is not None:
+        data["next_attempt"] = {
+            "account": change.retry.account,
+            "at": now + timedelta(seconds=change.retry.delay),
+        }
+    return events.new_event(
+        f"message.{change.status}",
+        now,
+        message_id=row["id"],
+        account=row["account"],
+        dispatch_id=row["dispatch_id"],
+        from_status=row["status"],
+        to_status=change.status,
+        code=change.code,
+        text=change.text,
+        data=data or None,
+    )
