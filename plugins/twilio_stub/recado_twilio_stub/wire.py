@@ -64,7 +64,7 @@ STATUSES: dict[str, Status] = {
     "read": Status.READ,  # channels with read receipts only
     "undelivered": Status.UNDELIVERED,  # the carrier's receipt says that it did not arrive
     "failed": Status.REJECTED,  # it never left Twilio: queue, suspension, opt-out
-    "canceled": Status.CANCELED,  # a scheduled one was taken back
+    "canceled": Status.UNDELIVERED,  # taken back at Twilio, not by the gateway's client
 }
 INBOUND_STATUSES = frozenset({"receiving", "received"})
 FAILURES = frozenset({"failed", "undelivered"})

@@ -29,7 +29,7 @@ class TestConformance(ProviderConformance):
         "status_sent.form": dlr(Status.SENT),
         "status_delivered.form": dlr(Status.DELIVERED),
         "status_read.form": dlr(Status.READ),
-        "status_canceled.form": dlr(Status.CANCELED),
+        "status_canceled.form": dlr(Status.UNDELIVERED),
         "status_undelivered.form": dlr(
             Status.UNDELIVERED, code="30003", text="unreachable destination handset"
         ),
