@@ -1,0 +1,208 @@
+"""An engine on a real database, with a vendor and a clock that tests drive."""
+
+import json
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+from recado_core import (
+    Capabilities,
+    LookupResult,
+    MalformedWebhookError,
+    Outcome,
+    ProviderType,
+    SendResult,
+    WebhookReply,
+    WebhookRequest,
+)
+from recado_core.engine.accept import BatchRequest, Draft
+from recado_core.engine.plugins import load_plugins
+from recado_core.engine.runtime import Engine
+from recado_core.engine.settings import AccountSettings, EngineSettings, RouteSettings
+from recado_core.messages import BatchRejected, InboundMessage, StatusUpdate
+from recado_core.testing import Clock
+
+
+class VendorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The vendor has none."""
+
+
+def accept_all(batch):
+    """Take every message."""
+    return [
+        SendResult(message_id=m.id, outcome=Outcome.ACCEPTED, provider_ref=f"ref-{m.id}")
+        for m in batch.messages
+    ]
+
+
+class Vendor:
+    """A provider in this process: says what the test tells it to, and remembers all it got."""
+
+    def __init__(self):
+        self.batches = []
+        self.answers: list[Callable | BaseException] = []
+        self.known: dict[str, list[SendResult]] = {}
+        self.lookups = []
+        self.lookup_error = None
+        self.receipts: list[StatusUpdate] = []
+        self.polled = []
+
+    async def send(self, batch):
+        self.batches.append(batch)
+        answer = self.answers.pop(0) if self.answers else accept_all
+        if isinstance(answer, BaseException):
+            raise answer
+        results = answer(batch)
+        self.known[batch.reference] = results
+        return results
+
+    async def lookup(self, batch):
+        self.lookups.append(batch.reference)
+        if self.lookup_error is not None:
+            raise self.lookup_error
+        results = self.known.get(batch.reference)
+        return LookupResult(found=results is not None, results=tuple(results or ()))
+
+    async def poll_statuses(self, batch_reference):
+        self.polled.append(batch_reference)
+        return self.receipts
+
+    @property
+    def sizes(self):
+        return [len(batch.messages) for batch in self.batches]
+
+    @property
+    def sent(self):
+        return [message for batch in self.batches for message in batch.messages]
+
+
+class VendorReceiver:
+    """Reads webhooks that are lists of tagged items."""
+
+    reply = WebhookReply()
+    kinds = {"status": StatusUpdate, "message": InboundMessage, "rejected": BatchRejected}  # noqa: RUF012
+
+    def authenticate(self, request):
+        pass
+
+    def parse(self, request):
+        try:
+            items = json.loads(request.body)
+        except ValueError as error:
+            raise MalformedWebhookError("not JSON") from error
+        return [msgspec.convert(fields, self.kinds[kind]) for kind, fields in items]
+
+
+class House:
+    """The engine with its vendors (one for each account), and short ways to use them."""
+
+    def __init__(self, engine, vendors, clock):
+        self.engine = engine
+        self.vendors = vendors
+        self.vendor = next(iter(vendors.values()), None)
+        self.clock = clock
+
+    async def accept(self, **fields):
+        answer = await self.engine.accept.message(
+            Draft(**{"to": "+5511900000001", "text": "oi"} | fields)
+        )
+        return json.loads(answer.body)["id"]
+
+    async def accept_many(self, count, **defaults):
+        items = [
+            {"to": f"+5511{900000000 + index}", "text": f"oi {index}"} | defaults
+            for index in range(count)
+        ]
+        request = BatchRequest(messages=[msgspec.Raw(msgspec.json.encode(item)) for item in items])
+        told = json.loads((await self.engine.accept.batch(request)).body)
+        return [item["id"] for item in told["results"]]
+
+    async def settle(self, *, rounds=20):
+        """Do what is due until nothing is."""
+        for _ in range(rounds):
+            if await self.engine.run_once() == 0:
+                return
+        raise AssertionError("there is always more to do")
+
+    async def advance(self, seconds):
+        self.clock.advance(seconds)
+        await self.settle()
+
+    async def webhook(self, *items, account="main", raw=None):
+        body = msgspec.json.encode(list(items)) if raw is None else raw
+        token = self.engine.accounts.webhook_path(account).rsplit("/", 1)[1]
+        request = WebhookRequest(
+            url=f"https://gateway.example.com/webhooks/{account}/{token}",
+            headers={"content-type": "application/json"},
+            query={},
+            body=body,
+        )
+        return await self.engine.receive.webhook(account, token, request)
+
+    async def deliver(self, message_id, status="delivered", **fields):
+        await self.webhook(["status", {"message_id": message_id, "status": status} | fields])
+        await self.settle()
+
+    async def show(self, message_id):
+        return await self.engine.messages.get(message_id)
+
+    async def status(self, message_id):
+        return str((await self.show(message_id)).status)
+
+    async def statuses(self, ids):
+        return [await self.status(message_id) for message_id in ids]
+
+
+@pytest.fixture
+def open_house(database_url):
+    """Open an engine: ``async with open_house(accounts={"main": {...}}, capabilities={...})``."""
+
+    @asynccontextmanager
+    async def opened(
+        accounts=None, capabilities=None, checks=(), check_message=None, clock=None, **settings
+    ):
+        clock = clock or Clock()
+        vendors = {}
+
+        def create(context):
+            return vendors.setdefault(context.account, Vendor())
+
+        plugins = load_plugins([])
+        plugins.provider_types["vendor"] = ProviderType(
+            id="vendor",
+            channels=frozenset({"sms"}),
+            settings=VendorSettings,
+            capabilities=Capabilities(
+                **{"max_batch": 1000, "lookup": True, "poll_statuses": True} | (capabilities or {})
+            ),
+            create=create,
+            create_receiver=lambda _: VendorReceiver(),
+            check_message=check_message,
+        )
+        plugins.checks.extend(checks)
+        accounts = {"main": {}} if accounts is None else accounts
+        configured = {
+            name: AccountSettings(provider="vendor", **fields) for name, fields in accounts.items()
+        }
+        settings.setdefault("routes", [RouteSettings(accounts=list(accounts))] if accounts else [])
+        engine = Engine(
+            EngineSettings(database=database_url, accounts=configured, **settings),
+            plugins,
+            now=clock.now,
+            monotonic=lambda: clock.now().timestamp(),
+        )
+        await engine.open()
+        try:
+            yield House(engine, vendors, clock)
+        finally:
+            await engine.close()
+
+    return opened
+
+
+@pytest.fixture
+async def house(open_house):
+    """The common engine: one account, ``main``."""
+    async with open_house() as opened:
+        yield opened

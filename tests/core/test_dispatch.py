@@ -1,0 +1,284 @@
+import asyncio
+
+import pytest
+from recado_core import (
+    AccountError,
+    InDoubtError,
+    Outcome,
+    PermanentSendError,
+    SendResult,
+    TransientSendError,
+)
+from recado_core.engine.settings import RouteSettings
+
+from .conftest import accept_all
+
+
+async def test_a_batch_of_a_thousand_goes_out_in_one_call(house):
+    ids = await house.accept_many(1000)
+    await house.settle()
+    assert house.vendor.sizes == [1000]
+    assert set(await house.statuses(ids[:3])) == {"sent"}
+
+
+async def test_the_vendor_gets_what_was_accepted(house):
+    message_id = await house.accept(
+        to="(11) 90000-0001", text="Olá, {{ name }}!", variables={"name": "Ana"}, sender_id="28000"
+    )
+    await house.settle()
+    (message,) = house.vendor.sent
+    assert message.id == message_id
+    assert message.to == "+5511900000001"
+    assert message.text == "Olá, Ana!"
+    assert message.sender_id == "28000"
+
+
+async def test_no_batch_is_larger_than_the_account_allows(open_house):
+    async with open_house(accounts={"main": {"batch_size": 3}}) as house:
+        await house.accept_many(7)
+        await house.settle()
+        assert house.vendor.sizes == [3, 3, 1]
+
+
+async def test_urgent_messages_go_first(open_house):
+    async with open_house(capabilities={"max_batch": 1}) as house:
+        low = await house.accept(priority=1)
+        usual = await house.accept()
+        urgent = await house.accept(priority=9)
+        await house.settle()
+        assert [message.id for message in house.vendor.sent] == [urgent, usual, low]
+
+
+async def test_refused_messages_bear_the_vendors_reason(house):
+    def answer(batch):
+        first, second, third = batch.messages
+        return [
+            SendResult(message_id=first.id, outcome=Outcome.ACCEPTED, provider_ref="r1"),
+            SendResult(
+                message_id=second.id, outcome=Outcome.REJECTED, code="21", text="número inválido"
+            ),
+            SendResult(message_id=third.id, outcome=Outcome.SUPPRESSED, code="blacklist"),
+        ]
+
+    house.vendor.answers.append(answer)
+    ids = await house.accept_many(3)
+    await house.settle()
+    assert await house.statuses(ids) == ["sent", "rejected", "suppressed"]
+    rejected = await house.show(ids[1])
+    assert (rejected.code, rejected.status_text) == ("21", "número inválido")
+    assert rejected.events[-1].code == "21"
+
+
+async def test_a_message_that_the_answer_leaves_out_is_unknown_not_sent_again(house):
+    house.vendor.answers.append(lambda batch: accept_all(batch)[:1])
+    ids = await house.accept_many(2)
+    await house.settle()
+    assert sorted(await house.statuses(ids)) == ["sent", "unknown"]
+    await house.advance(7200)
+    assert len(house.vendor.batches) == 1
+
+
+async def test_transient_failures_are_retried_by_the_table_and_then_given_up(open_house):
+    async with open_house(retry_delays=(60.0, 180.0)) as house:
+        house.vendor.answers = [TransientSendError("try later", code="503")] * 9
+        message_id = await house.accept()
+        await house.settle()
+        assert await house.status(message_id) == "queued"
+        await house.advance(50)
+        assert len(house.vendor.batches) == 1
+        await house.advance(20)
+        assert len(house.vendor.batches) == 2
+        await house.advance(200)
+        assert len(house.vendor.batches) == 3
+        shown = await house.show(message_id)
+        assert str(shown.status) == "failed"
+        assert shown.code == "503"
+        assert [attempt.outcome for attempt in shown.attempts] == ["transient"] * 3
+
+
+async def test_the_next_account_takes_over_when_retries_run_out(open_house):
+    async with open_house(accounts={"main": {}, "backup": {}}, retry_delays=()) as house:
+        house.vendors["main"].answers = [TransientSendError("down", code="503")]
+        message_id = await house.accept()
+        await house.settle()
+        shown = await house.show(message_id)
+        assert (str(shown.status), shown.account) == ("sent", "backup")
+        assert [attempt.account for attempt in shown.attempts] == ["main", "backup"]
+
+
+async def test_retry_after_is_honoured_and_counts_as_no_attempt(open_house):
+    async with open_house(retry_delays=()) as house:
+        house.vendor.answers = [TransientSendError("slow down", code="429", retry_after=30)] * 3
+        message_id = await house.accept()
+        for _ in range(3):
+            await house.settle()
+            assert await house.status(message_id) == "queued"
+            await house.advance(29)
+            await house.advance(2)
+        assert await house.status(message_id) == "sent"
+        assert len(house.vendor.batches) == 4
+
+
+async def test_a_failing_provider_is_left_alone_for_a_while(open_house):
+    async with open_house(capabilities={"max_batch": 1}) as house:
+        house.vendor.answers = [TransientSendError("down", code="503")] * 2
+        await house.accept_many(5)
+        await house.settle()
+        assert len(house.vendor.batches) == 1
+        await house.advance(1.5)
+        assert len(house.vendor.batches) == 2
+        await house.advance(1)
+        assert len(house.vendor.batches) == 2
+        await house.advance(10)
+        assert len(house.vendor.batches) == 5
+
+
+async def test_an_account_error_pauses_the_account_and_its_messages_wait(house):
+    house.vendor.answers.append(AccountError("Unauthenticated.", code="401"))
+    ids = await house.accept_many(3)
+    await house.settle()
+    assert await house.statuses(ids) == ["queued"] * 3
+    account = await house.engine.accounts.get("main")
+    assert account.status == "paused"
+    assert "Unauthenticated." in account.reason
+    await house.advance(7200)
+    assert len(house.vendor.batches) == 1
+    await house.engine.accounts.resume("main")
+    await house.settle()
+    assert await house.statuses(ids) == ["sent"] * 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransientSendError("down", code="500"),
+        TransientSendError("busy", code="429", retry_after=5),
+        PermanentSendError("no", code="422"),
+        InDoubtError("silence"),
+    ],
+)
+async def test_other_errors_do_not_pause_the_account(house, error):
+    house.vendor.answers.append(error)
+    await house.accept()
+    await house.settle()
+    assert (await house.engine.accounts.get("main")).status == "active"
+
+
+async def test_messages_of_a_paused_account_go_to_the_next_of_their_route(open_house):
+    async with open_house(accounts={"main": {}, "backup": {}}) as house:
+        house.vendors["main"].answers = [AccountError("blocked", code="403")]
+        ids = await house.accept_many(4)
+        await house.settle()
+        assert {(await house.show(key)).account for key in ids} == {"backup"}
+        assert await house.statuses(ids) == ["sent"] * 4
+        later = await house.accept()
+        await house.settle()
+        assert (await house.show(later)).account == "backup"
+
+
+async def test_one_bad_message_does_not_spoil_its_batch(house):
+    def answer(batch):
+        if any(message.text == "bad" for message in batch.messages):
+            raise PermanentSendError("the request is wrong", code="422")
+        return accept_all(batch)
+
+    house.vendor.answers = [answer] * 100
+    good = await house.accept_many(100)
+    bad = await house.accept(text="bad")
+    more = await house.accept_many(100)
+    await house.settle()
+    assert await house.status(bad) == "rejected"
+    assert set(await house.statuses(good + more)) == {"sent"}
+    sent = [m.id for b in house.vendor.batches for m in b.messages if b.reference in house.vendor.known]
+    assert len(sent) == len(set(sent)) == 200
+    assert len(house.vendor.batches) < 25
+
+
+async def test_a_provider_that_refuses_everything_is_not_asked_without_end(house):
+    house.vendor.answers = [PermanentSendError("no such page", code="404")] * 5000
+    ids = await house.accept_many(1000)
+    await house.settle()
+    assert {await house.status(key) for key in ids[::100]} == {"rejected"}
+    assert len(house.vendor.batches) < 200
+
+
+async def test_a_plugin_that_breaks_leaves_its_batch_in_doubt(house):
+    house.vendor.answers.append(ZeroDivisionError())
+    message_id = await house.accept()
+    await house.settle()
+    assert await house.status(message_id) == "sending"
+    await house.advance(60)
+    assert await house.status(message_id) == "sent"
+    assert house.vendor.lookups
+
+
+async def test_the_rate_is_kept(open_house):
+    async with open_house(accounts={"main": {"rate": "4/60s", "batch_size": 1}}) as house:
+        await house.accept_many(9)
+        await house.settle()
+        assert len(house.vendor.batches) == 2  # half at once, the others spread
+        for _ in range(60):
+            await house.advance(1)
+        assert len(house.vendor.batches) <= 6
+        for _ in range(120):
+            await house.advance(1)
+        assert len(house.vendor.batches) == 9
+
+
+async def test_the_daily_limit_is_kept_until_midnight_of_the_gateways_zone(open_house):
+    async with open_house(accounts={"main": {"daily_limit": 5}}) as house:
+        ids = await house.accept_many(8)
+        await house.settle()
+        assert house.vendor.sizes == [5]
+        await house.advance(3600)
+        assert house.vendor.sizes == [5]
+        await house.advance(24 * 3600)
+        assert house.vendor.sizes == [5, 3]
+        assert set(await house.statuses(ids)) == {"sent"}
+
+
+async def test_a_message_whose_time_has_run_out_is_not_sent(house):
+    from datetime import timedelta  # noqa: PLC0415
+
+    await house.engine.accounts.pause("main")
+    message_id = await house.accept(expires_at=house.clock.now() + timedelta(seconds=60))
+    await house.advance(61)
+    await house.engine.accounts.resume("main")
+    await house.settle()
+    assert await house.status(message_id) == "expired"
+    assert house.vendor.batches == []
+
+
+async def test_stopping_finishes_what_is_in_flight_and_leaves_the_rest_queued(open_house):
+    async with open_house(
+        accounts={"main": {"batch_size": 2, "concurrency": 1}}
+    ) as house:
+        called, answer = asyncio.Event(), asyncio.Event()
+        send = house.vendor.send
+
+        async def slowly(batch):
+            called.set()
+            await answer.wait()
+            return await send(batch)
+
+        house.vendor.send = slowly
+        ids = await house.accept_many(6)
+        await house.engine.start()
+        async with asyncio.timeout(10):
+            await called.wait()
+        stopping = asyncio.create_task(house.engine.stop())
+        await asyncio.sleep(0)
+        answer.set()
+        async with asyncio.timeout(10):
+            await stopping
+        assert sorted(await house.statuses(ids)) == ["queued"] * 4 + ["sent"] * 2
+
+
+async def test_weights_share_the_messages_out(open_house):
+    route = RouteSettings(accounts=["main", "other"], weights=[3, 1])
+    async with open_house(accounts={"main": {}, "other": {}}, routes=[route]) as house:
+        await house.accept_many(400)
+        await house.settle()
+        main, other = (len(house.vendors[name].sent) for name in ("main", "other"))
+        assert main + other == 400
+        assert 240 < main < 360  # 300 expected; these bounds are seven standard deviations off
