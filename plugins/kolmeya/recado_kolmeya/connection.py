@@ -1,0 +1,113 @@
+"""One account's calls to Kolmeya: address, token, and what a failed call means.
+
+Every call is a POST, reads included. Laravel, on which the vendor runs, may answer HTML or a
+redirect to whoever does not ask for JSON.
+"""
+
+from typing import TypeVar
+
+import httpx
+import msgspec
+from recado_core import (
+    AccountContext,
+    AccountError,
+    InDoubtError,
+    SendError,
+    TransientSendError,
+    send_error_for,
+    send_request,
+)
+from recado_core.http import RAW_KEPT
+
+from recado_kolmeya.refusals import UNREADABLE, make_fit, read_refusal, tells_no_credit
+from recado_kolmeya.settings import KolmeyaSettings, bare_token
+
+Answer = TypeVar("Answer")
+
+_SHORTEST_SECRET = 8  # what is shorter stands in innocent text as well
+
+
+class Connection:
+    """Posts to one account of Kolmeya and reads what comes back."""
+
+    def __init__(self, context: AccountContext) -> None:
+        settings: KolmeyaSettings = context.settings
+        token = bare_token(settings.token)
+        self.secrets = _secrets(token, context.webhook_url or "")
+        self._http = context.http
+        self._root = settings.base_url.rstrip("/") + "/v1/"
+        self._headers = httpx.Headers(
+            {
+                "Accept": "application/json",
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json",
+            }
+        )
+
+    async def post(self, path: str, body: msgspec.Struct | None = None) -> httpx.Response:
+        """Post to a path below ``v1`` and return the answer, whatever its status.
+
+        Raises:
+            TransientSendError: No connection could be made.
+            InDoubtError: No answer came.
+        """
+        content = b"" if body is None else msgspec.json.encode(body)
+        request = self._http.build_request(
+            "POST", self._root + path, content=content, headers=self._headers
+        )
+        return await send_request(self._http, request)
+
+    async def ask(self, path: str, body: msgspec.Struct | None = None) -> httpx.Response:
+        """Post a question, which changes nothing: without an answer it may be asked again."""
+        try:
+            return await self.post(path, body)
+        except InDoubtError as error:
+            raise TransientSendError(error.text) from error
+
+    def read(self, response: httpx.Response, kind: type[Answer]) -> Answer:
+        """Decode the answer to a question, or raise the ``SendError`` that it means."""
+        if not response.is_success:
+            raise self.error_for(response)
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except UNREADABLE as error:
+            raise TransientSendError(
+                self.tell_unreadable(response),
+                code=str(response.status_code),
+                raw=self.raw_of(response),
+            ) from error
+
+    def error_for(self, response: httpx.Response) -> SendError:
+        """Return the ``SendError`` that a failed answer means, in the vendor's words."""
+        status = response.status_code
+        said = read_refusal(response.content)
+        text = make_fit(f"HTTP {status}: {said}", self.secrets) if said else None
+        raw = self.raw_of(response)
+        if response.is_redirect:
+            return AccountError(
+                f"HTTP {status}: Kolmeya answers with a redirect; is base_url right?",
+                code=str(status),
+                raw=raw,
+            )
+        if text and tells_no_credit(said):
+            return AccountError(text, code=str(status), raw=raw)
+        error = send_error_for(response, text)
+        error.raw = raw
+        return error
+
+    def tell_unreadable(self, response: httpx.Response) -> str:
+        """Return a line on a successful answer that makes no sense."""
+        said = read_refusal(response.content) or "nothing"
+        start = f"HTTP {response.status_code} with an answer that can't be read: "
+        return make_fit(start + said, self.secrets)
+
+    def raw_of(self, response: httpx.Response) -> str:
+        """Return the start of an answer for the operator."""
+        return make_fit(response.text[: 2 * RAW_KEPT], self.secrets, RAW_KEPT)
+
+
+def _secrets(token: str, webhook_url: str) -> tuple[str, ...]:
+    """Return what no text may show; the address ends in a token, which might be quoted alone."""
+    ending = webhook_url.rpartition("/")[2]
+    known = (webhook_url, ending if len(ending) >= _SHORTEST_SECRET else "", token)
+    return tuple(text for text in known if text)

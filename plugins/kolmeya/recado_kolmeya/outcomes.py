@@ -1,0 +1,114 @@
+"""Which message of a batch met which outcome, as the answer to ``store`` tells.
+
+Kolmeya sorts the messages of a request into five lists. Ours are found in them by the reference
+that we gave, the message's id. Where an entry comes without one, it belongs to the first message
+of the same line that no other entry accounts for, and a refusal then to all that are left of that
+line: blacklists are of phones, not of messages.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import msgspec
+from recado_core import OutboundMessage, Outcome, SendResult
+from recado_core.addresses import same_line
+
+from recado_kolmeya.refusals import join_texts, make_fit, tells_no_credit
+from recado_kolmeya.wire import REFUSALS, Refused, Scalar, StoreAnswer, Valid
+
+_LINE_END = 8
+"""Digits at the end of a phone that every way of writing it shares."""
+
+
+def sort_answer(
+    messages: Sequence[OutboundMessage], answer: StoreAnswer, secrets: Sequence[str] = ()
+) -> dict[str, SendResult]:
+    """Return the outcome of every message that the answer accounts for, by the message's id."""
+    results: dict[str, SendResult] = {}
+    own = {message.id for message in messages}
+    loose: list[tuple[Scalar, SendResult]] = []
+    for phone, reference, result in _entries(answer, secrets):
+        if reference is None or reference == "":
+            loose.append((phone, result))
+        elif reference in own and reference not in results:
+            results[result.message_id] = result
+    if loose:
+        _sort_loose(loose, [m for m in messages if m.id not in results], results)
+    return results
+
+
+def _entries(
+    answer: StoreAnswer, secrets: Sequence[str]
+) -> Iterator[tuple[Scalar, Scalar, SendResult]]:
+    """Yield every entry: its phone, its reference, and its outcome under that reference."""
+    for valid in _valids(answer):
+        yield (
+            valid.phone,
+            valid.reference,
+            SendResult(
+                message_id=str(valid.reference),
+                outcome=Outcome.ACCEPTED,
+                provider_ref=str(valid.id) if valid.id else None,
+            ),
+        )
+    for name, (code, outcome) in REFUSALS.items():
+        for refused in _refused(getattr(answer, name)):
+            text = make_fit(join_texts(refused.error), secrets)
+            yield (
+                refused.phone,
+                refused.reference,
+                SendResult(
+                    message_id=str(refused.reference),
+                    outcome=Outcome.TRANSIENT if tells_no_credit(text) else outcome,
+                    code=code,
+                    text=text or f'Kolmeya lists it under "{name}"',
+                ),
+            )
+
+
+def _sort_loose(
+    loose: Sequence[tuple[Scalar, SendResult]],
+    waiting: Iterable[OutboundMessage],
+    results: dict[str, SendResult],
+) -> None:
+    """Give each entry without a reference the first message of its line, refusals then the rest."""
+    by_end: defaultdict[str, list[OutboundMessage]] = defaultdict(list)
+    for message in waiting:
+        by_end[message.to[-_LINE_END:]].append(message)
+    refusals = [entry for entry in loose if entry[1].outcome is not Outcome.ACCEPTED]
+    for most, entries in ((1, loose), (None, refusals)):
+        for phone, result in entries:
+            digits = _digits(phone)
+            candidates = by_end[digits[-_LINE_END:]]
+            found = (m for m in candidates if same_line(m.to, digits))
+            for message in list(islice(found, most)):
+                candidates.remove(message)
+                results[message.id] = msgspec.structs.replace(result, message_id=message.id)
+
+
+def _digits(phone: Scalar) -> str:
+    return "".join(character for character in str(phone) if character.isdigit())
+
+
+def _valids(answer: StoreAnswer) -> Iterable[Valid]:
+    if isinstance(answer.valids, dict):  # as PHP writes a list that has gaps
+        return answer.valids.values()
+    return answer.valids or ()
+
+
+def _refused(section: object) -> Iterator[Refused]:
+    """Yield the entries of a list, or of the one object or the keyed entries in its place."""
+    if isinstance(section, dict):
+        keyed = section and all(isinstance(part, dict) for part in section.values())
+        section = list(section.values()) if keyed else [section]
+    if not isinstance(section, list):
+        return
+    for part in section:
+        if isinstance(part, str | int) and not isinstance(part, bool):
+            yield Refused(phone=part)
+        elif isinstance(part, dict):
+            try:
+                yield msgspec.convert(part, Refused)
+            except msgspec.ValidationError:
+                continue

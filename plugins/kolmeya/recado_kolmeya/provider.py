@@ -1,0 +1,290 @@
+"""Carries MT messages to Kolmeya and asks it what became of them."""
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+import httpx
+import msgspec
+from recado_core import (
+    AccountContext,
+    AccountError,
+    AddressError,
+    Capabilities,
+    ContentError,
+    InDoubtError,
+    LookupResult,
+    OutboundBatch,
+    OutboundMessage,
+    Outcome,
+    PermanentSendError,
+    SendError,
+    SendResult,
+    StatusUpdate,
+    TransientSendError,
+)
+from recado_core.addresses import national_digits
+
+from recado_kolmeya.connection import Connection
+from recado_kolmeya.outcomes import sort_answer
+from recado_kolmeya.receipts import read_receipt
+from recado_kolmeya.refusals import (
+    UNREADABLE,
+    is_json,
+    make_fit,
+    named_messages,
+    read_refusal,
+    tells_no_credit,
+)
+from recado_kolmeya.settings import KolmeyaSettings, PhoneStyle
+from recado_kolmeya.wire import (
+    BalanceAnswer,
+    MessageStatus,
+    StatusAnswer,
+    StatusRequest,
+    StoreAnswer,
+    StoreMessage,
+    StoreRequest,
+)
+
+CAPABILITIES = Capabilities(
+    max_batch=1000,
+    concurrency=4,
+    rate="500/60s",  # X-RateLimit-Limit says 500; no one says of which time, Laravel's is a minute
+    lookup=True,
+    poll_statuses=True,
+    balance=True,
+    verify_credentials=True,
+)
+
+_NOT_BRAZILIAN = "Kolmeya reaches Brazilian numbers only"
+_UNLISTED = "Kolmeya took the request, named this message in none of its lists and does not hold it"
+_MAYBE_SENT = (
+    "Kolmeya took the request and named this message in none of its lists; it may have been sent"
+)
+_NOT_HELD = (
+    "Kolmeya holds the request without this message: it had refused it, and the reason was lost "
+    "with its answer"
+)
+_HELD_BACK = "not taken: Kolmeya refused the request because of another message in it"
+
+
+class KolmeyaProvider:
+    """One account at Kolmeya."""
+
+    def __init__(self, context: AccountContext) -> None:
+        self._settings: KolmeyaSettings = context.settings
+        self._webhook_url = context.webhook_url
+        self._connection = Connection(context)
+        self._country = "55" if self._settings.phone_style is PhoneStyle.INTERNATIONAL else ""
+
+    async def send(self, batch: OutboundBatch) -> list[SendResult]:
+        """Hand a batch over; see ``Provider.send`` for what it raises."""
+        results, messages = _set_foreign_apart(batch.messages)
+        if messages:
+            results |= await self._store(batch.reference, messages)
+        return [results[message.id] for message in batch.messages]
+
+    async def lookup(self, batch: OutboundBatch) -> LookupResult:
+        """Ask what Kolmeya holds of a batch; a message that it does not hold was refused.
+
+        Raises:
+            InDoubtError: Kolmeya holds a request of this reference with none of the messages.
+            SendError: Kolmeya can't be asked now.
+        """
+        entries = await self._statuses(batch.reference)
+        if not entries:
+            return LookupResult(found=False)
+        results, messages = _set_foreign_apart(batch.messages)
+        held = _held(entries, messages)
+        if not held:
+            raise InDoubtError("Kolmeya holds the request with messages that are not the batch's")
+        results |= held
+        for message in messages:
+            results.setdefault(message.id, _refused(message, "not_held", _NOT_HELD))
+        return LookupResult(found=True, results=tuple(results[m.id] for m in batch.messages))
+
+    async def poll_statuses(self, batch_reference: str) -> list[StatusUpdate]:
+        """Return what Kolmeya knows now of the messages of a batch; it gives no times."""
+        entries = await self._statuses(batch_reference)
+        return [update for entry in entries if (update := read_receipt(entry)) is not None]
+
+    async def balance(self) -> Decimal:
+        """Return the account's balance in reais."""
+        response = await self._connection.ask("sms/balance")
+        text = str(self._connection.read(response, BalanceAnswer).balance)
+        try:
+            return read_money(text)
+        except InvalidOperation as error:
+            raise TransientSendError(
+                self._connection.tell_unreadable(response), raw=self._connection.raw_of(response)
+            ) from error
+
+    async def verify_credentials(self) -> str:
+        """Ask for the balance, which costs nothing."""
+        try:
+            balance = await self.balance()
+        except PermanentSendError as error:
+            raise AccountError(error.text, code=error.code, raw=error.raw) from error
+        return f"Kolmeya accepts the token; balance R$ {balance}"
+
+    async def _store(
+        self, reference: str, messages: Sequence[OutboundMessage]
+    ) -> dict[str, SendResult]:
+        response = await self._connection.post("sms/store", self._request(reference, messages))
+        if not response.is_success:
+            return self._read_failure(response, messages)
+        results = self._read_answer(response, messages)
+        unlisted = [message for message in messages if message.id not in results]
+        if unlisted:
+            results |= await self._settle_unlisted(reference, unlisted)
+        return results
+
+    def _request(self, reference: str, messages: Sequence[OutboundMessage]) -> StoreRequest:
+        country = self._country
+        return StoreRequest(
+            messages=[
+                StoreMessage(int(country + national_digits(m.to)), m.text, m.id) for m in messages
+            ],
+            reference=reference,
+            webhook_url=self._webhook_url,
+            tenant_segment_id=self._settings.segment,
+            sms_api_id=self._settings.sms_api_id,
+        )
+
+    def _read_failure(
+        self, response: httpx.Response, messages: Sequence[OutboundMessage]
+    ) -> dict[str, SendResult]:
+        """Refuse the messages that a 422 names and hold the others back, or raise."""
+        error = self._connection.error_for(response)
+        named = named_messages(response.content)
+        if not named or not isinstance(error, PermanentSendError) or max(named) >= len(messages):
+            raise error
+        held_back = {
+            message.id: SendResult(
+                message_id=message.id, outcome=Outcome.TRANSIENT, code=error.code, text=_HELD_BACK
+            )
+            for message in messages
+        }
+        secrets = self._connection.secrets
+        return held_back | {
+            messages[i].id: _refused(messages[i], "invalid", make_fit(text, secrets))
+            for i, text in named.items()
+        }
+
+    def _read_answer(
+        self, response: httpx.Response, messages: Sequence[OutboundMessage]
+    ) -> dict[str, SendResult]:
+        """Sort a successful answer; one that accounts for no message leaves all in doubt."""
+        connection = self._connection
+        try:
+            answer = msgspec.json.decode(response.content, type=StoreAnswer)
+            results = sort_answer(messages, answer, connection.secrets)
+        except UNREADABLE:
+            results = {}
+        if not results:
+            credit = tells_no_credit(read_refusal(response.content))
+            kind = AccountError if credit else InDoubtError
+            raise kind(
+                connection.tell_unreadable(response),
+                code=str(response.status_code),
+                raw=connection.raw_of(response),
+            )
+        unpaid = [result for result in results.values() if result.outcome is Outcome.TRANSIENT]
+        if len(unpaid) == len(messages):
+            raise AccountError(
+                unpaid[0].text or "", code=unpaid[0].code, raw=connection.raw_of(response)
+            )
+        return results
+
+    async def _settle_unlisted(
+        self, reference: str, messages: Sequence[OutboundMessage]
+    ) -> dict[str, SendResult]:
+        """Ask at once for messages that the answer passed over: sent again, they might double."""
+        try:
+            entries = await self._statuses(reference)
+        except SendError:
+            entries = ()
+        held = _held(entries, messages)
+        text = _UNLISTED if entries else _MAYBE_SENT
+        return {m.id: held.get(m.id) or _refused(m, "unlisted", text) for m in messages}
+
+    async def _statuses(self, reference: str) -> Sequence[MessageStatus]:
+        """Return the entries of a request, none if Kolmeya does not know it."""
+        response = await self._connection.ask("sms/status/request", StatusRequest(reference))
+        if _tells_unknown(response):
+            return ()
+        messages = self._connection.read(response, StatusAnswer).messages
+        return tuple(messages.values()) if isinstance(messages, dict) else messages or ()
+
+
+def check_message(message: OutboundMessage) -> None:
+    """Refuse at accept what Kolmeya can't carry.
+
+    Raises:
+        AddressError: The recipient is not in Brazil.
+        ContentError: There is no text; a message can't be of media alone.
+    """
+    try:
+        national_digits(message.to)
+    except AddressError:
+        raise AddressError(_NOT_BRAZILIAN) from None
+    if not message.text.strip():
+        raise ContentError("Kolmeya sends no message without a text")
+
+
+def read_money(text: str) -> Decimal:
+    """Read ``R$9.397,30`` or ``1500.50``: a comma, where there is one, is the decimal sign."""
+    bare = "".join(character for character in text if character in "0123456789.,-")
+    if "," in bare:
+        bare = bare.replace(".", "").replace(",", ".")
+    return Decimal(bare)
+
+
+def _set_foreign_apart(
+    messages: Sequence[OutboundMessage],
+) -> tuple[dict[str, SendResult], list[OutboundMessage]]:
+    """Part the messages that have no Brazilian number, refused here, from the others.
+
+    Written without its plus, a number of another country can be someone else's in Brazil.
+    """
+    results: dict[str, SendResult] = {}
+    brazilian: list[OutboundMessage] = []
+    for message in messages:
+        try:
+            national_digits(message.to)
+        except AddressError:
+            results[message.id] = _refused(message, "address", _NOT_BRAZILIAN)
+        else:
+            brazilian.append(message)
+    return results, brazilian
+
+
+def _held(
+    entries: Sequence[MessageStatus], messages: Sequence[OutboundMessage]
+) -> dict[str, SendResult]:
+    own = {message.id for message in messages}
+    return {
+        str(entry.reference): SendResult(
+            message_id=str(entry.reference),
+            outcome=Outcome.ACCEPTED,
+            provider_ref=str(entry.id) if entry.id else None,
+        )
+        for entry in entries
+        if entry.reference in own
+    }
+
+
+def _refused(message: OutboundMessage, code: str, text: str) -> SendResult:
+    return SendResult(message_id=message.id, outcome=Outcome.REJECTED, code=code, text=text)
+
+
+def _tells_unknown(response: httpx.Response) -> bool:
+    """Say whether Kolmeya does not know the reference; what it then answers is not documented.
+
+    A 404 that is not JSON comes from something before Kolmeya, which knows nothing of requests.
+    """
+    if response.status_code == httpx.codes.NOT_FOUND:
+        return is_json(response.content)
+    if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+        return "refer" in read_refusal(response.content).casefold()
+    return False

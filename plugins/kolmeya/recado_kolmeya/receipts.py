@@ -1,0 +1,63 @@
+"""Kolmeya's word on one message, from a webhook or a poll, read into a DLR."""
+
+import logging
+import re
+import unicodedata
+from functools import lru_cache
+
+from recado_core import Status, StatusUpdate
+
+from recado_kolmeya.wire import STATUS_TEXTS, STATUSES, MessageStatus, Scalar
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_WORD = 80
+
+_is_own_id = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+
+
+def read_receipt(entry: MessageStatus) -> StatusUpdate | None:
+    """Return what an entry says of its message, or None if it does not say of which."""
+    message_id = own_id(entry.reference)
+    provider_ref = str(entry.id) if entry.id else None
+    if message_id is None and provider_ref is None:
+        return None
+    code = _code(entry.status_code)
+    status = STATUSES.get(code) if code is not None else _by_text(entry.status)
+    if status is None:
+        status = Status.UNKNOWN
+        _tell_unknown(code)
+    return StatusUpdate(
+        status=status,
+        message_id=message_id,
+        provider_ref=provider_ref,
+        code=None if code is None else str(code),
+        text=None if entry.status is None else str(entry.status)[:_LONGEST_WORD],
+    )
+
+
+def own_id(reference: Scalar) -> str | None:
+    """Return a reference that can be an id of ours: other systems share the vendor's account."""
+    return reference if isinstance(reference, str) and _is_own_id(reference) else None
+
+
+def _code(value: Scalar) -> int | None:
+    """Read a code: an integer, and in ``status/message`` and perhaps elsewhere a text."""
+    if isinstance(value, str):
+        value = value.strip()
+        return int(value) if value.isdecimal() and len(value) < _LONGEST_WORD else None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return None if isinstance(value, bool) else value
+
+
+def _by_text(text: Scalar) -> Status | None:
+    if not isinstance(text, str):
+        return None
+    letters = unicodedata.normalize("NFD", text.strip().casefold())
+    return STATUS_TEXTS.get("".join(c for c in letters if not unicodedata.combining(c)))
+
+
+@lru_cache(maxsize=64)
+def _tell_unknown(code: int | None) -> None:
+    logger.info("kolmeya sent a status code that is not known", extra={"code": code})

@@ -1,0 +1,141 @@
+"""Kolmeya's JSON: what goes out, what comes back, and the meaning of its status codes.
+
+The vendor's description of its API is narrower than its answers: ids, phones and codes are read as
+whatever scalar arrives, and a list that may be missing, null or an object is read as any value.
+"""
+
+from typing import Any
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+from recado_core import Outcome, Status
+
+STATUSES = {
+    1: Status.SENT,  # "Tentando enviar": Kolmeya has it, the carrier not yet
+    2: Status.SENT,
+    3: Status.DELIVERED,
+    4: Status.UNDELIVERED,
+    5: Status.REJECTED,  # at the broker
+    6: Status.EXPIRED,
+}
+"""The codes of messages sent by API; campaigns and whole requests number theirs otherwise."""
+
+STATUS_TEXTS = {
+    "tentando enviar": Status.SENT,
+    "enviado": Status.SENT,
+    "entregue": Status.DELIVERED,
+    "nao entregue": Status.UNDELIVERED,
+    "rejeitado no broker": Status.REJECTED,
+    "expirada": Status.EXPIRED,
+}
+"""The same by name, in lower case and without accents, for an entry that has no code."""
+
+REFUSALS = {
+    "invalids": ("invalid", Outcome.REJECTED),
+    "duplicates": ("duplicate", Outcome.REJECTED),
+    "blacklist": ("blacklist", Outcome.SUPPRESSED),
+    "not_disturb": ("not_disturb", Outcome.SUPPRESSED),
+}
+"""The lists of refused messages in an answer to ``store``: our code, and what becomes of them."""
+
+Scalar = str | int | float | bool | None
+
+
+class StoreMessage(Struct, frozen=True):
+    """One message of ``sms/store``; a phone is digits without a plus."""
+
+    phone: int
+    message: str
+    reference: str
+
+
+class StoreRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``sms/store``: 1 to 1000 messages, and one address for webhooks of every kind."""
+
+    messages: list[StoreMessage]
+    reference: str
+    webhook_url: str | None = None
+    tenant_segment_id: int | None = None
+    sms_api_id: int | None = None
+
+
+class StatusRequest(Struct, frozen=True):
+    """``sms/status/request``: by ``id`` or by ``reference``, never both."""
+
+    reference: str
+
+
+class Valid(Struct, frozen=True):
+    """A message that Kolmeya took; ``phone`` comes back national whatever was sent."""
+
+    id: Scalar = None
+    phone: Scalar = None
+    reference: Scalar = None
+
+
+class Refused(Struct, frozen=True):
+    """A message that Kolmeya did not take; only ``invalids`` document a reference."""
+
+    phone: Scalar = None
+    reference: Scalar = None
+    error: Any = None
+
+
+class StoreAnswer(Struct, frozen=True):
+    """The answer to ``sms/store``, which may hold no ``valids`` at all."""
+
+    valids: list[Valid] | dict[str, Valid] | None = None
+    invalids: Any = None
+    duplicates: Any = None
+    blacklist: Any = None
+    not_disturb: Any = None
+
+
+class MessageStatus(Struct, frozen=True):
+    """What ``sms/status/request`` and the status webhook tell of one message."""
+
+    id: Scalar = None
+    reference: Scalar = None
+    status_code: Scalar = None
+    status: Scalar = None
+
+
+class StatusAnswer(Struct, frozen=True):
+    """The answer to ``sms/status/request``; its own status and code are of another kind."""
+
+    messages: list[MessageStatus] | dict[str, MessageStatus] | None
+
+
+class BalanceAnswer(Struct, frozen=True):
+    """The answer to ``sms/balance``: ``"R$9.397,30"`` as seen, ``"1500.50"`` as documented."""
+
+    balance: str | int | float
+
+
+class AnsweredMessage(Struct, frozen=True):
+    """The MT that a reply answers."""
+
+    id: Scalar = None
+    reference: Scalar = None
+    phone: Scalar = None
+
+
+class Reply(Struct, frozen=True):
+    """A person's reply; the MT's own text (``message`` or ``content``) is not needed."""
+
+    id: Scalar = None
+    reply: Scalar = None
+    received_at: Scalar = None
+    message: AnsweredMessage | None = None
+
+
+class Notice(Struct, frozen=True):
+    """The body of any webhook: which fields are there tells its kind."""
+
+    reference: Scalar = None
+    messages: Raw | UnsetType = UNSET  # a status webhook
+    reply: Raw | UnsetType = UNSET  # a reply webhook
+    status: Scalar = None  # of a rejected request, with status_message
+    status_message: Scalar = None
+    type: Raw | UnsetType = UNSET  # of a campaign webhook, with job_id
+    job_id: Raw | UnsetType = UNSET
+    payload: Raw | UnsetType = UNSET  # all of the above, once seen wrapped
