@@ -190,7 +190,7 @@ class _Plan(msgspec.Struct, frozen=True):
 
     def takes(self, national: str) -> bool:
         """Say whether the library would take these digits, and take them as they are."""
-        if len(national) not in self.lengths or national[0] == "0":
+        if len(national) not in self.lengths:
             return False
         prefix = self.strip(national) if self.strip is not None else None
         return prefix is None or (prefix.end() == 0 and prefix.lastindex is None)
@@ -281,8 +281,12 @@ def _accept(number: PhoneNumber) -> str:
         fault = _LENGTH_FAULTS.get(result, "no number of its country has as many digits")
         raise AddressError(f"this is no number of +{number.country_code}: {fault}")
     address = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    if number.country_code == _BRAZIL_CODE and _read_brazilian(address) is None:
-        raise _brazilian_fault(len(address) - 3)
+    if number.country_code == _BRAZIL_CODE:
+        if _read_brazilian(address) is None:
+            raise _brazilian_fault(len(address) - 3)
+    elif phonenumbers.parse(address) != number:  # 0 0 20 … becomes 0 20 …, and that 20 …
+        fault = "it can be read in two ways"
+        raise AddressError(f"this is no number of +{number.country_code}: {fault}")
     return address
 
 

@@ -1,7 +1,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recado_core.errors import ContentError
 from recado_core.segments import (
@@ -171,12 +171,14 @@ def test_half_of_a_surrogate_pair_is_refused(half):
         count_segments(f"a{chr(half)}b")
 
 
+@settings(deadline=None)
 @given(runs_of(st.sampled_from(GSM7_BASIC)))
 def test_basic_texts_are_packed_as_one_would_by_hand(text):
     parts = pack(text)
     assert count_segments(text) == gsm7(len(parts), sum(parts))
 
 
+@settings(deadline=None)
 @given(runs_of(st.sampled_from("ab" + GSM7_EXTENSION)))
 def test_extended_texts_are_packed_as_one_would_by_hand(text):
     parts = pack(text)
@@ -184,6 +186,7 @@ def test_extended_texts_are_packed_as_one_would_by_hand(text):
     assert count_segments(text) == gsm7(len(parts), sum(parts))
 
 
+@settings(deadline=None)
 @given(runs_of(st.sampled_from(["a", "[", "ã", "\uffff", FACE, "\U0010ffff"])))
 def test_unicode_texts_are_packed_as_one_would_by_hand(text):
     parts = pack(text + "ã")
@@ -191,6 +194,7 @@ def test_unicode_texts_are_packed_as_one_would_by_hand(text):
     assert count_segments(text + "ã") == ucs2(len(parts), sum(parts))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_packed_as_one_would_by_hand(text):
     parts = pack(text)
@@ -199,6 +203,7 @@ def test_any_text_is_packed_as_one_would_by_hand(text):
     assert (counted.encoding is Encoding.GSM7) == (not ucs2_characters(text))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400), st.text(max_size=40))
 def test_longer_text_never_takes_fewer_parts(text, more):
     assert count_segments(text + more).count >= count_segments(text).count
@@ -233,11 +238,13 @@ def test_what_has_no_equivalent_stays(text):
     assert transliterate(f"é ã {text}") == f"é a {text}"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from(GSM7_BASIC + GSM7_EXTENSION)))
 def test_text_of_the_alphabet_is_left_as_it_is(text):
     assert transliterate(text) == text
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_transliteration_adds_no_forcing_character(text):
     composed = unicodedata.normalize("NFC", text)
