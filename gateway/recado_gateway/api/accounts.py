@@ -1,0 +1,82 @@
+"""Accounts: what they can do, how they stand, pausing and resuming them."""
+
+import msgspec
+from litestar.response.base import ASGIResponse
+from recado_core.engine.accounts import AccountView, BalanceView, Verification
+
+from recado_gateway.endpoints import Endpoint, Listing, answer_with, endpoint, engine_of
+from recado_gateway.requests import Request, decode_json, read_json
+
+TAG = "Accounts"
+
+
+class PauseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why an account is paused, for whoever looks at it next."""
+
+    reason: str = "paused by an operator"
+
+
+_pause = msgspec.json.Decoder(PauseRequest)
+
+
+@endpoint("GET", "/v1/accounts", Endpoint(tag=TAG, scope="manage", answer=Listing[AccountView]))
+async def list_accounts(request: Request) -> ASGIResponse:
+    """List the configured accounts."""
+    return answer_with(Listing(items=await engine_of(request).accounts.list()))
+
+
+@endpoint("GET", "/v1/accounts/{name:str}", Endpoint(tag=TAG, scope="manage", answer=AccountView))
+async def get_account(request: Request, name: str) -> ASGIResponse:
+    """Show one account."""
+    return answer_with(await engine_of(request).accounts.get(name))
+
+
+@endpoint(
+    "POST",
+    "/v1/accounts/{name:str}/pause",
+    Endpoint(tag=TAG, scope="manage", body=PauseRequest, body_needed=False, answer=AccountView),
+)
+async def pause_account(request: Request, name: str) -> ASGIResponse:
+    """Stop sending by an account; its messages wait."""
+    body = decode_json(await read_json(request) or b"{}", _pause)
+    return answer_with(await engine_of(request).accounts.pause(name, body.reason))
+
+
+@endpoint(
+    "POST", "/v1/accounts/{name:str}/resume", Endpoint(tag=TAG, scope="manage", answer=AccountView)
+)
+async def resume_account(request: Request, name: str) -> ASGIResponse:
+    """Send by an account again."""
+    return answer_with(await engine_of(request).accounts.resume(name))
+
+
+@endpoint(
+    "POST",
+    "/v1/accounts/{name:str}/verify",
+    Endpoint(tag=TAG, scope="manage", answer=Verification, problems=("unsupported",)),
+)
+async def verify_account(request: Request, name: str) -> ASGIResponse:
+    """Ask the provider whether it knows the account's credentials; nothing is sent."""
+    return answer_with(await engine_of(request).accounts.verify(name))
+
+
+@endpoint(
+    "GET",
+    "/v1/accounts/{name:str}/balance",
+    Endpoint(
+        tag=TAG, scope="manage", answer=BalanceView, problems=("unsupported", "provider-failure")
+    ),
+)
+async def get_balance(request: Request, name: str) -> ASGIResponse:
+    """Ask the provider for the account's balance."""
+    return answer_with(await engine_of(request).accounts.balance(name))
+
+
+HANDLERS = [
+    list_accounts,
+    get_account,
+    pause_account,
+    resume_account,
+    verify_account,
+    get_balance,
+]

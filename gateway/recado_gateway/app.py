@@ -1,0 +1,66 @@
+"""The application: the HTTP API around an engine."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.datastructures import State
+from recado_core.engine.runtime import Engine
+
+from recado_gateway import openapi
+from recado_gateway.api import HANDLERS
+from recado_gateway.endpoints import MEGABYTE
+from recado_gateway.problems import answer_failure
+from recado_gateway.requests import add_request_id
+from recado_gateway.settings import Settings
+
+
+def create_app(
+    settings: Settings, *, engine: Engine | None = None, worker: bool = True
+) -> Litestar:
+    """Build the application.
+
+    Its lifespan opens the engine and starts the worker; at its end the worker claims no more,
+    finishes what is in flight and leaves the rest queued.
+
+    Args:
+        settings: The configuration.
+        engine: The engine to use instead of one made of the settings; not open yet.
+        worker: Whether this process sends, or only takes messages for others to send.
+
+    Raises:
+        ConfigurationError: The settings don't fit the plugins; the text names the key.
+    """
+    made = engine or Engine(settings.engine, settings.plugins)
+
+    @asynccontextmanager
+    async def run_engine(_: Litestar) -> AsyncIterator[None]:
+        try:
+            await made.open()
+            if worker:
+                await made.start()
+            yield
+        finally:
+            await made.close()
+
+    app = Litestar(
+        [*HANDLERS, *openapi.HANDLERS],
+        lifespan=[run_engine],
+        state=State(
+            {
+                "engine": made,
+                "plugins": settings.plugins,
+                "public_url": settings.engine.public_url,
+            },
+            deep_copy=False,
+        ),
+        exception_handlers={Exception: answer_failure},
+        before_send=[add_request_id],
+        request_max_body_size=MEGABYTE,
+        openapi_config=None,  # recado_gateway.openapi makes a truer one
+        logging_config=None,  # recado_gateway.logs
+        debug=False,
+        pdb_on_exception=False,
+    )
+    app.state.documents = openapi.make_documents(app)
+    return app

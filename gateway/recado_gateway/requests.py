@@ -1,0 +1,181 @@
+"""What is read from a request: its id, its body, its query, a provider's webhook."""
+
+import re
+import uuid
+from collections.abc import Collection
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Request as LitestarRequest
+from litestar.exceptions import InternalServerException
+from litestar.types import Message, Scope
+from recado_core.engine.failures import Fault
+from recado_core.http import WebhookRequest
+
+from recado_gateway.failures import BodyTypeError, InvalidRequestError, MalformedRequestError
+
+Request = LitestarRequest[Any, Any, Any]
+T = TypeVar("T")
+
+REQUEST_ID = b"x-request-id"
+MOST_PARAMETERS = 100
+_ID_KEY = "recado_request_id"
+_is_sane_id = re.compile(rb"[A-Za-z0-9._:+/=@-]{1,128}").fullmatch
+
+
+# ---------------------------------------------------------------- headers
+
+
+def find_header(scope: Scope, name: bytes) -> bytes | None:
+    """Return the first value of a header; its name is given in lower case."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return value
+    return None
+
+
+def request_id(scope: Scope) -> str:
+    """Return the id of a request: the client's own if it is sane, else one made here."""
+    state = scope["state"]
+    found = state.get(_ID_KEY)
+    if found is None:
+        sent = find_header(scope, REQUEST_ID)
+        sane = sent is not None and _is_sane_id(sent)
+        state[_ID_KEY] = found = sent.decode() if sent and sane else str(uuid.uuid4())
+    return str(found)
+
+
+async def add_request_id(message: Message, scope: Scope) -> None:
+    """Put the request's id on its response."""
+    if message["type"] == "http.response.start":
+        header = (REQUEST_ID, request_id(scope).encode())
+        message["headers"] = [*message["headers"], header]
+
+
+# ---------------------------------------------------------------- bodies
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body as it came, however it is encoded; too long a one is Litestar's to refuse."""
+    try:
+        return await request.body()
+    except InternalServerException as error:  # so Litestar calls a client that hangs up
+        raise MalformedRequestError("the connection ended before the body did") from error
+
+
+async def read_json(request: Request) -> bytes:
+    """Return a body that claims to be JSON, or claims nothing.
+
+    Raises:
+        BodyTypeError: It claims to be something else, or to be compressed.
+    """
+    claimed = find_header(request.scope, b"content-type")
+    if claimed is not None and not _is_json(claimed):
+        raise BodyTypeError("send the body as application/json")
+    packed = find_header(request.scope, b"content-encoding")
+    if packed is not None and packed.strip().lower() != b"identity":
+        raise BodyTypeError("send the body without a Content-Encoding")
+    return await read_body(request)
+
+
+def decode_json(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Return what a JSON body holds.
+
+    Raises:
+        MalformedRequestError: It is no JSON.
+        InvalidRequestError: It is JSON, and not what is wanted.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError([fault_of(error)]) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        text = str(error) if isinstance(error, msgspec.DecodeError) else "not to be read as UTF-8"
+        if isinstance(error, RecursionError):
+            text = "nested too deeply"
+        raise MalformedRequestError(f"the body is no JSON: {text}") from error
+
+
+def _is_json(content_type: bytes) -> bool:
+    kind = content_type.partition(b";")[0].strip().lower()
+    return kind == b"application/json" or (
+        kind.startswith(b"application/") and kind.endswith(b"+json")
+    )
+
+
+# ---------------------------------------------------------------- queries
+
+
+def read_query(request: Request, kind: type[T], plus: Collection[str] = ()) -> T:
+    """Return what the query says; a parameter without a value is as if it were not there.
+
+    Args:
+        request: The request.
+        kind: A Struct of the parameters.
+        plus: Parameters in which a space is a plus sign that nobody escaped, as numbers and
+            offsets of times are written by hand.
+
+    Raises:
+        InvalidRequestError: A parameter that is unknown, given twice, or not what it should be.
+    """
+    text = request.scope["query_string"].decode("latin-1")
+    try:
+        pairs = parse_qsl(text, max_num_fields=MOST_PARAMETERS)
+    except ValueError as error:
+        raise InvalidRequestError([Fault(pointer="", detail="too many parameters")]) from error
+    found = {name: value.replace(" ", "+") if name in plus else value for name, value in pairs}
+    if len(found) < len(pairs):
+        twice = next(name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1)
+        raise InvalidRequestError([Fault(pointer=f"/{twice}", detail="given twice")])
+    try:
+        # not strict, because in a query a number is text
+        return msgspec.convert(found, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError([fault_of(error)]) from error
+
+
+_PATH_STEPS = re.compile(r"\.([^.\[`]+)|\[(\d+)\]")
+_KEY_FAULT = re.compile(r"Object (?:contains unknown|missing required) field `(.*?)`", re.DOTALL)
+
+
+def fault_of(error: msgspec.ValidationError) -> Fault:
+    """Return what msgspec found wrong, and a JSON pointer (RFC 6901) to it.
+
+    Its ``$.messages[3].to`` becomes ``/messages/3/to``; a field that is missing or unknown is
+    pointed at itself, not the object that lacks or has it.
+    """
+    text, _, path = str(error).rpartition(" - at `$")
+    if not text:
+        text, path = path, ""
+    pointer = "".join(f"/{name or index}" for name, index in _PATH_STEPS.findall(path))
+    if found := _KEY_FAULT.match(text):
+        pointer += "/" + found[1].replace("~", "~0").replace("/", "~1")
+        text = "unknown field" if "unknown" in text[:30] else "missing"
+    return Fault(pointer=pointer, detail=text.replace("`", ""))
+
+
+# ---------------------------------------------------------------- webhooks
+
+
+def webhook_request(request: Request, body: bytes, public_url: str | None) -> WebhookRequest:
+    """Return a provider's call as its plugin reads it.
+
+    Its address is the public one, because that is what the provider signs; without
+    ``gateway.public_url`` it is the one that the call itself names.
+    """
+    scope = request.scope
+    query = scope["query_string"].decode("latin-1")
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    base = public_url or f"{scope['scheme']}://{headers.get('host', '')}"
+    raw_path = scope.get("raw_path") or scope["path"].encode()
+    return WebhookRequest(
+        url=base + raw_path.decode("latin-1") + (f"?{query}" if query else ""),
+        headers=headers,
+        query=dict(parse_qsl(query, keep_blank_values=True)),
+        body=body,
+        method=scope["method"],
+    )

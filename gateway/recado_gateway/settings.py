@@ -1,0 +1,271 @@
+"""The configuration: where it is read from, and what may stand in it."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+import msgspec
+from phonenumbers import SUPPORTED_REGIONS
+from recado_core.contract import ProviderType, decode_setting
+from recado_core.engine.database import parse_url
+from recado_core.engine.plugins import Plugins, load_plugins
+from recado_core.engine.settings import (
+    DEFAULT_POLL_DELAYS,
+    DEFAULT_RETRY_DELAYS,
+    AccountSettings,
+    EngineSettings,
+    RouteSettings,
+)
+from recado_core.errors import ConfigurationError
+
+from recado_gateway.environment import Table, add_environment, resolve_secrets
+from recado_gateway.tables import (
+    did_you_mean,
+    read_fields,
+    read_table,
+    read_value,
+    refuse_unknown,
+)
+
+DEFAULT_FILE = Path("recado.toml")
+SQLITE = "sqlite+aiosqlite:///"
+NOT_YET = {
+    "sinks": "this version does not deliver to sinks yet",
+    "quiet_hours": "this version does not apply quiet hours yet",
+}
+TABLES = ("gateway", "accounts", "routes", *NOT_YET)
+LAST_PORT = 65535
+
+_is_account_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}").fullmatch
+
+
+class LogLevel(StrEnum):
+    """How much Recado's own modules log."""
+
+    DEBUG = "debug"  # what a developer asks for
+    INFO = "info"  # what happens to the gateway, not what happens to each message
+    WARNING = "warning"  # what an operator should look at
+    ERROR = "error"  # what has gone wrong
+
+
+class GatewayTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table ``[gateway]``."""
+
+    database: str = f"{SQLITE}recado.db"
+    public_url: str | None = None
+    timezone: str = "America/Sao_Paulo"
+    default_region: str = "BR"
+    plugins: tuple[str, ...] = ()
+    retry_delays: tuple[float, ...] = DEFAULT_RETRY_DELAYS
+    poll_delays: tuple[float, ...] = DEFAULT_POLL_DELAYS
+    host: str = "127.0.0.1"
+    port: int = 8000
+    log_level: LogLevel = LogLevel.INFO
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration, read and checked, with the plugins that it enables loaded.
+
+    ``path`` is the file it came from, or None where all came from the environment and defaults.
+    """
+
+    engine: EngineSettings
+    plugins: Plugins
+    host: str = "127.0.0.1"
+    port: int = 8000
+    log_level: LogLevel = LogLevel.INFO
+    path: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"Settings(path={self.path!r})"  # the rest holds secrets
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the configuration: the file, then the environment over it.
+
+    Args:
+        path: The file that the command line names; else ``RECADO_CONFIG`` names it, else it is
+            ``recado.toml`` in the working directory, if there is one.
+        environ: The environment's variables.
+
+    Raises:
+        ConfigurationError: One line that names the key and says what is wrong with it.
+    """
+    file = _find_file(path, environ)
+    folder = file.absolute().parent if file else Path.cwd()
+    tables = _read_file(file) if file else {}
+    add_environment(tables, environ)
+    tables = resolve_secrets(tables, "", environ, folder)
+    refuse_unknown(tables, TABLES, "")
+    _refuse_unsupported(tables)
+    gateway = read_table(tables.get("gateway", {}), GatewayTable, "gateway")
+    _check_gateway(gateway)
+    plugins = _load_enabled(gateway.plugins)
+    accounts = _read_accounts(tables.get("accounts", {}), plugins)
+    return Settings(
+        engine=EngineSettings(
+            database=_place_database(gateway.database, folder),
+            public_url=gateway.public_url.rstrip("/") if gateway.public_url else None,
+            timezone=gateway.timezone,
+            default_region=gateway.default_region.upper(),
+            retry_delays=gateway.retry_delays,
+            poll_delays=gateway.poll_delays,
+            accounts=accounts,
+            routes=_read_routes(tables.get("routes"), accounts, plugins),
+        ),
+        plugins=plugins,
+        host=gateway.host,
+        port=gateway.port,
+        log_level=gateway.log_level,
+        path=file,
+    )
+
+
+def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the file to read; one that is named must be there, the default one need not."""
+    named = path or (Path(environ["RECADO_CONFIG"]) if environ.get("RECADO_CONFIG") else None)
+    if named is None:
+        return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+    if not named.is_file():
+        raise ConfigurationError(f"{named}: there is no such file")
+    return named
+
+
+def _read_file(file: Path) -> Table:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{file}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file}: is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{file}: is not TOML: {error}") from error
+
+
+def _refuse_unsupported(tables: Table) -> None:
+    """Raise for a table of a later version: to pass over it in silence would be a lie."""
+    for name, reason in NOT_YET.items():
+        table = tables.get(name)
+        if table:
+            first = f".{next(iter(table))}" if isinstance(table, dict) else ""
+            raise ConfigurationError(f"{name}{first}: {reason}")
+
+
+def _check_gateway(gateway: GatewayTable) -> None:
+    parse_url(gateway.database)
+    try:
+        ZoneInfo(gateway.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError for a directory such as America
+        hint = did_you_mean(gateway.timezone, available_timezones())
+        raise ConfigurationError(
+            f"gateway.timezone: there is no time zone {gateway.timezone!r}{hint}"
+        ) from None
+    if gateway.default_region.upper() not in SUPPORTED_REGIONS:
+        raise ConfigurationError(
+            f"gateway.default_region: {gateway.default_region!r} is not the two-letter code of a "
+            "country with telephone numbers"
+        )
+    if gateway.public_url is not None:
+        _check_public_url(gateway.public_url)
+    if not 0 <= gateway.port <= LAST_PORT:
+        raise ConfigurationError(f"gateway.port: must be from 0 to {LAST_PORT}")
+    for name in ("retry_delays", "poll_delays"):
+        if any(delay < 0 for delay in getattr(gateway, name)):
+            raise ConfigurationError(f"gateway.{name}: a delay can't be negative")
+
+
+def _check_public_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            "gateway.public_url: must be an address such as https://gateway.example.com"
+        )
+    if parts.query or parts.fragment or parts.username:
+        raise ConfigurationError(
+            "gateway.public_url: can't hold a query, a fragment or a user, only what stands "
+            "before /webhooks"
+        )
+
+
+def _place_database(url: str, folder: Path) -> str:
+    """Make the file of a SQLite address absolute, seen from the configuration's folder."""
+    if not url.startswith(SQLITE):
+        return url
+    name, mark, options = url.removeprefix(SQLITE).partition("?")
+    return f"{SQLITE}{folder / name}{mark}{options}"
+
+
+def _load_enabled(names: Iterable[str]) -> Plugins:
+    try:
+        return load_plugins(names)
+    except ImportError as error:  # installed, and yet something that it needs is not
+        raise ConfigurationError(f"gateway.plugins: {error}") from error
+
+
+# ---------------------------------------------------------------- accounts and routes
+
+
+def _read_accounts(tables: object, plugins: Plugins) -> dict[str, AccountSettings]:
+    found = read_value(tables, dict[str, Any], "accounts")
+    return {name: _read_account(name, table, plugins) for name, table in found.items()}
+
+
+def _read_account(name: str, table: object, plugins: Plugins) -> AccountSettings:
+    path = f"accounts.{name}"
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{path}: must be a table")
+    if not _is_account_name(name):
+        raise ConfigurationError(
+            f"{path}: the name of an account is letters, digits, _ and -, at most 64 of them"
+        )
+    provider = _provider_of(table, plugins, path)
+    common = {field.encode_name for field in msgspec.structs.fields(AccountSettings)} - {"own"}
+    own = {field.encode_name for field in msgspec.structs.fields(provider.settings)}
+    refuse_unknown(table, common | own, path)
+    shared = {key: value for key, value in table.items() if key in common}
+    theirs = {key: value for key, value in table.items() if key in own}
+    read_table(theirs, provider.settings, path)  # for its faults: the engine reads it again
+    shared["own"] = read_fields(theirs, provider.settings, path)
+    return read_table(shared, AccountSettings, path)
+
+
+def _provider_of(table: Table, plugins: Plugins, path: str) -> ProviderType:
+    name = table.get("provider")
+    if name is None:
+        raise ConfigurationError(f"{path}.provider: missing")
+    found = plugins.provider_types.get(str(name))
+    if found is None:
+        raise ConfigurationError(
+            f"{path}.provider: no plugin in gateway.plugins offers the provider {name}"
+            f"{did_you_mean(str(name), plugins.provider_types)}"
+        )
+    return found
+
+
+def _read_routes(
+    tables: object, accounts: Mapping[str, AccountSettings], plugins: Plugins
+) -> list[RouteSettings]:
+    if tables is None:
+        return _default_routes(accounts, plugins)
+    plain = read_value(tables, list[RouteSettings], "routes")
+    return msgspec.convert(plain, list[RouteSettings], dec_hook=decode_setting)
+
+
+def _default_routes(
+    accounts: Mapping[str, AccountSettings], plugins: Plugins
+) -> list[RouteSettings]:
+    """Make one route for each channel: every account that carries it, in the file's order."""
+    found: dict[str, list[str]] = {}
+    for name, account in accounts.items():
+        for channel in sorted(plugins.provider_types[account.provider].channels):
+            found.setdefault(channel, []).append(name)
+    return [RouteSettings(channel=channel, accounts=names) for channel, names in found.items()]
