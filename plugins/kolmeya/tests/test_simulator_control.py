@@ -299,6 +299,11 @@ def test_wrong_option_is_a_value_error(words):
         switches_from(parse(*words))
 
 
+def test_command_names_the_wrong_option(capsys):
+    assert run(parse("--webhook-drop", "2"), lambda *_: 0) == 2
+    assert "webhook_drop" in capsys.readouterr().err
+
+
 def test_help_can_be_printed(capsys):
     with pytest.raises(SystemExit):
         parse("--help")

@@ -84,6 +84,12 @@ async def test_what_is_no_phone_is_invalid_and_the_call_succeeds(phone):
     assert invalid["error"] == "Telefone inválido"
 
 
+async def test_error_of_an_invalid_phone_is_switchable():
+    async with open_bench(manual(invalid_error="403")) as bench:
+        answer = await bench.call(STORE, messages=messages(1))
+    assert answer.json()["invalids"][0]["error"] == "403"
+
+
 async def test_lenient_phones_lose_their_punctuation():
     async with open_bench(manual(strict_phones=False)) as bench:
         answer = await bench.call(STORE, messages=messages("+55 (11) 90000-0001"))

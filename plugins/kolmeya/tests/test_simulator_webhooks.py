@@ -288,6 +288,21 @@ async def test_unreachable_address_is_a_failure():
     assert [(each["status"], each["error"]) for each in shown["webhooks"]] == [(0, "ConnectError")]
 
 
+async def test_webhook_waits_only_so_long_for_its_answer():
+    waits = []
+
+    async def note_wait(request):
+        waits.append(request.extensions["timeout"]["read"])
+        raise httpx.ReadTimeout("too slow", request=request)
+
+    transport = httpx.MockTransport(note_wait)
+    async with open_bench(manual(webhook_timeout=2.5), transport=transport) as bench:
+        await store(bench, 11900000001)
+        await bench.advance(1)
+        assert (await counts(bench))["failed"] == 1
+    assert waits == [2.5]
+
+
 async def test_no_more_webhooks_are_under_way_than_switched():
     busy = most = 0
 

@@ -1,6 +1,7 @@
 """The command line of the simulator: every switch is an option of the same name."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from recado_kolmeya.simulator.switches import Switches
 Serve = Callable[[Simulator, str, int], int]
 
 HOST, PORT = "127.0.0.1", 8900
+WRONG_USE = 2
 
 # Delivered "in 1 to 5 minutes", once in 39 seconds.
 REALISTIC = {"sent_delay": 2.0, "final_delay": 39.0, "final_spread": 240.0, "latency": 0.15}
@@ -93,10 +95,15 @@ def _fault(text: str) -> dict[str, str]:
 
 
 def run(args: argparse.Namespace, serve: Serve) -> int:
-    """Serve the simulator until it is interrupted, and return the exit code.
+    """Serve the simulator until it is interrupted, and return the exit code; 2 for a wrong option.
 
     Args:
         args: What ``add_arguments`` had parsed.
         serve: Serves an ASGI application on an address, as ``CommandLine.serve`` does.
     """
-    return serve(create_simulator(switches_from(args)), args.host, args.port)
+    try:
+        switches = switches_from(args)
+    except ValueError as error:
+        sys.stderr.write(f"wrong option: {error}\n")
+        return WRONG_USE
+    return serve(create_simulator(switches), args.host, args.port)
