@@ -113,7 +113,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LookupResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the vendor knows of a batch: ``found`` false means that it never took it."""
+    """What the vendor knows of a batch: ``found`` false means that it never took it.
+
+    ``results`` are of the messages that the vendor holds. One that is absent from a batch that was
+    found was not taken: it is sent again, and then the vendor says why it would not have it.
+    """
 
     found: bool
     results: tuple[SendResult, ...] = ()
@@ -222,7 +226,8 @@ class ProviderType(msgspec.Struct, frozen=True, kw_only=True):
 
     ``settings`` is a Struct whose fields stand in the account's table beside the common ones;
     a field of type ``Secret`` may be given as ``{ env = "NAME" }`` or ``{ file = "PATH" }``.
-    ``check_message`` refuses locally, at accept, what the vendor is known to refuse.
+    ``check_message`` refuses at accept what the vendor is known to refuse, by ``AddressError`` or
+    ``ContentError``.
     """
 
     id: str

@@ -40,7 +40,8 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"  # becomes sent
     REJECTED = "rejected"  # refused for good, with the vendor's reason
     SUPPRESSED = "suppressed"  # the vendor's own blacklist or do-not-disturb list
-    TRANSIENT = "transient"  # this one may be taken later
+    TRANSIENT = "transient"  # not taken now; this one may be taken later
+    UNKNOWN = "unknown"  # it may have been taken, and the provider can't say
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):

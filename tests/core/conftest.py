@@ -17,6 +17,7 @@ from recado_core import (
     WebhookRequest,
 )
 from recado_core.engine.accept import BatchRequest, Draft
+from recado_core.engine.database import Database
 from recado_core.engine.plugins import load_plugins
 from recado_core.engine.runtime import Engine
 from recado_core.engine.settings import AccountSettings, EngineSettings, RouteSettings
@@ -97,8 +98,9 @@ class VendorReceiver:
 class House:
     """The engine with its vendors (one for each account), and short ways to use them."""
 
-    def __init__(self, engine, vendors, clock):
+    def __init__(self, engine, database, vendors, clock):
         self.engine = engine
+        self.database = database
         self.vendors = vendors
         self.vendor = next(iter(vendors.values()), None)
         self.clock = clock
@@ -183,7 +185,8 @@ def open_house(database_url):
         plugins.checks.extend(checks)
         accounts = {"main": {}} if accounts is None else accounts
         configured = {
-            name: AccountSettings(provider="vendor", **fields) for name, fields in accounts.items()
+            name: msgspec.convert({"provider": "vendor"} | fields, AccountSettings)
+            for name, fields in accounts.items()
         }
         settings.setdefault("routes", [RouteSettings(accounts=list(accounts))] if accounts else [])
         engine = Engine(
@@ -193,10 +196,12 @@ def open_house(database_url):
             monotonic=lambda: clock.now().timestamp(),
         )
         await engine.open()
+        database = Database(database_url)
         try:
-            yield House(engine, vendors, clock)
+            yield House(engine, database, vendors, clock)
         finally:
             await engine.close()
+            await database.close()
 
     return opened
 

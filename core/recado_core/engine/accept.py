@@ -36,7 +36,7 @@ from recado_core.engine.policy import RESENDABLE
 from recado_core.engine.routing import matching_route, order_accounts
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import events, messages
-from recado_core.errors import ContentError
+from recado_core.errors import AddressError, ContentError
 from recado_core.messages import Category, Media, OutboundMessage, Status
 
 __all__ = ["Accept", "Answer", "BatchRequest", "Draft", "DraftDefaults", "IdempotencyKey"]
@@ -199,6 +199,8 @@ class Accept:
         if refuse is not None:
             try:
                 refuse(_outbound(row))
+            except AddressError as error:
+                raise DraftError([Fault(pointer="/to", detail=str(error))]) from error
             except ContentError as error:
                 raise DraftError([Fault(pointer="/text", detail=str(error))]) from error
         return row

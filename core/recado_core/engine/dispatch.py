@@ -67,6 +67,7 @@ class Dispatcher:
         database: Database,
         node_id: str,
         now: Callable[[], datetime],
+        monotonic: Callable[[], float],
     ) -> None:
         self._account = account
         self._accounts = accounts
@@ -75,6 +76,7 @@ class Dispatcher:
         self._database = database
         self._node_id = node_id
         self._now = now
+        self._monotonic = monotonic
         self._slots = asyncio.Semaphore(account.concurrency)
         self._carrying: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -100,6 +102,18 @@ class Dispatcher:
                     log.info("database is back", extra={"account": self._account.name})
                 troubled = False
 
+    async def drain(self) -> int:
+        """Carry all that is due and may go now, batch by batch; return how many messages."""
+        carried = 0
+        while self._account.paused_at is None and self._pause() <= 0:
+            rows = await self._claim()
+            if not rows:
+                break
+            self._account.budget.spend(self._monotonic())
+            await self._carry(rows[0]["dispatch_id"], rows, Splits())
+            carried += len(rows)
+        return carried
+
     async def stop(self) -> None:
         """Claim no more, and wait until what is in flight is recorded."""
         self._stopping = True
@@ -108,9 +122,9 @@ class Dispatcher:
             await asyncio.wait(self._carrying)
 
     async def _step(self) -> None:
-        account, clock = self._account, asyncio.get_running_loop().time
+        account = self._account
         account.wake.clear()
-        pause = max(account.budget.wait(clock()), self._not_before - clock())
+        pause = self._pause()
         if account.paused_at is not None:
             await self._sleep(IDLE)
         elif pause > 0:
@@ -123,11 +137,16 @@ class Dispatcher:
                 self._slots.release()
                 raise
             if claimed:
-                account.budget.spend(clock())
+                account.budget.spend(self._monotonic())
                 self._carry_in_background(claimed[0]["dispatch_id"], claimed)
             else:
                 self._slots.release()
                 await self._sleep(IDLE if claimed is None else await self._idle_time())
+
+    def _pause(self) -> float:
+        """Return the seconds until the provider may be called again."""
+        now = self._monotonic()
+        return max(self._account.budget.wait(now), self._not_before - now)
 
     async def _claim(self) -> list[Row] | None:
         """Claim the next batch; None where the account may send no more today."""
@@ -199,11 +218,11 @@ class Dispatcher:
         task.add_done_callback(finished)
 
     async def _carry(self, dispatch_id: str, rows: list[Row], splits: Splits) -> None:
-        claimed_at = asyncio.get_running_loop().time()
+        claimed_at = self._monotonic()
         rows = await self._without_refused(dispatch_id, rows)
         if not rows:
             return
-        if asyncio.get_running_loop().time() - claimed_at > STALE_CLAIM:
+        if self._monotonic() - claimed_at > STALE_CLAIM:
             await self._record(
                 dispatch_id,
                 [
@@ -301,9 +320,8 @@ class Dispatcher:
             for half_id, half in halves:
                 await messages.hand_over(connection, [row["id"] for row in half], half_id)
         for half_id, half in halves:
-            wait = self._account.budget.wait(asyncio.get_running_loop().time())
-            await asyncio.sleep(wait)
-            self._account.budget.spend(asyncio.get_running_loop().time())
+            await asyncio.sleep(self._account.budget.wait(self._monotonic()))
+            self._account.budget.spend(self._monotonic())
             await self._carry(half_id, half, splits)
 
     async def _record(
@@ -348,7 +366,7 @@ class Dispatcher:
         if isinstance(error, TransientSendError) and error.retry_after is not None:
             pause = error.retry_after
         self._failures += 1
-        self._not_before = asyncio.get_running_loop().time() + pause
+        self._not_before = self._monotonic() + pause
 
     def _provider_works(self) -> None:
         if self._failures:

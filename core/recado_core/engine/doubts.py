@@ -77,17 +77,22 @@ class Doubts:
             await self._ask_again(dispatch, self._now() + timedelta(seconds=wait), str(error))
             return
         settled_at = dispatch["started_at"] + timedelta(seconds=account.lookup_settles)
-        if found.found:
+        held = {result.message_id for result in found.results}
+        missing = [row for row in rows if row["id"] not in held]
+        if missing and self._now() < settled_at:
+            await self._ask_again(dispatch, settled_at, "not found yet")
+        elif found.found:
+            taken = [row for row in rows if row["id"] in held]
             changes = settling.after_results(
-                rows, found.results, self._settings.retry_delays, random.random
+                taken, found.results, self._settings.retry_delays, random.random
             )
+            changes += self._send_again(missing, "the provider holds the batch without it")
             poll_delays = self._settings.poll_delays
             pollable = account.kind.capabilities.poll_statuses and poll_delays
             await self._close(
                 dispatch, changes, "found", poll_after=poll_delays[0] if pollable else None
             )
-        elif self._now() < settled_at:
-            await self._ask_again(dispatch, settled_at, "not found yet")
+            account.wake.set()
         else:
             await self._close(
                 dispatch, self._send_again(rows, "the provider never took it"), "missing"

@@ -55,11 +55,12 @@ class Node:
             known = await store.beat(connection, self.id, now)
             rows = await store.list_nodes(connection)
             dead = [row["id"] for row in rows if self._is_dead(row, now)]
-            left = await dispatches.abandon(connection, dead, now) if dead else 0
+            living = {self.id, *(row["id"] for row in rows)} - set(dead)
+            left = await dispatches.abandon(connection, sorted(living), now)
             for node_id in dead:
                 await store.delete_node(connection, node_id)
-        if dead:
-            log.warning("process died", extra={"nodes": dead, "dispatches_in_doubt": left})
+        if dead or left:
+            log.warning("a process died", extra={"nodes": dead, "dispatches_in_doubt": left})
         if not known:  # others took us for dead, as after a suspended machine
             await self.join()
 

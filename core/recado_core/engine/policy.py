@@ -68,6 +68,7 @@ OUTCOME_STATUS = {
     Outcome.ACCEPTED: S.SENT,
     Outcome.REJECTED: S.REJECTED,
     Outcome.SUPPRESSED: S.SUPPRESSED,
+    Outcome.UNKNOWN: S.UNKNOWN,
 }
 
 

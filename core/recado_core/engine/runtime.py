@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -49,7 +50,8 @@ class Engine:
     Args:
         settings: What the configuration says.
         plugins: The loaded plugins.
-        now: The clock.
+        now: The clock on the wall.
+        monotonic: The clock that never jumps, in seconds; rates and pauses go by it.
 
     Raises:
         ConfigurationError: The settings don't fit the plugins; the text names the key.
@@ -61,6 +63,7 @@ class Engine:
         plugins: Plugins,
         *,
         now: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         check_routes(settings, plugins)
         self.settings = settings
@@ -78,13 +81,20 @@ class Engine:
         self._scheduling = Scheduling(self.accounts, self._database, now)
         self._dispatchers = [
             Dispatcher(
-                account, self.accounts, settings, plugins.checks, self._database, self._node.id, now
+                account,
+                self.accounts,
+                settings,
+                plugins.checks,
+                self._database,
+                self._node.id,
+                now,
+                monotonic,
             )
             for account in self.accounts.by_name.values()
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
-        self._opened = False
+        self._joined = False
 
     async def open(self) -> None:
         """Connect, make or check the schema, and make the providers.
@@ -94,12 +104,12 @@ class Engine:
         """
         await self._database.prepare()
         await self.accounts.open()
-        self._opened = True
 
     async def start(self) -> None:
         """Start the worker: dispatch, receive, and what the clock brings."""
         self._stopping.clear()
         await self._node.join()
+        self._joined = True
         await self._node.beat()
         self._tasks = [
             asyncio.create_task(self._repeat(BEAT, self._node.beat)),
@@ -109,6 +119,23 @@ class Engine:
             asyncio.create_task(self.receive.run()),
             *(asyncio.create_task(dispatcher.run()) for dispatcher in self._dispatchers),
         ]
+
+    async def run_once(self) -> int:
+        """Do once all that is due now, without the worker's loops; return how much was done.
+
+        The count is of messages moved, dispatches asked about and webhooks processed: 0 means that
+        nothing is due.
+        """
+        if not self._joined:
+            await self._node.join()
+            self._joined = True
+        await self._node.beat()
+        done = await self._tick()
+        done += await self._doubts.settle_due()
+        for dispatcher in self._dispatchers:
+            done += await dispatcher.drain()
+        done += await self._polling.poll_due()
+        return done + await self.receive.process()
 
     async def stop(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109  # what is late is left in doubt
         """Claim no more, finish what is in flight, leave the rest queued.
@@ -120,27 +147,27 @@ class Engine:
             return
         self._stopping.set()
         self.receive.stop()
-        tidy = True
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.gather(*(dispatcher.stop() for dispatcher in self._dispatchers))
                 await asyncio.wait(self._tasks)
         except TimeoutError:
-            tidy = False
             log.warning("stopped with calls in flight; they will be looked up")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        if tidy:
-            await self._node.leave()
+        await self._node.leave()
+        self._joined = False
 
     async def close(self) -> None:
         """Stop if need be, and let go of providers and database."""
         await self.stop()
+        if self._joined:
+            await self._node.leave()
+            self._joined = False
         await self.accounts.close()
         await self._database.close()
-        self._opened = False
 
     async def readiness(self) -> list[Component]:
         """Tell of every part whether it can do its work."""
@@ -171,12 +198,14 @@ class Engine:
             ),
         ]
 
-    async def _tick(self) -> None:
+    async def _tick(self) -> int:
         await self.accounts.refresh()
-        await self._scheduling.queue_due()
-        await self._scheduling.expire_due()
-        await self._scheduling.rescue_stranded()
         await self.keys.note_uses()
+        return (
+            await self._scheduling.queue_due()
+            + await self._scheduling.expire_due()
+            + await self._scheduling.rescue_stranded()
+        )
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do the work again and again until the engine stops, whatever happens to one round."""

@@ -61,10 +61,6 @@ _UNLISTED = "Kolmeya took the request, named this message in none of its lists a
 _MAYBE_SENT = (
     "Kolmeya took the request and named this message in none of its lists; it may have been sent"
 )
-_NOT_HELD = (
-    "Kolmeya holds the request without this message: it had refused it, and the reason was lost "
-    "with its answer"
-)
 _HELD_BACK = "not taken: Kolmeya refused the request because of another message in it"
 
 
@@ -85,7 +81,7 @@ class KolmeyaProvider:
         return [results[message.id] for message in batch.messages]
 
     async def lookup(self, batch: OutboundBatch) -> LookupResult:
-        """Ask what Kolmeya holds of a batch; a message that it does not hold was refused.
+        """Ask what Kolmeya holds of a batch; what it refused is not among it.
 
         Raises:
             InDoubtError: Kolmeya holds a request of this reference with none of the messages.
@@ -94,14 +90,10 @@ class KolmeyaProvider:
         entries = await self._statuses(batch.reference)
         if not entries:
             return LookupResult(found=False)
-        results, messages = _set_foreign_apart(batch.messages)
-        held = _held(entries, messages)
+        held = _held(entries, batch.messages)
         if not held:
             raise InDoubtError("Kolmeya holds the request with messages that are not the batch's")
-        results |= held
-        for message in messages:
-            results.setdefault(message.id, _refused(message, "not_held", _NOT_HELD))
-        return LookupResult(found=True, results=tuple(results[m.id] for m in batch.messages))
+        return LookupResult(found=True, results=tuple(held.values()))
 
     async def poll_statuses(self, batch_reference: str) -> list[StatusUpdate]:
         """Return what Kolmeya knows now of the messages of a batch; it gives no times."""
@@ -205,8 +197,14 @@ class KolmeyaProvider:
         except SendError:
             entries = ()
         held = _held(entries, messages)
-        text = _UNLISTED if entries else _MAYBE_SENT
-        return {m.id: held.get(m.id) or _refused(m, "unlisted", text) for m in messages}
+        outcome, text = (
+            (Outcome.REJECTED, _UNLISTED) if entries else (Outcome.UNKNOWN, _MAYBE_SENT)
+        )
+        return {
+            m.id: held.get(m.id)
+            or SendResult(message_id=m.id, outcome=outcome, code="unlisted", text=text)
+            for m in messages
+        }
 
     async def _statuses(self, reference: str) -> Sequence[MessageStatus]:
         """Return the entries of a request, none if Kolmeya does not know it."""

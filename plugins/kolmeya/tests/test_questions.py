@@ -70,17 +70,8 @@ async def test_lookup_finds_what_was_taken():
     assert found.found
     assert [(r.message_id, r.outcome, r.provider_ref) for r in found.results] == [
         (own(1), Outcome.ACCEPTED, vendors(1)),
-        (own(3), Outcome.REJECTED, None),
         (own(2), Outcome.ACCEPTED, vendors(2)),
     ]
-    assert found.results[1].code == "not_held"
-
-
-async def test_lookup_tells_foreign_numbers_as_send_does():
-    found = await provider_of(vendor_of(payload("status_request"))).lookup(
-        batch(message(1), message(3, "+12025550123"))
-    )
-    assert [r.code for r in found.results] == [None, "address"]
 
 
 @pytest.mark.parametrize(

@@ -89,11 +89,11 @@ async def plan_poll(
     await connection.execute(statement)
 
 
-async def abandon(connection: AsyncConnection, node_ids: Sequence[str], now: datetime) -> int:
-    """Put the open dispatches of dead nodes in doubt; return how many there were."""
+async def abandon(connection: AsyncConnection, living: Sequence[str], now: datetime) -> int:
+    """Put in doubt the open dispatches of all nodes but the living; return how many there were."""
     statement = (
         sa.update(dispatches)
-        .where(D.state == sa.literal_column("'open'"), D.node_id.in_(node_ids))
+        .where(D.state == sa.literal_column("'open'"), D.node_id.not_in(living))
         .values(state="doubt", due_at=now, text="the process that made the call died")
     )
     return (await connection.execute(statement)).rowcount
