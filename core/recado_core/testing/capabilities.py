@@ -37,18 +37,6 @@ class CapabilityTests(ProviderStage):
         if not getattr(self.provider_type.capabilities, capability):
             pytest.skip(f"the provider declares no {capability}")
 
-    async def test_declared_capabilities_are_implemented(self) -> None:
-        """The engine calls whatever is declared."""
-        can = self.provider_type.capabilities
-        optional = ("lookup", "poll_statuses", "balance", "verify_credentials")
-        async with self.facing(()) as trial:
-            missing = [
-                name
-                for name in optional
-                if getattr(can, name) and not callable(getattr(trial.plugin, name, None))
-            ]
-        assert not missing, f"declared and not implemented: {missing}"
-
     def test_declared_receipts_and_replies_are_captured(self) -> None:
         """What no payload proves will not be understood on the day it comes."""
         can = self.provider_type.capabilities

@@ -49,8 +49,8 @@ def find_credentials(requests: Iterable[httpx.Request]) -> dict[str, str]:
 
 
 def tell_error(error: BaseException) -> str:
-    """Return all that an error can show: its chain with tracebacks, code and raw included."""
-    told = [repr(error), *traceback.format_exception(error)]
+    """Return all that an error can show: its chain and notes, its code and raw included."""
+    told = [repr(error), *traceback.format_exception(error, limit=0)]  # frames show code alone
     if isinstance(error, SendError):
         told += [str(error.code), str(error.raw)]
     return "\n".join(told)

@@ -10,8 +10,11 @@ from recado_core.http import WebhookRequest
 WRONG_VALUES: tuple[object, ...] = (None, True, -1, 1.5, "", "kit", [], [None], {}, {"kit": None})
 """What a field is given in turn to see whether ``parse`` survives it."""
 
-UNKNOWN_BODIES = (b'{"kit": {"other": [1, null]}}', b"{}", b"[]", b"[1]", b"null", b"42", b'"kit"')
-"""JSON that is no vendor's."""
+UNKNOWN_BODIES = (b'{"kit": {"other": [1, null]}}', b"{}")
+"""JSON objects that are no vendor's."""
+
+NO_OBJECTS = (b"[]", b"[1]", b"null", b"42", b'"kit"')
+"""JSON that no vendor sends at all."""
 
 GARBAGE = (
     b"",

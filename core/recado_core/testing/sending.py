@@ -57,9 +57,8 @@ class SendingTests(ProviderStage):
         """Two requests for one batch could fail apart, and ``lookup`` would know half."""
         batch = self.batch(self.provider_type.capabilities.max_batch)
         async with self.facing(self.accepted(batch)) as trial:
-            results = await trial.plugin.send(batch)
+            await trial.plugin.send(batch)
         assert len(trial.vendor.requests) == 1
-        assert len(results) == len(batch.messages)
 
     async def test_text_goes_out_unharmed(self) -> None:
         """Accents, emoji and quotes reach the vendor as the client wrote them."""

@@ -124,10 +124,6 @@ class SinkConformance(SettingsTests[Sink], ConductTests[Sink]):
         """A type that the sink declares and can't take would end among the dead letters."""
         await self.requested(self.event(event_type))
 
-    async def test_telling_event_reaches_the_business_system(self) -> None:
-        """A sink that says nothing to anyone loses nothing, and is none."""
-        assert await self.requested(self.event(self.telling))
-
     async def test_repeated_event_carries_the_same_id(self) -> None:
         """The engine delivers again what it is not sure of; the other side must see it."""
         event = self.event(self.telling)

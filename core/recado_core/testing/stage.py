@@ -63,6 +63,8 @@ class Stage(Conformance, Generic[P]):
     reserved_keys: ClassVar[frozenset[str]]
     """Keys of the plugin's table that the gateway keeps to itself."""
 
+    _seen: ClassVar[dict[type, list[Played]]] = {}
+
     @property
     @abstractmethod
     def settings_type(self) -> type[msgspec.Struct]:
@@ -103,8 +105,11 @@ class Stage(Conformance, Generic[P]):
                 yield Trial(plugin=self.make_plugin(http), vendor=vendor, watch=watch)
 
     async def play(self) -> list[Played]:
-        """Play every scene and return what was seen."""
-        return [await self._play(scene) for scene in self.scenes()]
+        """Play every scene, once for all tests of the class, and return what was seen."""
+        mine = type(self)
+        if mine not in self._seen:
+            self._seen[mine] = [await self._play(scene) for scene in self.scenes()]
+        return self._seen[mine]
 
     async def _play(self, scene: Scene[P]) -> Played:
         error = ""

@@ -40,7 +40,7 @@ class FakeVendor:
         answer = self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
         reply = answer(request) if callable(answer) else answer
         if isinstance(reply, Exception):
-            raise reply
+            raise reply.with_traceback(None) from None  # it may have been raised before
         return _copy(reply)
 
     def client(self, **options: Any) -> httpx.AsyncClient:  # noqa: ANN401  # httpx's own options

@@ -1,6 +1,7 @@
 """What a plugin does behind the kit's back while it runs: clients, connections, sleeps, logs."""
 
 import asyncio
+import functools
 import logging
 import socket
 import sys
@@ -90,27 +91,24 @@ class Watch(logging.Handler):
                 real_sleep(delay)
 
         stand_ins = {asyncio.sleep: sleep, anyio.sleep: sleep, real_sleep: block}
-        for module in (asyncio, anyio, time, *self._modules()):
-            for name, value in list(vars(module).items()):
-                if callable(value) and getattr(value, "__name__", "") == "sleep":
-                    patch.setattr(module, name, stand_ins.get(value, value))
+        for module, name in _find_sleeps(self._package, len(sys.modules)):
+            value = getattr(module, name)
+            patch.setattr(module, name, stand_ins.get(value, value))
 
     def _slept(self, delay: float) -> None:
         if delay > 0:
             self.sleeps.append(delay)
             self._clock.advance(delay)
 
-    def _modules(self) -> list[Any]:
-        inside = f"{self._package}."
-        return [m for n, m in list(sys.modules.items()) if f"{n}.".startswith(inside)]
-
     @contextmanager
     def _listen(self, patch: pytest.MonkeyPatch) -> Iterator[None]:
         patch.setattr(logging.root.manager, "disable", logging.NOTSET)
-        loggers = [logging.getLogger(n) for n in ("", "httpx", "httpcore", self._package)]
+        names = ("", "httpx", "httpcore", self._package)
+        loggers = [logging.getLogger(name) for name in names]
+        loggers = [logger for logger in loggers if logger.level > logging.DEBUG]
         levels = [logger.level for logger in loggers]
         for logger in loggers:
-            logger.setLevel(logging.DEBUG)  # not by assignment: loggers keep what they decided
+            logger.setLevel(logging.DEBUG)
         logging.root.addHandler(self)
         try:
             yield
@@ -118,3 +116,15 @@ class Watch(logging.Handler):
             logging.root.removeHandler(self)
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+@functools.lru_cache(maxsize=8)
+def _find_sleeps(package: str, _loaded: int) -> list[tuple[Any, str]]:
+    """Return where a ``sleep`` may be called from: by module and name, anew when more is loaded."""
+    mine = [m for n, m in list(sys.modules.items()) if f"{n}.".startswith(f"{package}.")]
+    return [
+        (module, name)
+        for module in (asyncio, anyio, time, *mine)
+        for name, value in list(vars(module).items())
+        if callable(value) and getattr(value, "__name__", "") == "sleep"
+    ]

@@ -14,11 +14,13 @@ from recado_core import (
     AccountContext,
     BatchRejected,
     Capabilities,
+    ContentError,
     InboundMessage,
     InDoubtError,
     LookupResult,
     MalformedWebhookError,
     OutboundBatch,
+    OutboundMessage,
     Outcome,
     ProviderType,
     ReceiverContext,
@@ -220,6 +222,11 @@ def signature(secret: str, body: bytes) -> bytes:
     return base64.b64encode(hmac.digest(secret.encode(), body, hashlib.sha256))
 
 
+def check_message(message: OutboundMessage) -> None:
+    if len(message.text) > 1000:
+        raise ContentError("the toy carries 1000 characters")
+
+
 TOY = ProviderType(
     id="toy",
     channels=frozenset({"sms"}),
@@ -235,4 +242,5 @@ TOY = ProviderType(
     ),
     create=ToyProvider,
     create_receiver=ToyReceiver,
+    check_message=check_message,
 )

@@ -1,19 +1,20 @@
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from typing import ClassVar
 
 import httpx
 import msgspec
 from recado_core import BatchRejected, InboundMessage, Status, StatusUpdate
 from recado_core.testing import ProviderConformance
-from toy import TOY, signature
+from toy_provider import TOY, signature
 
 SECRET = "toy-signing-secret"
 
 
 class TestConformance(ProviderConformance):
     provider_type = TOY
-    settings = {"token": "toy-token-1234", "signing_secret": SECRET}
-    webhooks = {
+    settings: ClassVar = {"token": "toy-token-1234", "signing_secret": SECRET}
+    webhooks: ClassVar = {
         "reports.json": [
             StatusUpdate(status=Status.DELIVERED, provider_ref="t-1", code="1"),
             StatusUpdate(status=Status.UNDELIVERED, provider_ref="t-2", code="2"),
@@ -46,8 +47,12 @@ class TestConformance(ProviderConformance):
         return httpx.Response(200, json={"known": False})
 
     def statuses_told(self, batch):
-        told = httpx.Response(200, json={"reports": [{"id": "t-1", "code": 1}]})
-        return told, [StatusUpdate(status=Status.DELIVERED, provider_ref="t-1", code="1")]
+        reports = [{"id": f"t-{m.id}", "code": 1} for m in batch.messages]
+        told = [
+            StatusUpdate(status=Status.DELIVERED, provider_ref=report["id"], code="1")
+            for report in reports
+        ]
+        return httpx.Response(200, json={"reports": reports}), told
 
     def balance_told(self):
         return httpx.Response(200, json={"amount": "9397.30"}), Decimal("9397.30")

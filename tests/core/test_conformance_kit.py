@@ -1,0 +1,188 @@
+import importlib
+import inspect
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import packages_distributions, requires
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from recado_core.testing import CheckConformance, ProviderConformance, SinkConformance
+
+STRANGER = Path(__file__).parent / "conformance_kit"
+"""Plugins of somebody who has the core and no checkout: copied out, and imported from here."""
+
+PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "anyio", "-q"]
+
+LOCK = """
+import sys
+
+BLOCKED = {blocked!r}
+
+class Lock:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in BLOCKED or name.startswith("recado_core.engine"):
+            raise ImportError(f"a stranger has no {{name}}")
+
+sys.meta_path.insert(0, Lock())
+"""
+
+
+def load(name):
+    """Import a module of the stranger's folder by its own name."""
+    sys.path.insert(0, str(STRANGER))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(STRANGER))
+
+
+BROKEN = [
+    value
+    for name in ("broken_providers", "toy_sink", "toy_check")
+    for value in vars(load(name)).values()
+    if hasattr(value, "breaks")
+]
+
+
+def find_tests(kit):
+    return {name for name in dir(kit) if name.startswith("test_")}
+
+
+def find_arguments(kit, test):
+    """Return the arguments of every run of a test, as pytest would make them."""
+    marks = [mark for mark in getattr(test, "pytestmark", []) if mark.name == "parametrize"]
+    choices = [[{mark.args[0]: value} for value in mark.args[1]] for mark in marks]
+    if "payload" in inspect.signature(test).parameters:
+        choices.append([{"payload": name} for name in kit.webhooks])
+    if "event_type" in inspect.signature(test).parameters:
+        choices.append([{"event_type": name} for name in kit.sink_type.events])
+    for chosen in itertools.product(*choices):
+        yield {name: value for one in chosen for name, value in one.items()}
+
+
+async def fails(kit, name):
+    """Tell whether any run of a test fails; pytest itself would take four times as long."""
+    for arguments in find_arguments(kit, getattr(kit, name)):
+        try:
+            outcome = getattr(kit(), name)(**arguments)
+            if inspect.isawaitable(outcome):
+                await outcome
+        except pytest.skip.Exception:
+            continue
+        except (Exception, pytest.fail.Exception):  # noqa: BLE001  # as pytest sees it
+            return True
+    return False
+
+
+@pytest.mark.parametrize("kit", BROKEN, ids=lambda kit: f"{kit.__module__}-{kit.__name__}")
+async def test_a_fault_fails_its_own_test_and_no_other(kit):
+    assert {name for name in find_tests(kit) if await fails(kit, name)} == {kit.breaks}
+
+
+@pytest.mark.parametrize("kit", [ProviderConformance, SinkConformance, CheckConformance])
+def test_every_test_of_the_kit_can_fail(kit):
+    found = {broken.breaks for broken in BROKEN if issubclass(broken, kit)}
+    assert find_tests(kit) == found | {"test_the_kit_runs_whole"}
+
+
+# ---------------------------------------------------------------- in a stranger's repository
+
+
+def find_dependencies(name, extra=""):
+    """Return the names of what a distribution needs, all the way down."""
+    found = {canonicalize_name(name)}
+    for text in requires(name) or ():
+        need = Requirement(text)
+        if need.marker is None or need.marker.evaluate({"extra": extra}):
+            found |= find_dependencies(need.name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def run_there(tmp_path_factory):
+    """Run files of the stranger's, where nothing but ``recado-core[testing]`` can be imported."""
+    allowed = find_dependencies("recado-core", "testing")
+    blocked = {
+        package
+        for package, owners in packages_distributions().items()
+        if not allowed & {canonicalize_name(owner) for owner in owners}
+    }
+
+    def run(*names):
+        place = tmp_path_factory.mktemp("stranger")
+        shutil.copytree(STRANGER, place, dirs_exist_ok=True)
+        for name in names:
+            (place / f"test_{name}.py").write_text((STRANGER / f"{name}.py").read_text())
+        (place / "conftest.py").write_text(LOCK.format(blocked=blocked))
+        strange = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+        done = subprocess.run(
+            [*PYTEST, "--junitxml=outcomes.xml", *(f"test_{name}.py" for name in names)],
+            cwd=place,
+            env=strange | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return done, read_outcomes(place / "outcomes.xml")
+
+    return run
+
+
+def read_outcomes(path):
+    """Return (class, test) pairs by outcome."""
+    outcomes = {"passed": set(), "failure": set(), "error": set(), "skipped": set()}
+    for case in ET.parse(path).iter("testcase"):  # noqa: S314  # written by pytest
+        told = next((child.tag for child in case if child.tag in outcomes), "passed")
+        name = case.get("name").partition("[")[0]
+        outcomes[told].add((case.get("classname").rpartition(".")[2], name))
+    return outcomes
+
+
+def test_a_good_plugin_passes_every_test_in_its_own_repository(run_there):
+    done, outcomes = run_there("toy_conformance", "good_sink_and_check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not outcomes["failure"] | outcomes["error"]
+    for name, kit in (
+        ("TestConformance", ProviderConformance),
+        ("TestSink", SinkConformance),
+        ("TestCheck", CheckConformance),
+    ):
+        assert {test for mine, test in outcomes["passed"] if mine == name} == find_tests(kit)
+
+
+@pytest.fixture(scope="module")
+def excuses(run_there):
+    return run_there("excuses")
+
+
+def test_no_test_can_be_replaced_and_no_excuse_outlives_its_reason(excuses):
+    done, outcomes = excuses
+    assert outcomes["failure"] == {
+        ("TestReplaced", "test_the_kit_runs_whole"),
+        ("TestExcusedForNothing", "test_the_kit_runs_whole"),
+        ("TestExcusedWithoutReason", "test_the_kit_runs_whole"),
+        ("TestExcusedAndFine", "test_balance_is_read"),
+    }, done.stdout + done.stderr
+    assert not outcomes["error"]
+
+
+def test_failing_asserts_tell_what_they_saw(excuses):
+    done, _ = excuses
+    assert "AssertionError: test_text_goes_out_unharmed is replaced" in done.stdout
+    assert "assert []" in done.stdout  # only a rewritten assert shows its value
+
+
+def test_a_provider_that_only_sends_skips_what_it_does_not_declare(excuses):
+    _, outcomes = excuses
+    skipped = {test for mine, test in outcomes["skipped"] if mine == "TestBare"}
+    passed = {test for mine, test in outcomes["passed"] if mine == "TestBare"}
+    assert not skipped & passed
+    assert {"test_lookup_never_guesses", "test_captured_payload_says_what_it_should"} <= skipped
+    assert {"test_no_secret_is_shown", "test_failure_ends_after_one_request"} <= passed
