@@ -51,7 +51,8 @@ class CallBudget:
         rate = self._rate
         if rate is None:
             return 0.0
-        while self._made and self._made[0] <= now - rate.seconds:
+        # The same sum as in the wait below: by another, rounding would let a counted call pass.
+        while self._made and self._made[0] + rate.seconds <= now:
             self._made.popleft()
         used = len(self._made)
         if used < rate.calls / 2:

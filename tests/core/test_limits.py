@@ -1,0 +1,70 @@
+import pytest
+from recado_core import ConfigurationError
+from recado_core.engine.limits import CallBudget, Rate, parse_rate
+
+
+@pytest.mark.parametrize(
+    ("text", "calls", "seconds"),
+    [
+        ("500/60s", 500, 60.0),
+        ("10/s", 10, 1.0),
+        ("3000/1h", 3000, 3600.0),
+        ("1/0.5s", 1, 0.5),
+        (" 20 / 2 m ", 20, 120.0),
+    ],
+)
+def test_a_rate_is_calls_in_a_time(text, calls, seconds):
+    assert parse_rate(text, "accounts.main.rate") == Rate(calls=calls, seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "500", "500/60", "0/s", "5/0s", "-1/s", "1.5/s", "5/d", "5/1s x"]
+)
+def test_another_text_is_refused_with_the_key(text):
+    with pytest.raises(ConfigurationError, match=r"accounts\.main\.rate: .*500/60s"):
+        parse_rate(text, "accounts.main.rate")
+
+
+def call_times(rate, count, start=0.0):
+    """Call as soon as it is allowed; return when the calls were made."""
+    budget, now, made = CallBudget(rate), start, []
+    for _ in range(count):
+        while (pause := budget.wait(now)) > 0:
+            now += pause
+        budget.spend(now)
+        made.append(now)
+    return made
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 7, 50])
+@pytest.mark.parametrize("start", [0.0, 1.7e9])
+def test_no_window_holds_more_calls_than_allowed(calls, start):
+    made = call_times(Rate(calls=calls, seconds=60.0), 4 * calls, start)
+    gaps = [later - earlier for earlier, later in zip(made, made[calls:], strict=False)]
+    assert min(gaps) >= 59.999
+
+
+def test_half_goes_at_once_and_the_rest_is_spread():
+    made = call_times(Rate(calls=10, seconds=60.0), 10)
+    assert made == pytest.approx([0.0] * 5 + [6.0, 12.0, 18.0, 24.0, 30.0])
+
+
+def test_the_whole_rate_is_used():
+    made = call_times(Rate(calls=10, seconds=60.0), 101)
+    assert made[-1] <= 600.0
+
+
+def test_a_budget_that_rested_is_whole_again():
+    budget = CallBudget(Rate(calls=4, seconds=60.0))
+    for now in (0.0, 0.0, 15.0, 30.0):
+        assert budget.wait(now) == 0
+        budget.spend(now)
+    assert budget.wait(59.0) == pytest.approx(1.0)
+    assert budget.wait(90.0) == 0
+
+
+def test_without_a_rate_nothing_waits():
+    budget = CallBudget(None)
+    for _ in range(1000):
+        budget.spend(0.0)
+    assert budget.wait(0.0) == 0
