@@ -16,6 +16,11 @@ from recado_core.segments import Segments
 DEFAULT_PRIORITY = 5
 HIGHEST_PRIORITY = 9
 MAX_BATCH = 10_000
+LONGEST_REFERENCE = 255
+LARGEST_METADATA = 8192
+DEEPEST_METADATA = 32
+YEARS = range(1970, 9999)
+"""The years that a time may lie in: beyond them its UTC may leave the calendar."""
 
 
 class DraftDefaults(
@@ -116,7 +121,7 @@ def compose(draft: Draft, channels: Mapping[str, Channel], region: str, now: dat
     if not 0 <= priority <= HIGHEST_PRIORITY:
         faults.append(Fault(pointer="/priority", detail="must be from 0 to 9, and 9 goes first"))
     _check_times(draft, now, faults)
-    _check_lengths(draft, faults)
+    _check_client_data(draft, faults)
     if not faults:
         try:
             channel.check_content(text, media)
@@ -169,31 +174,77 @@ def _fill_text(draft: Draft, faults: list[Fault]) -> str:
         if not draft.media:
             faults.append(Fault(pointer="/text", detail="give the text"))
         return ""
-    if draft.variables is None:
-        return draft.text
-    try:
-        return templates.render(draft.text, draft.variables)
-    except ContentError as error:
-        faults.append(Fault(pointer="/variables", detail=str(error)))
-        return ""
+    text = draft.text
+    if draft.variables is not None:
+        try:
+            text = templates.render(text, draft.variables)
+        except ContentError as error:
+            faults.append(Fault(pointer="/variables", detail=str(error)))
+            return ""
+    if not _is_storable(text):
+        faults.append(Fault(pointer="/text", detail=_NOT_STORABLE))
+    return text
 
 
 def _check_times(draft: Draft, now: datetime, faults: list[Fault]) -> None:
+    before = len(faults)
     for name in ("scheduled_at", "expires_at"):
         at = getattr(draft, name)
         if at is not None and at.tzinfo is None:
             faults.append(
                 Fault(pointer=f"/{name}", detail="needs an offset, as in 2026-01-31T09:00:00-03:00")
             )
-            return
-    if draft.expires_at is not None and draft.expires_at <= max(now, draft.scheduled_at or now):
+        elif at is not None and at.year not in YEARS:
+            years = f"{YEARS.start} to {YEARS.stop - 1}"
+            faults.append(Fault(pointer=f"/{name}", detail=f"must be in the years {years}"))
+    if len(faults) > before or draft.expires_at is None:
+        return
+    if draft.expires_at <= max(now, draft.scheduled_at or now):
         faults.append(
             Fault(pointer="/expires_at", detail="must be in the future, and after scheduled_at")
         )
 
 
-def _check_lengths(draft: Draft, faults: list[Fault]) -> None:
-    if draft.reference is not None and not 1 <= len(draft.reference) <= 255:  # noqa: PLR2004
-        faults.append(Fault(pointer="/reference", detail="must have 1 to 255 characters"))
-    if draft.metadata is not None and len(msgspec.json.encode(draft.metadata)) > 8192:  # noqa: PLR2004
-        faults.append(Fault(pointer="/metadata", detail="is longer than 8192 bytes as JSON"))
+def _check_client_data(draft: Draft, faults: list[Fault]) -> None:
+    """Check what the client gave for itself: the reference and the metadata."""
+    reference, metadata = draft.reference, draft.metadata
+    if reference is not None:
+        if not 1 <= len(reference) <= LONGEST_REFERENCE:
+            detail = f"must have 1 to {LONGEST_REFERENCE} characters"
+            faults.append(Fault(pointer="/reference", detail=detail))
+        elif not _is_storable(reference):
+            faults.append(Fault(pointer="/reference", detail=_NOT_STORABLE))
+    if metadata is not None:
+        if _is_deeper(metadata, DEEPEST_METADATA):
+            detail = f"is nested deeper than {DEEPEST_METADATA} levels"
+            faults.append(Fault(pointer="/metadata", detail=detail))
+        elif len(msgspec.json.encode(metadata)) > LARGEST_METADATA:
+            detail = f"is longer than {LARGEST_METADATA} bytes as JSON"
+            faults.append(Fault(pointer="/metadata", detail=detail))
+
+
+_NOT_STORABLE = "has a character that is none: a zero byte, or half of a surrogate pair"
+
+
+def _is_storable(text: str) -> bool:
+    """Tell whether both databases keep this text: PostgreSQL has no zero byte, UTF-8 no half."""
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    # Level by level: a recursive look would itself be what nesting breaks.
+    level = [value]
+    for _ in range(levels):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return any(isinstance(value, dict | list) for value in level)
