@@ -50,16 +50,16 @@ def load_plugins(enabled: Iterable[str]) -> Plugins:
 
     Raises:
         PluginNotInstalledError: No installed distribution offers one of them.
-        ConfigurationError: Two distributions claim one id, two plugins register one id, or a plugin
-            implements a hook that does not exist.
+        ConfigurationError: Two distributions claim one id, two plugins register one id, a plugin
+            can't be imported, or it implements a hook that does not exist.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(channels, name="recado")
     points = [_entry_point(name) for name in dict.fromkeys(enabled)]
-    for point in points:
-        manager.register(point.load(), name=point.name)
     try:
+        for point in points:
+            manager.register(_load(point), name=point.name)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise ConfigurationError(f"gateway.plugins: {error}") from error
@@ -86,6 +86,15 @@ def _entry_point(name: str) -> EntryPoint:
             f"gateway.plugins: {name} is offered by several packages: {', '.join(sources)}"
         )
     return found[0]
+
+
+def _load(point: EntryPoint) -> object:
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f"gateway.plugins: {point.name} can't be loaded: {error}"
+        ) from error
 
 
 class _Named(Protocol):
