@@ -1,0 +1,125 @@
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+from recado_core.engine.accept import Draft, IdempotencyKey
+from recado_core.engine.groupcommit import GroupCommit
+from recado_core.engine.messages import MessageFilter
+from sqlalchemy.exc import DBAPIError
+
+
+class Store:
+    """Commits groups: remembers them, fails where it meets ``bad``, and waits while it is shut."""
+
+    def __init__(self):
+        self.groups = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def commit(self, items):
+        await self.open.wait()
+        if "bad" in items:
+            raise ValueError("bad")
+        self.groups.append(list(items))
+        return [f"{item} done" for item in items]
+
+
+async def submit_all(group, items):
+    return await asyncio.gather(*(group.submit(item) for item in items), return_exceptions=True)
+
+
+async def test_everyone_gets_the_result_of_what_they_submitted():
+    group = GroupCommit(Store().commit)
+    items = [str(index) for index in range(64)]
+    assert await submit_all(group, items) == [f"{item} done" for item in items]
+
+
+async def test_what_comes_during_a_commit_shares_the_next_one():
+    store = Store()
+    group = GroupCommit(store.commit)
+    store.open.clear()
+    first = asyncio.create_task(group.submit("first"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    others = asyncio.create_task(submit_all(group, [str(index) for index in range(63)]))
+    await asyncio.sleep(0)
+    store.open.set()
+    await asyncio.gather(first, others)
+    assert [len(items) for items in store.groups] == [1, 63]
+
+
+async def test_a_bad_item_fails_alone():
+    store = Store()
+    results = await submit_all(GroupCommit(store.commit), ["a", "bad", "b"])
+    assert (results[0], results[2]) == ("a done", "b done")
+    assert isinstance(results[1], ValueError)
+    assert store.groups == [["a"], ["b"]]
+
+
+async def test_it_goes_on_after_a_failure():
+    group = GroupCommit(Store().commit)
+    with pytest.raises(ValueError, match="bad"):
+        await group.submit("bad")
+    assert await group.submit("a") == "a done"
+
+
+async def test_a_group_is_no_heavier_than_the_limit():
+    store = Store()
+    group = GroupCommit(store.commit, weigh=len, limit=5)
+    await submit_all(group, ["aa", "bb", "cc", "d" * 9, "e", "ffff", "g"])
+    assert store.groups == [["aa", "bb"], ["cc"], ["d" * 9], ["e", "ffff"], ["g"]]
+
+
+async def test_who_no_longer_waits_keeps_nobody_else_waiting():
+    store = Store()
+    group = GroupCommit(store.commit)
+    store.open.clear()
+    waiting = [asyncio.create_task(group.submit(item)) for item in ("a", "b")]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    store.open.set()
+    assert await waiting[1] == "b done"
+    assert store.groups == [["a", "b"]]
+
+
+class Commits:
+    """Counts the inserts into ``messages``: one for each transaction that stores some."""
+
+    def __enter__(self):
+        self.count = 0
+        sa.event.listen(sa.Engine, "before_cursor_execute", self._note)
+        return self
+
+    def __exit__(self, *_):
+        sa.event.remove(sa.Engine, "before_cursor_execute", self._note)
+
+    def _note(self, _connection, _cursor, statement, *_):
+        self.count += statement.startswith("INSERT INTO messages")
+
+
+async def test_64_clients_at_once_share_the_commits(house):
+    with Commits() as commits:
+        ids = await asyncio.gather(*(house.accept() for _ in range(64)))
+    assert len(set(ids)) == 64
+    stored = await house.engine.messages.list(MessageFilter(), limit=100)
+    assert {message.id for message in stored.items} == set(ids)
+    assert 1 <= commits.count <= 4
+
+
+async def test_one_client_waits_for_nobody(house):
+    with Commits() as commits:
+        for _ in range(3):
+            await house.accept()
+    assert commits.count == 3
+
+
+@pytest.mark.parametrize("database_url", ["postgres_url"], indirect=True)  # SQLite takes any length
+async def test_a_call_that_the_database_refuses_fails_alone(house):
+    keys = [None] * 10
+    keys[4] = IdempotencyKey(owner="o", key="k" * 256, fingerprint="f")
+    draft = Draft(to="+5511900000001", text="oi")
+    results = await asyncio.gather(
+        *(house.engine.accept.message(draft, key) for key in keys), return_exceptions=True
+    )
+    assert [index for index, it in enumerate(results) if isinstance(it, DBAPIError)] == [4]
+    assert len((await house.engine.messages.list(MessageFilter())).items) == 9
