@@ -1,0 +1,82 @@
+"""kill -9 in the middle of the work: nothing lost, nothing sent twice."""
+
+import random
+import sqlite3
+import threading
+import time
+from collections import Counter
+
+import httpx
+import pytest
+
+from .stack import FINAL, texts, wait_until
+
+KILLS = 20
+SLOWLY = """
+batch_size = 25
+concurrency = 2
+rate = "100000/60s"
+lookup_settles = 1.0
+"""
+PATIENCE = "poll_delays = [1, 2]\nretry_delays = [1, 2, 4, 8]"
+
+
+def send_until_accepted(gateway, batches):
+    """Send every batch with a key of its own, again and again until it is accepted."""
+    ids = []
+    for number, batch in enumerate(batches):
+        while True:
+            try:
+                told = gateway.send(batch, **{"Idempotency-Key": f"batch-{number}"})
+            except (httpx.TransportError, AssertionError):
+                time.sleep(0.1)
+            else:
+                ids += [item["id"] for item in told["results"]]
+                break
+    return ids
+
+
+def outcomes(gateway):
+    """Count how the dispatches ended, as the database has it."""
+    path = gateway.database.removeprefix("sqlite+aiosqlite:///")
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        return Counter(
+            dict(connection.execute("SELECT outcome, count(*) FROM dispatches GROUP BY outcome"))
+        )
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("seed", [20261121])
+def test_twenty_kills_lose_nothing_and_double_nothing(house, seed):
+    simulate, serve = house
+    draw = random.Random(seed)  # noqa: S311  # moments, not secrets
+    simulator = simulate(latency=0.05)
+    gateway = serve(simulator, gateway=PATIENCE, account=SLOWLY)
+    accepted: list[str] = []
+    batches = [texts(1000, start) for start in range(0, 10_000, 1000)]
+    client = threading.Thread(target=lambda: accepted.extend(send_until_accepted(gateway, batches)))
+    client.start()
+    for _ in range(KILLS):
+        time.sleep(draw.uniform(0.02, 0.8))
+        gateway.program.kill()
+        gateway.start()
+    client.join()
+    killed_at = simulator.state["messages_accepted"]
+    assert len(set(accepted)) == 10_000
+
+    def waiting():
+        return 10_000 - sum(len(gateway.messages(status=status)) for status in sorted(FINAL))
+
+    wait_until(lambda: waiting() == 0, "every accepted message is final", seconds=240)
+    assert {message["id"] for message in gateway.messages(status="delivered")} == set(accepted)
+    state, ended = simulator.state, outcomes(gateway)
+    print(  # noqa: T201  # figures for whoever reads the run
+        f"\n{KILLS} kills, {killed_at} messages sent before the last; dispatches: {dict(ended)}; "
+        f"seen twice by the vendor: {state['sent_twice']}"
+    )
+    assert killed_at < 10_000, "the last kill came after the work"
+    assert ended["found"] + ended["missing"] > 0, "no kill met a dispatch in flight"
+    assert state["messages_accepted"] == 10_000
+    assert state["sent_twice"] == 0, state["repeated_references"]
