@@ -9,7 +9,6 @@ from recado_core.engine.runtime import Engine
 
 from recado_gateway import openapi
 from recado_gateway.api import HANDLERS
-from recado_gateway.endpoints import MEGABYTE
 from recado_gateway.problems import answer_failure
 from recado_gateway.requests import add_request_id
 from recado_gateway.settings import Settings
@@ -56,7 +55,6 @@ def create_app(
         ),
         exception_handlers={Exception: answer_failure},
         before_send=[add_request_id],
-        request_max_body_size=MEGABYTE,
         openapi_config=None,  # recado_gateway.openapi makes a truer one
         logging_config=None,  # recado_gateway.logs
         debug=False,

@@ -1,19 +1,15 @@
 """API keys: who calls, and what the key allows."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope
 from recado_core.engine.keys import ApiKey
 from recado_core.engine.runtime import Engine
 
 from recado_gateway.failures import ForbiddenError, UnauthenticatedError
-from recado_gateway.requests import find_header
+from recado_gateway.requests import Request, find_header
 
-Connection = ASGIConnection[Any, Any, Any, Any]
-Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
+Check = Callable[[Request], Awaitable[None]]
 
 IMPLIED: dict[str, frozenset[str]] = {
     "messages:send": frozenset({"messages:send", "manage", "admin"}),
@@ -24,29 +20,29 @@ IMPLIED: dict[str, frozenset[str]] = {
 """The scopes of which any one allows what the key of the table allows."""
 
 
-def needs(scope: str) -> Guard:
-    """Return a guard that lets through who has this scope, or one that implies it."""
+def needs(scope: str) -> Check:
+    """Return what lets through a request whose key has this scope, or one that implies it."""
     sufficient = IMPLIED[scope]
 
-    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        key = await authenticate(connection)
+    async def check(request: Request) -> None:
+        key = await authenticate(request)
         if sufficient.isdisjoint(key.scopes):
             raise ForbiddenError(scope)
-        connection.scope["auth"] = key
+        request.scope["auth"] = key
 
-    return guard
+    return check
 
 
-async def authenticate(connection: Connection) -> ApiKey:
+async def authenticate(request: Request) -> ApiKey:
     """Return the API key that a request came with.
 
     Raises:
         UnauthenticatedError: It came with none, or with one that is unknown or revoked.
     """
-    token = bearer_token(connection.scope)
+    token = bearer_token(request.scope)
     if not token:
         raise UnauthenticatedError("send an API key as Authorization: Bearer <key>", "Bearer")
-    engine: Engine = connection.app.state.engine
+    engine: Engine = request.app.state.engine
     key = await engine.keys.authenticate(token)
     if key is None:
         raise UnauthenticatedError(

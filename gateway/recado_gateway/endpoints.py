@@ -12,7 +12,7 @@ from recado_core.engine.idempotency import Answer
 from recado_core.engine.runtime import Engine
 
 from recado_gateway.authentication import needs
-from recado_gateway.requests import Request
+from recado_gateway.requests import BODY_LIMIT, Request
 
 MEGABYTE = 1024 * 1024
 REPLAYED = {"Idempotency-Replayed": "true"}
@@ -58,9 +58,9 @@ def endpoint(
     return route(
         path,
         http_method=method,
-        guards=[needs(declared.scope)] if declared.scope else None,
-        opt={OPTION: declared},
-        request_max_body_size=body_limit,
+        # not as a guard, for each of which Litestar copies the handler at every call
+        before_request=needs(declared.scope) if declared.scope else None,
+        opt={OPTION: declared, BODY_LIMIT: body_limit},
         status_code=200,  # said of no answer: the function's own is sent as it is
         include_in_schema=False,  # the schema is made in recado_gateway.openapi
     )

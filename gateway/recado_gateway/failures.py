@@ -6,6 +6,7 @@
     x ForbiddenError: the API key lacks the scope
     x MalformedRequestError: a body that is no JSON, or that ends too early
     x MalformedKeyError: an ``Idempotency-Key`` that can't be one
+    x BodyTooLargeError: a body that is longer than the call allows
     x BodyTypeError: a body that does not claim to be JSON
     x InvalidRequestError: a body or a query whose fields are not what they should be
 """
@@ -40,6 +41,13 @@ class MalformedRequestError(RequestError):
 
 class MalformedKeyError(RequestError):
     """The ``Idempotency-Key`` can't be one."""
+
+
+class BodyTooLargeError(RequestError):
+    """The body is longer than the call allows."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body may have {limit} bytes at most")
 
 
 class BodyTypeError(RequestError):

@@ -10,6 +10,7 @@ import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.handlers.http_handlers import get
+from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from litestar.routes import HTTPRoute
 from recado_core.engine.failures import NotFoundError
@@ -223,7 +224,7 @@ async def get_page(request: Request) -> ASGIResponse:
 
 
 @get("/problems/{slug:str}", include_in_schema=False)
-async def get_problem(slug: str) -> ASGIResponse:
+async def get_problem(slug: FromPath[str]) -> ASGIResponse:
     """Answer with the page of a kind of problem, which its ``type`` leads to."""
     for kind in all_kinds():
         if kind.slug == slug:

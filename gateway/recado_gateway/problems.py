@@ -24,6 +24,7 @@ from recado_core.errors import (
 )
 
 from recado_gateway.failures import (
+    BodyTooLargeError,
     BodyTypeError,
     ForbiddenError,
     InvalidRequestError,
@@ -148,6 +149,12 @@ KINDS: dict[type[Exception], Kind] = {
         "Not offered by the provider",
         "The account's provider does not offer this.",
     ),
+    BodyTooLargeError: _kind(
+        "too-large",
+        413,
+        "Body too large",
+        "A body has at most 1 MB; a batch of messages 16 MB, a webhook 2 MB.",
+    ),
     BodyTypeError: _kind(
         "unsupported-media-type",
         415,
@@ -187,12 +194,6 @@ STATUS_KINDS: dict[int, Kind] = {
         405,
         "Method not allowed",
         "The address is right and the method is not; Allow lists those that are.",
-    ),
-    413: _kind(
-        "too-large",
-        413,
-        "Body too large",
-        "A body has at most 1 MB; a batch of messages 16 MB, a webhook 2 MB.",
     ),
 }
 

@@ -1,25 +1,31 @@
 """What is read from a request: its id, its body, its query, a provider's webhook."""
 
+import os
 import re
-import uuid
 from collections.abc import Collection
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request as LitestarRequest
-from litestar.exceptions import InternalServerException
 from litestar.types import Message, Scope
 from recado_core.engine.failures import Fault
 from recado_core.http import WebhookRequest
 
-from recado_gateway.failures import BodyTypeError, InvalidRequestError, MalformedRequestError
+from recado_gateway.failures import (
+    BodyTooLargeError,
+    BodyTypeError,
+    InvalidRequestError,
+    MalformedRequestError,
+)
 
 Request = LitestarRequest[Any, Any, Any]
 T = TypeVar("T")
 
 REQUEST_ID = b"x-request-id"
 MOST_PARAMETERS = 100
+BODY_LIMIT = "body_limit"
+"""Under which a handler's options hold how many bytes a body may have."""
 _ID_KEY = "recado_request_id"
 _is_sane_id = re.compile(rb"[A-Za-z0-9._:+/=@-]{1,128}").fullmatch
 
@@ -42,7 +48,7 @@ def request_id(scope: Scope) -> str:
     if found is None:
         sent = find_header(scope, REQUEST_ID)
         sane = sent is not None and _is_sane_id(sent)
-        state[_ID_KEY] = found = sent.decode() if sent and sane else str(uuid.uuid4())
+        state[_ID_KEY] = found = sent.decode() if sent and sane else os.urandom(16).hex()
     return str(found)
 
 
@@ -57,11 +63,34 @@ async def add_request_id(message: Message, scope: Scope) -> None:
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the body as it came, however it is encoded; too long a one is Litestar's to refuse."""
-    try:
-        return await request.body()
-    except InternalServerException as error:  # so Litestar calls a client that hangs up
-        raise MalformedRequestError("the connection ended before the body did") from error
+    """Return the body as it came.
+
+    Raises:
+        BodyTooLargeError: It is longer than the call allows.
+        MalformedRequestError: The client hung up before its end.
+    """
+    limit: int = request.route_handler.opt[BODY_LIMIT]
+    announced = find_header(request.scope, b"content-length")
+    if announced is not None and announced.isdigit() and int(announced) > limit:
+        raise BodyTooLargeError(limit)
+    body, more = await _read_part(request)
+    if not more and len(body) <= limit:
+        return body
+    parts, size = [body], len(body)
+    while more and size <= limit:
+        body, more = await _read_part(request)
+        parts.append(body)
+        size += len(body)
+    if size > limit:
+        raise BodyTooLargeError(limit)
+    return b"".join(parts)
+
+
+async def _read_part(request: Request) -> tuple[bytes, bool]:
+    message = await request.receive()
+    if message["type"] != "http.request":
+        raise MalformedRequestError("the connection ended before the body did")
+    return message["body"], message.get("more_body", False)
 
 
 async def read_json(request: Request) -> bytes:
@@ -87,6 +116,7 @@ def decode_json(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         InvalidRequestError: It is JSON, and not what is wanted.
     """
     try:
+        body.decode()  # a msgspec.Raw in the type would put off finding that it is not UTF-8
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise InvalidRequestError([fault_of(error)]) from error

@@ -66,6 +66,8 @@ class Server:
         try:
             async with self._lifespan():
                 await self._uvicorn.serve(sockets=[self._socket])
+        except BaseExceptionGroup as group:  # Litestar runs the lifespan in a task group
+            raise _alone(group) from group
         finally:
             self._socket.close()
 
@@ -181,6 +183,13 @@ def url_of(listening: socket.socket) -> str:
         if listening.family == socket.AF_INET6
         else f"http://{host}:{port}"
     )
+
+
+def _alone(error: BaseException) -> BaseException:
+    """Return the one exception that a group holds, or the group of several."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 @asynccontextmanager

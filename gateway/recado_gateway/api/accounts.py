@@ -1,6 +1,7 @@
 """Accounts: what they can do, how they stand, pausing and resuming them."""
 
 import msgspec
+from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from recado_core.engine.accounts import AccountView, BalanceView, Verification
 
@@ -26,7 +27,7 @@ async def list_accounts(request: Request) -> ASGIResponse:
 
 
 @endpoint("GET", "/v1/accounts/{name:str}", Endpoint(tag=TAG, scope="manage", answer=AccountView))
-async def get_account(request: Request, name: str) -> ASGIResponse:
+async def get_account(request: Request, name: FromPath[str]) -> ASGIResponse:
     """Show one account."""
     return answer_with(await engine_of(request).accounts.get(name))
 
@@ -36,7 +37,7 @@ async def get_account(request: Request, name: str) -> ASGIResponse:
     "/v1/accounts/{name:str}/pause",
     Endpoint(tag=TAG, scope="manage", body=PauseRequest, body_needed=False, answer=AccountView),
 )
-async def pause_account(request: Request, name: str) -> ASGIResponse:
+async def pause_account(request: Request, name: FromPath[str]) -> ASGIResponse:
     """Stop sending by an account; its messages wait."""
     body = decode_json(await read_json(request) or b"{}", _pause)
     return answer_with(await engine_of(request).accounts.pause(name, body.reason))
@@ -45,7 +46,7 @@ async def pause_account(request: Request, name: str) -> ASGIResponse:
 @endpoint(
     "POST", "/v1/accounts/{name:str}/resume", Endpoint(tag=TAG, scope="manage", answer=AccountView)
 )
-async def resume_account(request: Request, name: str) -> ASGIResponse:
+async def resume_account(request: Request, name: FromPath[str]) -> ASGIResponse:
     """Send by an account again."""
     return answer_with(await engine_of(request).accounts.resume(name))
 
@@ -55,7 +56,7 @@ async def resume_account(request: Request, name: str) -> ASGIResponse:
     "/v1/accounts/{name:str}/verify",
     Endpoint(tag=TAG, scope="manage", answer=Verification, problems=("unsupported",)),
 )
-async def verify_account(request: Request, name: str) -> ASGIResponse:
+async def verify_account(request: Request, name: FromPath[str]) -> ASGIResponse:
     """Ask the provider whether it knows the account's credentials; nothing is sent."""
     return answer_with(await engine_of(request).accounts.verify(name))
 
@@ -67,7 +68,7 @@ async def verify_account(request: Request, name: str) -> ASGIResponse:
         tag=TAG, scope="manage", answer=BalanceView, problems=("unsupported", "provider-failure")
     ),
 )
-async def get_balance(request: Request, name: str) -> ASGIResponse:
+async def get_balance(request: Request, name: FromPath[str]) -> ASGIResponse:
     """Ask the provider for the account's balance."""
     return answer_with(await engine_of(request).accounts.balance(name))
 

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 import msgspec
+from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from recado_core.engine.keys import ApiKey
 
@@ -68,7 +69,7 @@ async def create_key(request: Request) -> ASGIResponse:
 
 
 @endpoint("DELETE", "/v1/api-keys/{key_id:str}", Endpoint(tag=TAG, scope="admin", status=204))
-async def revoke_key(request: Request, key_id: str) -> ASGIResponse:
+async def revoke_key(request: Request, key_id: FromPath[str]) -> ASGIResponse:
     """Revoke an API key, at once."""
     await engine_of(request).keys.revoke(key_id)
     return ASGIResponse(status_code=204)

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import msgspec
+from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from recado_core.engine.accept import AcceptedMessage, BatchAccepted
 from recado_core.engine.drafts import MAX_BATCH, BatchRequest, Draft, DraftDefaults
@@ -136,7 +137,7 @@ async def list_messages(request: Request) -> ASGIResponse:
     "/v1/messages/{message_id:str}",
     Endpoint(tag=TAG, scope="messages:read", answer=MessageDetail),
 )
-async def get_message(request: Request, message_id: str) -> ASGIResponse:
+async def get_message(request: Request, message_id: FromPath[str]) -> ASGIResponse:
     """Show one message, with its events and attempts."""
     return answer_with(await engine_of(request).messages.get(message_id))
 
@@ -146,7 +147,7 @@ async def get_message(request: Request, message_id: str) -> ASGIResponse:
     "/v1/messages/{message_id:str}/cancel",
     Endpoint(tag=TAG, scope="messages:send", answer=MessageView, problems=("conflict",)),
 )
-async def cancel_message(request: Request, message_id: str) -> ASGIResponse:
+async def cancel_message(request: Request, message_id: FromPath[str]) -> ASGIResponse:
     """Take back a message that is scheduled or queued."""
     return answer_with(await engine_of(request).messages.cancel(message_id))
 
@@ -163,7 +164,7 @@ async def cancel_message(request: Request, message_id: str) -> ASGIResponse:
         problems=("conflict",),
     ),
 )
-async def resend_message(request: Request, message_id: str) -> ASGIResponse:
+async def resend_message(request: Request, message_id: FromPath[str]) -> ASGIResponse:
     """Send a message again that failed, expired, was not delivered or is unknown.
 
     The new message is linked to the old one by ``resend_of``.

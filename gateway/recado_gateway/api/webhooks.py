@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from recado_core.http import WebhookReply
 
@@ -15,7 +16,9 @@ from recado_gateway.requests import Request, read_body, webhook_request
     Endpoint(tag="Webhooks", body=bytes, problems=("malformed-webhook", "webhook-refused")),
     body_limit=2 * MEGABYTE,
 )
-async def receive_webhook(request: Request, account: str, token: str) -> ASGIResponse:
+async def receive_webhook(
+    request: Request, account: FromPath[str], token: FromPath[str]
+) -> ASGIResponse:
     """Take a provider's DLRs and MO messages.
 
     The address, token included, is what the provider is given; the body and the answer are as that

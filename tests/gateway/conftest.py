@@ -1,0 +1,136 @@
+import shutil
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import httpx
+import msgspec
+import pytest
+from recado_core.engine.database import upgrade_database
+from recado_gateway.app import create_app
+from recado_gateway.settings import load_settings
+
+# An installed distribution of its own, as every plugin is one
+sys.path.insert(0, str(Path(__file__).parent / "probe"))
+import recado_probe
+
+TOKEN = "probe-secret"
+PUBLIC_URL = "https://gateway.example.com/sms"
+SEVERAL_SECONDS = 20
+CONFIGURATION = f"""
+[gateway]
+database = "sqlite+aiosqlite:///recado.db"
+public_url = "{PUBLIC_URL}/"
+plugins = ["probe"]
+
+[accounts.main]
+provider = "probe"
+token = "{TOKEN}"
+
+[accounts.plain]
+provider = "probe_plain"
+token = "plain-secret"
+
+[accounts.troubled]
+provider = "probe"
+token = "troubled-secret"
+trouble = "busy"
+"""
+
+
+@pytest.fixture
+def configure(tmp_path):
+    """Write a configuration into a folder of its own and load it."""
+
+    def write(text=CONFIGURATION, **environ):
+        file = tmp_path / "recado.toml"
+        file.write_text(text, encoding="utf-8")
+        return load_settings(file, environ)
+
+    return write
+
+
+class Client(httpx.AsyncClient):
+    """A client of a running gateway, who has an administrator's key."""
+
+    def __init__(self, app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        super().__init__(transport=transport, base_url="http://inside.test")
+        self.app = app
+        self.engine = app.state.engine
+        self.public_url = PUBLIC_URL
+
+    async def call_webhook(self, said, account="main", token=TOKEN, **changes):
+        """Call an account's webhook as its provider does, signature and all."""
+        path = changes.get("path", self.engine.accounts.webhook_path(account))
+        body = changes.get("body", msgspec.json.encode(said))
+        signature = recado_probe.sign(token, changes.get("base", PUBLIC_URL) + path, body)
+        headers = {"X-Probe-Signature": signature, "Authorization": ""}
+        return await self.post(path, content=body, headers=headers)
+
+    async def wait_for(self, path, **expected):
+        """Ask for a list or a message until it is as expected; return what was expected."""
+        with anyio.fail_after(SEVERAL_SECONDS):
+            while True:  # the worker tells nobody when it has done its work
+                found = (await self.get(path, params={"limit": 500})).json()
+                for item in found.get("items", [found]):
+                    if expected.items() <= item.items():
+                        return item
+                await anyio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(settings, *, worker=False):
+    """Run the application, and give a client of it."""
+    app = create_app(settings, worker=worker)
+    async with app.lifespan(), Client(app) as client:
+        made = await client.engine.keys.create("tests", ["admin"])
+        client.headers["Authorization"] = f"Bearer {made.token}"
+        yield client
+
+
+@pytest.fixture
+def run():
+    """Run an application of other settings than those of ``gateway``."""
+    return running
+
+
+@pytest.fixture(scope="session")
+def empty_database(database_folder):
+    """A SQLite file with the schema and nothing in it: copying it is quicker than migrating."""
+    file = database_folder / "empty.db"
+    upgrade_database(f"sqlite+aiosqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def gateway(configure, empty_database, tmp_path):
+    """The settings of a gateway with an empty database and the accounts main, plain, troubled."""
+    shutil.copy(empty_database, tmp_path / "recado.db")
+    return configure()
+
+
+@pytest.fixture
+async def client(gateway):
+    """A client of a gateway whose worker does not run: what is queued stays queued."""
+    async with running(gateway) as client:
+        yield client
+
+
+@pytest.fixture
+async def working_client(gateway):
+    """A client of a gateway whose worker runs."""
+    async with running(gateway, worker=True) as client:
+        yield client
+
+
+@pytest.fixture
+def key_for(client):
+    """Make an API key with these scopes; return the headers that use it."""
+
+    async def make(*scopes):
+        made = await client.engine.keys.create("other", list(scopes))
+        return {"Authorization": f"Bearer {made.token}"}
+
+    return make

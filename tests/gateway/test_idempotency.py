@@ -1,0 +1,99 @@
+import anyio
+import pytest
+
+MESSAGE = {"to": "+5511900000001", "text": "oi"}
+CREATING = [
+    ("/v1/messages", MESSAGE, 202),
+    ("/v1/messages/batch", {"messages": [MESSAGE, {"to": "x"}]}, 202),
+    ("/v1/api-keys", {"name": "shop", "scopes": ["messages:send"]}, 201),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "status"), CREATING)
+async def test_same_call_again_is_answered_alike_and_does_nothing(client, path, body, status):
+    headers = {"Idempotency-Key": "order-17"}
+    first = await client.post(path, json=body, headers=headers)
+    second = await client.post(path, json=body, headers=headers)
+    assert first.status_code == second.status_code == status
+    assert first.content == second.content
+    assert "Idempotency-Replayed" not in first.headers
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert len((await client.get("/v1/messages")).json()["items"]) <= 1
+
+
+@pytest.mark.parametrize(("path", "body", "status"), CREATING)
+async def test_same_key_with_another_body_is_refused(client, path, body, status):
+    headers = {"Idempotency-Key": "order-17"}
+    await client.post(path, json=body, headers=headers)
+    other = {"to": "+5511900000002", "text": "oi"}
+    if "messages" in body:
+        other = {"messages": [other]}
+    if "scopes" in body:
+        other = body | {"name": "other"}
+    answer = await client.post(path, json=other, headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "/problems/idempotency-mismatch"
+    assert status in {201, 202}
+
+
+async def test_same_key_for_another_call_is_refused(client):
+    headers = {"Idempotency-Key": "order-17"}
+    sent = (await client.post("/v1/messages", json=MESSAGE, headers=headers)).json()
+    answer = await client.post(f"/v1/messages/{sent['id']}/resend", headers=headers)
+    assert answer.status_code == 422
+
+
+async def test_keys_of_two_clients_have_nothing_to_do_with_each_other(client, key_for):
+    headers = {"Idempotency-Key": "order-17"}
+    one = await client.post("/v1/messages", json=MESSAGE, headers=headers)
+    other = await client.post(
+        "/v1/messages", json=MESSAGE, headers=headers | await key_for("messages:send")
+    )
+    assert "Idempotency-Replayed" not in other.headers
+    assert one.json()["id"] != other.json()["id"]
+
+
+async def test_refused_call_does_not_use_up_its_key(client):
+    headers = {"Idempotency-Key": "order-17"}
+    refused = await client.post("/v1/messages", json={"to": "x", "text": "oi"}, headers=headers)
+    assert refused.status_code == 422
+    answer = await client.post("/v1/messages", json=MESSAGE, headers=headers)
+    assert answer.status_code == 202
+
+
+async def test_calls_at_the_same_time_make_one_message(client):
+    answers = []
+
+    async def call():
+        headers = {"Idempotency-Key": "order-17"}
+        answers.append(await client.post("/v1/messages", json=MESSAGE, headers=headers))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(call)
+    assert {answer.status_code for answer in answers} <= {202, 409}
+    running = [answer for answer in answers if answer.status_code == 409]
+    assert all(answer.json()["type"] == "/problems/idempotency-running" for answer in running)
+    assert all(answer.headers["Retry-After"] == "1" for answer in running)
+    assert len((await client.get("/v1/messages")).json()["items"]) == 1
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "ç", "a\tb"])
+async def test_malformed_key_is_refused(client, key):
+    answer = await client.post(
+        "/v1/messages", json=MESSAGE, headers={b"Idempotency-Key": key.encode("latin-1")}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "/problems/malformed-idempotency-key"
+    assert (await client.get("/v1/messages")).json()["items"] == []
+
+
+async def test_key_that_comes_twice_is_refused(client):
+    headers = [("Idempotency-Key", "a"), ("Idempotency-Key", "b"), *client.headers.items()]
+    answer = await client.post("/v1/messages", json=MESSAGE, headers=headers)
+    assert answer.status_code == 400
+
+
+async def test_longest_key_is_taken(client):
+    headers = {"Idempotency-Key": "~" * 255}
+    assert (await client.post("/v1/messages", json=MESSAGE, headers=headers)).status_code == 202

@@ -1,0 +1,182 @@
+import re
+
+import jsonschema
+import pytest
+from litestar.routes import HTTPRoute
+from recado_gateway.api.messages import EXAMPLE
+
+SCHEMAS = "#/components/schemas/"
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.fixture
+async def document(client):
+    answer = await client.get("/schema/openapi.json", headers={"Authorization": ""})
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    return answer.json()
+
+
+def operations(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def references(node):
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def resolved(document, schema):
+    """Return a schema that stands alone: the document's shapes become its definitions."""
+    return {**schema, "components": {"schemas": document["components"]["schemas"]}}
+
+
+async def test_document_is_openapi_31_and_whole(document):
+    assert document["openapi"] == "3.1.0"
+    assert set(document["info"]) >= {"title", "version"}
+    assert set(references(document)) <= {
+        SCHEMAS + name for name in document["components"]["schemas"]
+    }
+    for schema in document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+async def test_every_shape_is_used(document):
+    assert {name.removeprefix(SCHEMAS) for name in references(document)} == set(
+        document["components"]["schemas"]
+    )
+
+
+async def test_every_route_is_described(client, document):
+    served = {
+        (route.path_format, method.lower())
+        for route in client.app.routes
+        if isinstance(route, HTTPRoute)
+        for method in route.methods
+    }
+    described = {(path, method) for path, method, _ in operations(document)}
+    itself = {"/schema", "/schema/openapi.json", "/problems/{slug}"}
+    assert described == {(p, m) for p, m in served if p not in itself and m in METHODS}
+
+
+async def test_operations_are_named_once_and_say_what_they_take(document):
+    names = []
+    for path, _, operation in operations(document):
+        names.append(operation["operationId"])
+        assert operation["summary"]
+        parameters = [one["name"] for one in operation.get("parameters", []) if one["in"] == "path"]
+        assert parameters == re.findall(r"\{(\w+)\}", path)
+        assert any(status.startswith("2") for status in operation["responses"])
+    assert len(set(names)) == len(names)
+
+
+async def test_calls_that_need_a_key_say_which_scope(document):
+    for path, _, operation in operations(document):
+        assert bool(operation["security"]) is path.startswith("/v1/")
+        assert ("401" in operation["responses"]) is path.startswith("/v1/")
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "bad"),
+    [
+        ("/v1/messages", [EXAMPLE, {"to": "x"}], [{}, {"to": 1}, {"to": "x", "other": 1}, []]),
+        (
+            "/v1/messages/batch",
+            [{"messages": [EXAMPLE]}, {"messages": [{"to": "x"}], "defaults": {"text": "y"}}],
+            [{"messages": []}, {"messages": [{}]}, {"messages": [EXAMPLE], "other": 1}],
+        ),
+        (
+            "/v1/api-keys",
+            [{"name": "x", "scopes": ["admin"]}],
+            [{"name": "x", "scopes": ["root"]}, {"name": "x", "scopes": []}],
+        ),
+        ("/v1/accounts/{name}/pause", [{}, {"reason": "x"}], [{"cause": "x"}]),
+    ],
+)
+async def test_body_is_described_as_it_is_read(document, path, good, bad):
+    body = document["paths"][path]["post"]["requestBody"]
+    validator = jsonschema.Draft202012Validator(
+        resolved(document, body["content"]["application/json"]["schema"])
+    )
+    assert all(validator.is_valid(one) for one in good)
+    assert not any(validator.is_valid(one) for one in bad)
+
+
+async def test_answers_are_as_described(client, document):
+    sent = await client.post("/v1/messages", json=EXAMPLE)
+    path = f"/v1/messages/{sent.json()['id']}"
+    batch = await client.post("/v1/messages/batch", json={"messages": [EXAMPLE, {}]})
+    key = await client.post("/v1/api-keys", json={"name": "x", "scopes": ["admin"]})
+    answers = [
+        ("/v1/messages", "post", sent),
+        ("/v1/messages/batch", "post", batch),
+        ("/v1/api-keys", "post", key),
+        ("/v1/messages", "get", await client.get("/v1/messages")),
+        ("/v1/messages", "get", await client.get("/v1/messages?limit=0")),
+        ("/v1/messages/{message_id}", "get", await client.get(path)),
+        ("/v1/messages/{message_id}/cancel", "post", await client.post(f"{path}/cancel")),
+        ("/v1/messages/{message_id}/cancel", "post", await client.post(f"{path}/cancel")),
+        ("/v1/accounts", "get", await client.get("/v1/accounts")),
+        ("/v1/accounts/{name}", "get", await client.get("/v1/accounts/main")),
+        ("/v1/accounts/{name}/balance", "get", await client.get("/v1/accounts/main/balance")),
+        ("/v1/accounts/{name}/balance", "get", await client.get("/v1/accounts/plain/balance")),
+        ("/v1/accounts/{name}/balance", "get", await client.get("/v1/accounts/troubled/balance")),
+        ("/v1/accounts/{name}/verify", "post", await client.post("/v1/accounts/main/verify")),
+        ("/v1/plugins", "get", await client.get("/v1/plugins")),
+        ("/v1/api-keys", "get", await client.get("/v1/api-keys")),
+        ("/health/live", "get", await client.get("/health/live")),
+        ("/health/ready", "get", await client.get("/health/ready")),
+    ]
+    for path, method, answer in answers:
+        described = document["paths"][path][method]["responses"][str(answer.status_code)]
+        content = described["content"][answer.headers["Content-Type"]]
+        schema = resolved(document, content["schema"])
+        jsonschema.Draft202012Validator(schema).validate(answer.json())
+
+
+async def test_creating_calls_take_an_idempotency_key(document):
+    creating = {
+        operation["operationId"]
+        for _, _, operation in operations(document)
+        if any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", []))
+    }
+    assert creating == {"send_message", "send_batch", "resend_message", "create_key"}
+
+
+# ---------------------------------------------------------------- the page
+
+
+async def test_page_shows_every_call_and_loads_nothing(client, document):
+    answer = await client.get("/schema", headers={"Authorization": ""})
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    page = answer.text
+    assert not re.findall(r"<(?:script|link|img|iframe|object|embed|base|form)\b", page)
+    assert not re.findall(r"\bsrc=|@import|url\(|//", page.replace("<!--", ""))
+    assert all(address[0] in "/#" for address in re.findall(r'href="([^"]*)"', page))
+    for path, _, operation in operations(document):
+        assert path in page
+        assert f'id="{operation["operationId"]}"' in page
+
+
+async def test_links_of_the_page_lead_somewhere(client):
+    page = (await client.get("/schema")).text
+    marks = set(re.findall(r'id="([^"]+)"', page))
+    for address in set(re.findall(r'href="([^"]+)"', page)):
+        if address.startswith("#"):
+            assert address[1:] in marks
+        else:
+            assert (await client.get(address)).status_code == 200
+
+
+async def test_kind_of_problem_that_is_not_there_is_not_found(client):
+    assert (await client.get("/problems/absent")).status_code == 404
