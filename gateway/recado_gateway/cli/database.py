@@ -1,0 +1,25 @@
+"""``recado db``: the database."""
+
+import argparse
+
+from recado_core.engine.database import upgrade_database
+
+from recado_gateway.cli.commands import DONE, Commands
+from recado_gateway.cli.configuration import read_settings
+from recado_gateway.cli.output import say
+
+
+def add_to(command: Commands) -> None:
+    """Add the commands of ``recado db``."""
+    upgrade = command.add("upgrade", "bring the database's schema to this version")
+    upgrade.parser.set_defaults(run=run_upgrade)
+
+
+def run_upgrade(args: argparse.Namespace) -> int:
+    """Apply the migrations that the database lacks."""
+    applied = upgrade_database(read_settings(args.config).engine.database)
+    for revision in applied:
+        say(f"applied {revision}")
+    if not applied:
+        say("the database is up to date")
+    return DONE

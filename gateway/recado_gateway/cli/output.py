@@ -1,0 +1,56 @@
+"""What a command prints: lines, and tables that are JSON on request."""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+UNLIMITED = 10_000
+"""Columns of a table that goes to a file or another program, where nothing must be cut off."""
+
+
+def say(line: str = "") -> None:
+    """Print one line on standard output, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def explain(line: str) -> None:
+    """Print one line for a person on standard error, so that standard output stays for values."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def print_json(value: object) -> None:
+    """Print a value as indented JSON."""
+    print_encoded(msgspec.json.encode(value))
+
+
+def print_encoded(body: bytes) -> None:
+    """Print what is JSON already, indented."""
+    say(msgspec.json.format(body, indent=2).decode())
+
+
+def console() -> Console:
+    """Return a console as wide as the terminal, and without end where there is none."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=UNLIMITED)
+
+
+def make_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Make a table of values; None is an empty cell, and heads that are all empty take no line."""
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(heads))
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        # Text, because a message may hold what rich would take for markup
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    return table
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table of values; None is an empty cell."""
+    console().print(make_table(heads, rows))

@@ -1,0 +1,26 @@
+"""``recado serve``: the HTTP API and the worker in one process."""
+
+import argparse
+
+from recado_gateway.app import create_app
+from recado_gateway.cli.commands import Commands
+from recado_gateway.cli.configuration import read_settings
+from recado_gateway.logs import configure_logging
+from recado_gateway.server import serve
+
+
+def add_to(command: Commands) -> None:
+    """Add the arguments of ``recado serve``."""
+    parser = command.parser
+    parser.add_argument("--host", help="address to listen on (default: gateway.host, 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: gateway.port, 8000)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    settings = read_settings(args.config)
+    configure_logging(settings.log_level)
+    host = settings.host if args.host is None else args.host
+    port = settings.port if args.port is None else args.port
+    return serve(create_app(settings, worker=True), host, port)
