@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import cast
 
+import httpx
 import pytest
 
 from recado_core.contract import (
@@ -67,6 +68,23 @@ class CapabilityTests(ProviderStage):
             found = await cast("SupportsLookup", trial.plugin).lookup(batch)
         assert not found.found
         assert not found.results
+
+    async def test_lookup_asks_for_the_reference_that_was_sent(self) -> None:
+        """Whatever else it asked for would be missing, and the batch sent again."""
+        self.declares("lookup")
+        batch = self.batch()
+        async with self.facing(self.accepted(batch)) as trial:
+            await trial.plugin.send(batch)
+        assert self.carries(trial.vendor.requests, batch.reference), "not sent"
+        async with self.facing(self.lookup_found(batch)) as trial:
+            await cast("SupportsLookup", trial.plugin).lookup(batch)
+        assert self.carries(trial.vendor.requests, batch.reference), "not asked for"
+
+    def carries(self, requests: list[httpx.Request], reference: str) -> bool:
+        """Tell whether a reference, with or without its dashes, stands in a request."""
+        texts = [text for request in requests for text in self.sent_texts(request)]
+        texts += [str(request.url) for request in requests]
+        return any(reference.replace("-", "") in text.replace("-", "") for text in texts)
 
     @pytest.mark.parametrize("answer", UNANSWERED)
     async def test_lookup_never_guesses(self, answer: str) -> None:

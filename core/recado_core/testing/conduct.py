@@ -38,6 +38,7 @@ class ConductTests(Stage[P]):
         assert not short, f"the kit needs secrets of {SHORTEST_SECRET} characters or more"
         played = await self.play()
         texts = [text for p in played for text in p.texts()]
+        texts += [(f"{p.name}: the raw answer", p.raw) for p in played]
         texts.append(("repr(settings)", repr(self.read_settings())))
         sent = find_credentials(request for p in played for request in p.requests)
         assert not find_shown(texts, secrets | sent | self.own_secrets())

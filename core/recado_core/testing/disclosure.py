@@ -10,7 +10,6 @@ import httpx
 import msgspec
 
 from recado_core.contract import Secret
-from recado_core.errors import SendError
 
 SHORTEST_SECRET = 8
 """Characters below which a secret of the kit's settings would be found in innocent text."""
@@ -49,11 +48,9 @@ def find_credentials(requests: Iterable[httpx.Request]) -> dict[str, str]:
 
 
 def tell_error(error: BaseException) -> str:
-    """Return all that an error can show: its chain and notes, its code and raw included."""
+    """Return all that an error tells a person: its chain, its notes, its code."""
     told = [repr(error), *traceback.format_exception(error, limit=0)]  # frames show code alone
-    if isinstance(error, SendError):
-        told += [str(error.code), str(error.raw)]
-    return "\n".join(told)
+    return "\n".join([*told, str(getattr(error, "code", ""))])
 
 
 def find_shown(texts: Iterable[tuple[str, str]], secrets: Mapping[str, str]) -> list[str]:

@@ -39,7 +39,7 @@ class Scene(msgspec.Struct, Generic[P], frozen=True, kw_only=True):
 
 
 class Played(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen of a scene: the error's whole text, the requests, the plugin's ``repr``."""
+    """What was seen of a scene: the error's texts, the requests, the plugin's ``repr``."""
 
     name: str
     fails: bool
@@ -47,6 +47,7 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
     requests: list[httpx.Request]
     shown: str
     error: str = ""
+    raw: str = ""
 
     def texts(self) -> list[tuple[str, str]]:
         """Return what a person or a log may read, and where."""
@@ -112,12 +113,12 @@ class Stage(Conformance, Generic[P]):
         return self._seen[mine]
 
     async def _play(self, scene: Scene[P]) -> Played:
-        error = ""
+        error = raw = ""
         async with self.facing(scene.answers) as trial:
             try:
                 await scene.call(trial.plugin)
             except Exception as raised:  # noqa: BLE001  # whatever it is, other tests judge its class
-                error = tell_error(raised)
+                error, raw = tell_error(raised), str(getattr(raised, "raw", ""))
         return Played(
             name=scene.name,
             fails=scene.fails,
@@ -125,4 +126,5 @@ class Stage(Conformance, Generic[P]):
             requests=trial.vendor.requests,
             shown=f"{trial.plugin!r} {trial.plugin}",
             error=error,
+            raw=raw,
         )

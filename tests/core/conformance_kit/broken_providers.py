@@ -394,6 +394,20 @@ class Chatty(ToyProvider):
         return await super().post(path, payload)
 
 
+class Echoing(ToyProvider):
+    async def send(self, batch):
+        try:
+            return await super().send(batch)
+        except InDoubtError as error:
+            error.raw = f"{error.raw} to {self._settings.token.reveal()}"
+            raise
+
+
+class TestEchoing(Good):
+    breaks = "test_no_secret_is_shown"
+    provider_type = toy(Echoing)
+
+
 class TestChatty(Good):
     breaks = "test_no_secret_is_shown"
     provider_type = toy(Chatty)
@@ -471,6 +485,16 @@ class Always(ToyProvider):
 class TestAlwaysFound(Good):
     breaks = "test_lookup_misses_a_batch_that_was_not"
     provider_type = toy(Always)
+
+
+class Renaming(ToyProvider):
+    async def lookup(self, batch):
+        return await super().lookup(msgspec.structs.replace(batch, reference="another"))
+
+
+class TestRenaming(Good):
+    breaks = "test_lookup_asks_for_the_reference_that_was_sent"
+    provider_type = toy(Renaming)
 
 
 class Guessing(ToyProvider):
