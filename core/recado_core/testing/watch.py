@@ -17,8 +17,6 @@ import pytest
 
 from recado_core.testing.clock import Clock
 
-_sleep_now = asyncio.sleep
-
 
 class Watch(logging.Handler):
     """Lets nothing out, waits for nothing, and notes who tried.
@@ -78,11 +76,11 @@ class Watch(logging.Handler):
         patch.setattr(socket, "getaddrinfo", look_up)
 
     def _watch_sleeps(self, patch: pytest.MonkeyPatch) -> None:
-        real_sleep = time.sleep
+        pause, real_sleep = asyncio.sleep, time.sleep
 
         async def sleep(delay: float, result: object = None) -> object:
             self._slept(delay)
-            return await _sleep_now(0, result)
+            return await pause(0, result)
 
         def block(delay: float) -> None:
             if threading.get_ident() == self._thread:
@@ -90,7 +88,7 @@ class Watch(logging.Handler):
             else:
                 real_sleep(delay)
 
-        stand_ins = {asyncio.sleep: sleep, anyio.sleep: sleep, real_sleep: block}
+        stand_ins = {pause: sleep, anyio.sleep: sleep, real_sleep: block}
         for module, name in _find_sleeps(self._package, len(sys.modules)):
             value = getattr(module, name)
             patch.setattr(module, name, stand_ins.get(value, value))
