@@ -83,12 +83,16 @@ class Once:
             connection: The transaction that stores what the calls make.
             calls: Each call's key, if it has one, and its answer.
         """
-        keyed = [(key, answer) for key, answer in calls if key is not None]
-        if not keyed:
-            return [None] * len(calls)
         now = self._now()
+        # In one order everywhere: two processes that insert the same keys must not wait crosswise.
+        rows = sorted(
+            (_row(key, answer, now) for key, answer in calls if key is not None),
+            key=lambda row: (row["owner"], row["key"]),
+        )
+        if not rows:
+            return [None] * len(calls)
         await keys.forget_reserved(connection, now - KEPT)
-        stored = await keys.reserve(connection, [_row(key, answer, now) for key, answer in keyed])
+        stored = await keys.reserve(connection, rows)
         found: list[Answer | IdempotencyMismatchError | None] = []
         for key, _ in calls:
             if key is None or (key.owner, key.key) in stored:

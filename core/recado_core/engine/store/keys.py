@@ -73,7 +73,7 @@ async def find_reserved(connection: AsyncConnection, owner: str, key: str) -> Ro
     return dict(row) if row else None
 
 
-async def forget_reserved(connection: AsyncConnection, before: datetime) -> int:
-    """Delete idempotency keys that are older than this; return how many."""
-    statement = sa.delete(idempotency_keys).where(P.created_at < before)
+async def forget_reserved(connection: AsyncConnection, until: datetime) -> int:
+    """Delete idempotency keys that are as old as this or older; return how many."""
+    statement = sa.delete(idempotency_keys).where(P.created_at <= until)
     return (await connection.execute(statement)).rowcount
