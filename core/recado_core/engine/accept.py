@@ -291,6 +291,8 @@ def _decode(raw: msgspec.Raw) -> Draft:
         return _decode_draft(raw)
     except msgspec.ValidationError as error:
         raise DraftError([fault_of(error)]) from error
+    except UnicodeDecodeError as error:  # the batch was read without a look into its items
+        raise DraftError([Fault(pointer="", detail="is not to be read as UTF-8")]) from error
 
 
 def fault_of(error: msgspec.ValidationError) -> Fault:
@@ -414,13 +416,12 @@ def _batch_accepted(
 
 
 def _accepted_event(row: Row) -> Row:
-    waiting = Status.SCHEDULED if row["scheduled_at"] == row["due_at"] else Status.QUEUED
     return events.new_event(
         "message.accepted",
         row["created_at"],
         message_id=row["id"],
         account=row["account"],
-        to_status=waiting,
+        to_status=_first_status(row),
     )
 
 
@@ -430,9 +431,14 @@ def _suppressed_event(row: Row, reason: Refusal) -> Row:
         row["created_at"],
         message_id=row["id"],
         account=row["account"],
-        from_status=Status.QUEUED,
+        from_status=_first_status(row),
         to_status=Status.SUPPRESSED,
         code=reason.check,
         text=reason.reason,
         data={"check": reason.check, "reason": reason.reason, "until": reason.until},
     )
+
+
+def _first_status(row: Row) -> Status:
+    """Return what the message was before a check may have suppressed it."""
+    return Status.SCHEDULED if row["due_at"] > row["created_at"] else Status.QUEUED
