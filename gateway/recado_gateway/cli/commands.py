@@ -64,6 +64,11 @@ class Commands:
         """Whether this can be run itself."""
         return not self.is_group and self.parser.get_default("run") is not None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the commands below this one."""
+        return tuple(self._below)
+
     def get(self, name: str) -> "Commands | None":
         """Return the command of this name below this one."""
         return self._below.get(name)
