@@ -42,7 +42,7 @@ def create_app(
         finally:
             await made.close()
 
-    app = Litestar(
+    return Litestar(
         [*HANDLERS, *openapi.HANDLERS],
         lifespan=[run_engine],
         state=State(
@@ -60,5 +60,3 @@ def create_app(
         debug=False,
         pdb_on_exception=False,
     )
-    app.state.documents = openapi.make_documents(app)
-    return app

@@ -24,6 +24,8 @@ Json = dict[str, Any]
 
 JSON = "application/json"
 REFERENCE = "#/components/schemas/{name}"
+DOCUMENTS = "documents"
+"""Under which the application's state holds its ``Documents``."""
 DISTRIBUTION = "recado-gateway"
 DESCRIPTION = (
     "One API in front, SMS and other channels behind. Errors are RFC 9457 problem details; lists "
@@ -49,10 +51,14 @@ class Documents(msgspec.Struct, frozen=True):
     page: bytes
 
 
-def make_documents(app: Litestar) -> Documents:
-    """Describe every declared call of an application."""
-    document = make_document(app)
-    return Documents(schema=msgspec.json.encode(document), page=schema_page(document))
+def documents_of(app: Litestar) -> Documents:
+    """Return the description of every declared call of an application, made when first asked."""
+    found: Documents | None = app.state.get(DOCUMENTS)
+    if found is None:
+        document = make_document(app)
+        found = Documents(schema=msgspec.json.encode(document), page=schema_page(document))
+        app.state[DOCUMENTS] = found
+    return found
 
 
 def make_document(app: Litestar) -> Json:
@@ -214,13 +220,13 @@ _PAGE_HEADERS = {
 @get("/schema/openapi.json", include_in_schema=False)
 async def get_schema(request: Request) -> ASGIResponse:
     """Answer with the OpenAPI document."""
-    return ASGIResponse(body=request.app.state.documents.schema, media_type=JSON)
+    return ASGIResponse(body=documents_of(request.app).schema, media_type=JSON)
 
 
 @get("/schema", include_in_schema=False)
 async def get_page(request: Request) -> ASGIResponse:
     """Answer with the document as a page."""
-    return _page(request.app.state.documents.page)
+    return _page(documents_of(request.app).page)
 
 
 @get("/problems/{slug:str}", include_in_schema=False)

@@ -17,10 +17,11 @@ import recado_probe
 
 TOKEN = "probe-secret"
 PUBLIC_URL = "https://gateway.example.com/sms"
+SQLITE = "sqlite+aiosqlite:///"
 SEVERAL_SECONDS = 20
 CONFIGURATION = f"""
 [gateway]
-database = "sqlite+aiosqlite:///recado.db"
+database = "{SQLITE}recado.db"
 public_url = "{PUBLIC_URL}/"
 plugins = ["probe"]
 
@@ -100,15 +101,15 @@ def run():
 def empty_database(database_folder):
     """A SQLite file with the schema and nothing in it: copying it is quicker than migrating."""
     file = database_folder / "empty.db"
-    upgrade_database(f"sqlite+aiosqlite:///{file}")
+    upgrade_database(f"{SQLITE}{file}")
     return file
 
 
 @pytest.fixture
-def gateway(configure, empty_database, tmp_path):
+def gateway(configure, empty_database, sqlite_url):
     """The settings of a gateway with an empty database and the accounts main, plain, troubled."""
-    shutil.copy(empty_database, tmp_path / "recado.db")
-    return configure()
+    shutil.copy(empty_database, sqlite_url.removeprefix(SQLITE))
+    return configure(CONFIGURATION.replace(f"{SQLITE}recado.db", sqlite_url))
 
 
 @pytest.fixture

@@ -1,0 +1,72 @@
+"""The pages about configuration, API and errors leave nothing out and make nothing up."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from recado_core.engine.settings import AccountSettings, RouteMatch, RouteSettings
+from recado_gateway.api import HANDLERS
+from recado_gateway.endpoints import OPTION
+from recado_gateway.problems import all_kinds
+from recado_gateway.settings import GatewayTable
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def rows(name, section=None):
+    """Return the cells of every row of the tables on a page, or in one section of it."""
+    text = (DOCS / name).read_text(encoding="utf-8")
+    if section:
+        _, _, text = text.partition(f"\n## {section}\n")
+        text, _, _ = text.partition("\n## ")
+    found = re.findall(r"^\| (`.+)\|$", text, re.MULTILINE)
+    return [[cell.strip() for cell in line.split("|")] for line in found]
+
+
+def fields(kind):
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
+
+
+@pytest.mark.parametrize(
+    ("section", "kind"),
+    [
+        ("`[gateway]`", GatewayTable),
+        ("`[accounts.NAME]`", AccountSettings),
+        ("`[[routes]]`", RouteSettings),
+    ],
+)
+def test_every_key_has_its_row(section, kind):
+    known = set(fields(kind)) - {"own"}
+    assert {row[0].strip("`") for row in rows("configuration.md", section)} == known
+
+
+def test_defaults_of_the_gateway_are_as_written():
+    for key, default, *_ in rows("configuration.md", "`[gateway]`"):
+        value = fields(GatewayTable)[key.strip("`")].default
+        written = "none" if value is None else f"`{msgspec.json.encode(value).decode()}`"
+        assert default.replace(" ", "").replace(".0", "") == written.replace(" ", "").replace(
+            ".0", ""
+        ), key
+
+
+def test_every_match_of_a_route_is_named():
+    (row,) = [row for row in rows("configuration.md", "`[[routes]]`") if row[0] == "`match`"]
+    assert all(f"`{name}`" in row[2] for name in fields(RouteMatch))
+
+
+def test_every_kind_of_problem_has_its_row():
+    written = {(row[0].strip("`"), row[1]) for row in rows("errors.md") if "/problems" in row[0]}
+    assert written == {(kind.type, str(kind.status)) for kind in all_kinds()}
+
+
+def test_every_call_has_its_row_with_its_scope():
+    written = {row[0].strip("`"): row[1].strip("`") for row in rows("http-api.md", "Calls")}
+    declared = {
+        f"{method} {re.sub(r':str', '', path)}": handler.opt[OPTION].scope
+        for handler in HANDLERS
+        for method in handler.http_methods
+        for path in handler.paths
+    }
+    assert set(written) == set(declared)
+    assert all(scope in {None, written[call]} for call, scope in declared.items())
