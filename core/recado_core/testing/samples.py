@@ -51,16 +51,25 @@ def make_batch(
 
 
 def make_event(event_type: str = "message.received", **data: Any) -> Event:  # noqa: ANN401  # as above
-    """Return an event of the log; ``data`` are what of the message in it matters to a test."""
+    """Return an event about a message; ``data`` are what of the message matters to a test."""
     inbound = event_type == "message.received"
+    person, ours = brazilian_address(1), "28506"
     message = {
         "id": make_id(),
-        "direction": "inbound" if inbound else "outbound",
-        "status": event_type.rpartition(".")[2],
+        "direction": "in" if inbound else "out",
         "channel": "sms",
         "account": "kit",
-        "from": brazilian_address(1) if inbound else None,
-        "to": None if inbound else brazilian_address(1),
+        "to": ours if inbound else person,
+        "sender": person if inbound else None,
+        "sender_id": None if inbound else ours,
         "text": MO_TEXT,
+        "media": None,
+        "category": "transactional",
+        "reference": None,
+        "status": event_type.rpartition(".")[2],
+        "code": None,
+        "status_text": None,
+        "provider_ref": make_id(),
+        "created_at": MONDAY_NOON.isoformat(),
     }
     return Event(id=make_id(), type=event_type, time=MONDAY_NOON, data=message | data)

@@ -229,7 +229,7 @@ class TestChatty(Good):
 
 class Naming(DeskSink):
     async def post(self, payload):
-        log.info("%s wrote", payload["data"]["from"])
+        log.info("%s wrote", payload["data"]["sender"])
         return await super().post(payload)
 
 
