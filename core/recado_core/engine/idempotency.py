@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.database import Database
 from recado_core.engine.failures import IdempotencyMismatchError, IdempotencyRunningError
+from recado_core.engine.groupcommit import GroupCommit
 from recado_core.engine.store import keys
 
 KEPT = timedelta(hours=24)
@@ -46,6 +47,7 @@ class Once:
         self._database = database
         self._now = now
         self._running: set[tuple[str, str]] = set()
+        self._lookups = GroupCommit(self._find)  # reads gain by it as much as commits do
 
     @asynccontextmanager
     async def claimed(self, key: IdempotencyKey | None) -> AsyncIterator[Answer | None]:
@@ -58,15 +60,14 @@ class Once:
         if key is None:
             yield None
             return
-        name = (key.owner, key.key)
+        name = _name(key)
         if name in self._running:
             raise IdempotencyRunningError(
                 "a call with this idempotency key is under way; try again when it is answered"
             )
         self._running.add(name)
         try:
-            async with self._database.read() as connection:
-                row = await keys.find_reserved(connection, *name)
+            row = await self._lookups.submit(name)
             old = row is not None and row["created_at"] <= self._now() - KEPT
             yield None if row is None or old else _replay(row, key)
         finally:
@@ -93,17 +94,23 @@ class Once:
             return [None] * len(calls)
         await keys.forget_reserved(connection, now - KEPT)
         stored = await keys.reserve(connection, rows)
-        found: list[Answer | IdempotencyMismatchError | None] = []
+        repeats: list[IdempotencyKey | None] = []
         for key, _ in calls:
-            if key is None or (key.owner, key.key) in stored:
-                found.append(None)
-                continue
-            row = await keys.find_reserved(connection, key.owner, key.key)
-            try:
-                found.append(_replay(row or {}, key))
-            except IdempotencyMismatchError as error:
-                found.append(error)
-        return found
+            fresh = key is None or _name(key) in stored
+            repeats.append(None if fresh else key)
+            if key is not None:  # a client may have given up and called again within one group
+                stored.discard(_name(key))
+        earlier = await keys.find_reserved(connection, [_name(key) for key in repeats if key])
+        return [_replay_or_error(earlier, key) if key else None for key in repeats]
+
+    async def _find(self, names: list[tuple[str, str]]) -> list[dict[str, Any] | None]:
+        async with self._database.read() as connection:
+            found = await keys.find_reserved(connection, names)
+        return [found.get(name) for name in names]
+
+
+def _name(key: IdempotencyKey) -> tuple[str, str]:
+    return (key.owner, key.key)
 
 
 def _row(key: IdempotencyKey, answer: Answer, now: datetime) -> dict[str, Any]:
@@ -123,3 +130,12 @@ def _replay(row: dict[str, Any], key: IdempotencyKey) -> Answer:
             "this idempotency key was used with another request; use a new key for a new request"
         )
     return Answer(body=row["body"], status=row["status"], replayed=True)
+
+
+def _replay_or_error(
+    earlier: dict[tuple[str, str], dict[str, Any]], key: IdempotencyKey
+) -> Answer | IdempotencyMismatchError:
+    try:
+        return _replay(earlier[_name(key)], key)
+    except IdempotencyMismatchError as error:
+        return error

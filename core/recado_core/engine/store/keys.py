@@ -57,20 +57,19 @@ async def reserve(connection: AsyncConnection, rows: Sequence[Row]) -> set[tuple
     if not rows:
         return set()
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = (
-        dialect.insert(idempotency_keys)
-        .values(list(rows))
-        .on_conflict_do_nothing()
-        .returning(P.owner, P.key)
-    )
-    return {(row.owner, row.key) for row in await connection.execute(statement)}
+    statement = dialect.insert(idempotency_keys).on_conflict_do_nothing().returning(P.owner, P.key)
+    return {(row.owner, row.key) for row in await connection.execute(statement, rows)}
 
 
-async def find_reserved(connection: AsyncConnection, owner: str, key: str) -> Row | None:
-    """Return the idempotency key with its answer, or None."""
-    statement = sa.select(idempotency_keys).where(P.owner == owner, P.key == key)
-    row = (await connection.execute(statement)).mappings().first()
-    return dict(row) if row else None
+async def find_reserved(
+    connection: AsyncConnection, names: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Row]:
+    """Return the idempotency keys with their answers, by (owner, key), of those that are there."""
+    if not names:
+        return {}
+    statement = sa.select(idempotency_keys).where(sa.tuple_(P.owner, P.key).in_(names))
+    rows = (await connection.execute(statement)).mappings()
+    return {(row["owner"], row["key"]): dict(row) for row in rows}
 
 
 async def forget_reserved(connection: AsyncConnection, until: datetime) -> int:
