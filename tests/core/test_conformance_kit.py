@@ -42,9 +42,10 @@ def load(name):
         sys.path.remove(str(STRANGER))
 
 
+ROOMS = ("sending", "conduct", "questions", "webhooks")
 BROKEN = [
     value
-    for name in ("broken_providers", "toy_sink", "toy_check")
+    for name in (*(f"broken_{room}" for room in ROOMS), "toy_sink", "toy_check")
     for value in vars(load(name)).values()
     if hasattr(value, "breaks")
 ]

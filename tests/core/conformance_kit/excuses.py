@@ -3,10 +3,11 @@
 from typing import ClassVar
 
 import pytest
-from broken_providers import Rounding, mistaking, toy
+from broken_questions import Rounding
 from recado_core import Capabilities, PermanentSendError
 from recado_core.testing import ProviderConformance
 from toy_conformance import TestConformance as Good
+from toy_faults import mistaking, toy
 
 
 class TestReplaced(Good):
