@@ -19,11 +19,11 @@ from recado_gateway.documentation import problem_page, schema_page
 from recado_gateway.endpoints import OPTION, Endpoint
 from recado_gateway.problems import MEDIA_TYPE, Problem, all_kinds
 from recado_gateway.requests import Request
+from recado_gateway.schemas import schemas_of
 
 Json = dict[str, Any]
 
 JSON = "application/json"
-REFERENCE = "#/components/schemas/{name}"
 DOCUMENTS = "documents"
 """Under which the application's state holds its ``Documents``."""
 DISTRIBUTION = "recado-gateway"
@@ -65,7 +65,7 @@ def make_document(app: Litestar) -> Json:
     """Return the OpenAPI document of an application."""
     calls = list(_declared(app))
     types = _types_of(declared for _, _, declared in calls)
-    references, schemas = msgspec.json.schema_components(types, ref_template=REFERENCE)
+    references, schemas = schemas_of(types)
     shown = dict(zip(types, references, strict=True))
     paths: Json = {}
     for route, handler, declared in calls:

@@ -1,6 +1,7 @@
 """What a client is told when a request fails: RFC 9457 problem details, from one table."""
 
 import logging
+import math
 from typing import Any
 
 import msgspec
@@ -250,8 +251,8 @@ def headers_for(error: Exception) -> dict[str, str]:
             return {"WWW-Authenticate": error.challenge}
         case ForbiddenError():
             return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.scope}"'}
-        case TransientSendError(retry_after=float(seconds)):
-            return {"Retry-After": f"{seconds:.0f}"}
+        case TransientSendError(retry_after=seconds) if seconds is not None:
+            return {"Retry-After": str(math.ceil(seconds))}
         case IdempotencyRunningError():
             return {"Retry-After": "1"}
         case HTTPException(headers=dict(headers)):

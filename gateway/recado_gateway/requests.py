@@ -90,7 +90,7 @@ async def _read_part(request: Request) -> tuple[bytes, bool]:
     message = await request.receive()
     if message["type"] != "http.request":
         raise MalformedRequestError("the connection ended before the body did")
-    return message["body"], message.get("more_body", False)
+    return message.get("body", b""), message.get("more_body", False)
 
 
 async def read_json(request: Request) -> bytes:

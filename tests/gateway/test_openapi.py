@@ -142,6 +142,20 @@ async def test_answers_are_as_described(client, document):
         jsonschema.Draft202012Validator(schema).validate(answer.json())
 
 
+async def test_times_are_described_as_times(document):
+    shapes = document["components"]["schemas"]
+    for name, field in [
+        ("AcceptedMessage", "created_at"),
+        ("Draft", "scheduled_at"),
+        ("DraftDefaults", "expires_at"),
+        ("MessageView", "status_at"),
+        ("EventView", "time"),
+        ("ApiKey", "last_used_at"),
+    ]:
+        schema = shapes[name]["properties"][field]
+        assert any(one.get("format") == "date-time" for one in schema.get("anyOf", [schema]))
+
+
 async def test_creating_calls_take_an_idempotency_key(document):
     creating = {
         operation["operationId"]

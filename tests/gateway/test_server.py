@@ -136,17 +136,21 @@ def start(gateway):
     started = []
 
     def start_one():
+        path = os.pathsep.join([str(PROBE), os.environ.get("PYTHONPATH", "")])
         process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, str(gateway.path), "0"],
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(PROBE)},
+            env=os.environ | {"PYTHONPATH": path},
         )
         started.append(process)
-        said = (LISTENS.match(line) for line in process.stderr)  # after what it may have to log
-        name, url = next(match for match in said if match).groups()
-        assert name == "Recado"
-        return process, url
+        said = []
+        for line in process.stderr:  # it may have something to log first
+            said.append(line)
+            if found := LISTENS.match(line):
+                assert found[1] == "Recado"
+                return process, found[2]
+        pytest.fail(f"the gateway ended: {''.join(said)}")
 
     yield start_one
     for process in started:
