@@ -128,7 +128,7 @@ async def test_a_call_that_was_given_up_leaves_its_key_free(open_house):
 @on_sqlite
 async def test_a_client_that_gives_up_and_calls_again_gets_one_message(house, database_url):
     other_process = Database(database_url)
-    async with other_process.write():  # until it ends, whatever comes waits for one commit
+    async with other_process.transaction():  # until it ends, whatever comes waits for one commit
         waiting = asyncio.create_task(house.accept())
         given_up = asyncio.create_task(house.engine.accept.message(DRAFT, key()))
         await asyncio.sleep(0.05)

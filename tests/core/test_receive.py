@@ -99,7 +99,7 @@ async def test_a_dlr_by_an_unrecorded_vendors_reference_waits_for_it(house):
     await house.webhook(["status", {"provider_ref": "soon", "status": "delivered"}])
     await house.settle()
     (message_id,) = await sent(house)
-    async with house.database.write() as connection:
+    async with house.database.transaction() as connection:
         row = (await messages.lock(connection, [message_id]))[message_id]
         await messages.settle(
             connection,
@@ -221,7 +221,7 @@ async def test_a_wrong_token_is_refused_before_anything_is_read(house, account):
 async def test_the_token_is_not_stored_with_the_webhook(house):
     await house.webhook(["status", {"message_id": "x", "status": "sent"}])
     token = house.engine.accounts.webhook_path("main").rsplit("/", 1)[1]
-    async with house.database.write() as connection:
+    async with house.database.transaction() as connection:
         (row,) = await inbox.lock_pending(connection, house.clock.now(), 10)
     assert token not in repr(row)
 

@@ -7,11 +7,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.contract import Recipient, Refusal
+from recado_core.contract import Refusal
 from recado_core.engine.accounts import Accounts
+from recado_core.engine.answers import ItemResult, tell_batch, tell_message
+from recado_core.engine.batches import outbound_of, recipient_of
 from recado_core.engine.checking import run_checks
-from recado_core.engine.database import Database
+from recado_core.engine.database import Database, is_down
 from recado_core.engine.drafts import (
     MAX_BATCH,
     BatchRequest,
@@ -37,7 +40,7 @@ from recado_core.engine.routing import matching_route, order_accounts
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import events, messages
 from recado_core.errors import AddressError, ContentError
-from recado_core.messages import Category, Media, OutboundMessage, Status
+from recado_core.messages import Category, Media, Status
 
 __all__ = ["Accept", "Answer", "BatchRequest", "Draft", "DraftDefaults", "IdempotencyKey"]
 
@@ -45,45 +48,6 @@ Row = dict[str, Any]
 
 _PATH_STEP = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
 _decode_draft = msgspec.json.Decoder(Draft).decode
-
-
-class AcceptedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client is told of a message that was accepted."""
-
-    id: str
-    status: Status
-    channel: str
-    to: str
-    account: str
-    segments: int
-    encoding: str
-    category: Category
-    sender_id: str | None
-    reference: str | None
-    created_at: datetime
-    scheduled_at: datetime | None
-    expires_at: datetime | None
-    reason: str | None = None
-    resend_of: str | None = None
-
-
-class ItemResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one item of a batch; ``error`` says what was wrong with it."""
-
-    index: int
-    id: str | None
-    status: Status
-    error: list[Fault] | None = None
-
-
-class BatchAccepted(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client is told of a batch."""
-
-    batch_id: str
-    accepted: int
-    rejected: int
-    suppressed: int
-    results: list[ItemResult]
 
 
 class _Unit(msgspec.Struct, frozen=True):
@@ -111,7 +75,9 @@ class Accept:
         self._database = database
         self._once = once
         self._now = now
-        self._group = GroupCommit(self._commit_group, weigh=lambda unit: len(unit.rows))
+        self._group = GroupCommit(
+            self._commit_group, weigh=lambda unit: len(unit.rows), is_fatal=is_down
+        )
 
     async def message(self, draft: Draft, key: IdempotencyKey | None = None) -> Answer:
         """Accept one message.
@@ -127,7 +93,7 @@ class Accept:
             now = self._now()
             row = self._row(draft, now)
             reasons = await self._check([row], [draft])
-            answer = Answer(body=msgspec.json.encode(_accepted(row, reasons[0])))
+            answer = Answer(body=msgspec.json.encode(tell_message(row, reasons[0])))
             return await self._commit([row], reasons, key, answer)
 
     async def batch(self, request: BatchRequest, key: IdempotencyKey | None = None) -> Answer:
@@ -161,7 +127,7 @@ class Accept:
                 drafts.append(draft)
                 results.append(ItemResult(index=index, id=row["id"], status=row["status"]))
             reasons = await self._check(rows, drafts)
-            told = _batch_accepted(batch_id, results, rows, reasons)
+            told = tell_batch(batch_id, results, rows, reasons)
             return await self._commit(rows, reasons, key, Answer(body=msgspec.json.encode(told)))
 
     async def resend(self, message_id: str, key: IdempotencyKey | None = None) -> Answer:
@@ -188,7 +154,7 @@ class Accept:
             draft = _draft_of(old)
             row = self._row(draft, self._now()) | {"resend_of": message_id}
             reasons = await self._check([row], [draft])
-            answer = Answer(body=msgspec.json.encode(_accepted(row, reasons[0])))
+            answer = Answer(body=msgspec.json.encode(tell_message(row, reasons[0])))
             return await self._commit([row], reasons, key, answer)
 
     def _row(self, draft: Draft, now: datetime) -> Row:
@@ -198,7 +164,7 @@ class Accept:
         refuse = self._accounts.by_name[names[0]].kind.check_message
         if refuse is not None:
             try:
-                refuse(_outbound(row))
+                refuse(outbound_of(row))
             except AddressError as error:
                 raise DraftError([Fault(pointer="/to", detail=str(error))]) from error
             except ContentError as error:
@@ -234,14 +200,7 @@ class Accept:
         if not self._plugins.checks or not rows:
             return [None] * len(rows)
         recipients = [
-            Recipient(
-                address=row["address"],
-                channel=row["channel"],
-                category=row["category"],
-                account=row["account"],
-                document=draft.document,
-            )
-            for row, draft in zip(rows, drafts, strict=True)
+            recipient_of(row, draft.document) for row, draft in zip(rows, drafts, strict=True)
         ]
         verdicts = await run_checks(self._plugins.checks, recipients)
         reasons = [verdict if isinstance(verdict, Refusal) else None for verdict in verdicts]
@@ -271,18 +230,22 @@ class Accept:
         if isinstance(result, IdempotencyMismatchError):
             raise result
         if not result.replayed:
-            for name in {row["account"] for row in rows if row["status"] == Status.QUEUED}:
-                self._accounts.by_name[name].wake.set()
+            self._accounts.wake({row["account"] for row in rows if row["status"] == Status.QUEUED})
         return result
 
     async def _commit_group(self, units: list[_Unit]) -> list[Answer | IdempotencyMismatchError]:
-        async with self._database.write() as connection:
+        async def work(
+            connection: AsyncConnection,
+        ) -> list[Answer | IdempotencyMismatchError | None]:
             earlier = await self._once.reserve(
                 connection, [(unit.key, unit.answer) for unit in units]
             )
             fresh = [unit for unit, done in zip(units, earlier, strict=True) if done is None]
             await messages.insert(connection, [row for unit in fresh for row in unit.rows])
             await events.append(connection, [event for unit in fresh for event in unit.told])
+            return earlier
+
+        earlier = await self._database.write(work)
         return [done or unit.answer for unit, done in zip(units, earlier, strict=True)]
 
 
@@ -337,22 +300,6 @@ def _new_row(composed: Composed, names: Sequence[str], now: datetime) -> Row:
     }
 
 
-def _outbound(row: Row) -> OutboundMessage:
-    return OutboundMessage(
-        id=row["id"],
-        to=row["address"],
-        text=row["text"],
-        channel=row["channel"],
-        category=row["category"],
-        sender_id=row["sender_id"],
-        media=tuple(row["media"] or ()),
-        segments=row["segments"],
-        reference=row["reference"],
-        expires_at=row["expires_at"],
-        metadata=row["metadata"],
-    )
-
-
 def _draft_of(old: Row) -> Draft:
     return Draft(
         to=old["address"],
@@ -364,54 +311,6 @@ def _draft_of(old: Row) -> Draft:
         priority=old["priority"],
         metadata=old["metadata"],
         media=msgspec.convert(old["media"], list[Media]) if old["media"] else None,
-    )
-
-
-def _accepted(row: Row, reason: Refusal | None) -> AcceptedMessage:
-    return AcceptedMessage(
-        id=row["id"],
-        status=row["status"],
-        channel=row["channel"],
-        to=row["address"],
-        account=row["account"],
-        segments=row["segments"],
-        encoding=row["encoding"],
-        category=row["category"],
-        sender_id=row["sender_id"],
-        reference=row["reference"],
-        created_at=row["created_at"],
-        scheduled_at=row["scheduled_at"],
-        expires_at=row["expires_at"],
-        reason=reason.reason if reason else None,
-        resend_of=row["resend_of"],
-    )
-
-
-def _batch_accepted(
-    batch_id: str,
-    results: Sequence[ItemResult],
-    rows: Sequence[Row],
-    reasons: Sequence[Refusal | None],
-) -> BatchAccepted:
-    refused = {
-        row["id"]: reason for row, reason in zip(rows, reasons, strict=True) if reason is not None
-    }
-    told = [
-        msgspec.structs.replace(
-            item,
-            status=Status.SUPPRESSED,
-            error=[Fault(pointer="/to", detail=refused[item.id].reason)],
-        )
-        if item.id in refused
-        else item
-        for item in results
-    ]
-    return BatchAccepted(
-        batch_id=batch_id,
-        accepted=len(rows) - len(refused),
-        rejected=len(results) - len(rows),
-        suppressed=len(refused),
-        results=told,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.contract import (
     AccountContext,
@@ -125,12 +126,18 @@ class Accounts:
 
     async def open(self) -> None:
         """Make the providers, and the webhook tokens of accounts that have none yet."""
-        async with self._database.write() as connection:
-            for account in self.by_name.values():
-                row = await store.ensure(connection, account.name, secrets.token_urlsafe(32))
-                configured = account.settings.webhook_token
-                account.webhook_token = configured.reveal() if configured else row["webhook_token"]
-                account.take_state(row)
+
+        async def work(connection: AsyncConnection) -> list[dict[str, Any]]:
+            return [
+                await store.ensure(connection, name, secrets.token_urlsafe(32))
+                for name in self.by_name
+            ]
+
+        for row in await self._database.write(work):
+            account = self.by_name[row["name"]]
+            configured = account.settings.webhook_token
+            account.webhook_token = configured.reveal() if configured else row["webhook_token"]
+            account.take_state(row)
         for account in self.by_name.values():
             self._make_provider(account)
 
@@ -147,6 +154,11 @@ class Accounts:
         for name, account in self.by_name.items():
             if name in rows:
                 account.take_state(rows[name])
+
+    def wake(self, names: set[str]) -> None:
+        """Tell the accounts that there is something for them to send."""
+        for name in names & self.by_name.keys():
+            self.by_name[name].wake.set()
 
     def find(self, name: str) -> Account:
         """Return the account, or raise ``NotFoundError``."""
@@ -184,22 +196,26 @@ class Accounts:
         """Stop sending by an account; its messages wait."""
         account = self.find(name)
         now = self._now()
-        async with self._database.write() as connection:
+
+        async def work(connection: AsyncConnection) -> None:
             if await store.pause(connection, name, reason, now):
-                await events.append(
-                    connection, [events.new_event("account.paused", now, account=name, text=reason)]
-                )
-                account.paused_at, account.reason = now, reason
+                event = events.new_event("account.paused", now, account=name, text=reason)
+                await events.append(connection, [event])
+
+        await self._database.write(work)
+        account.paused_at, account.reason = now, reason  # the next refresh tells what others said
         return await self.get(name)
 
     async def resume(self, name: str) -> AccountView:
         """Send by an account again."""
         account = self.find(name)
-        async with self._database.write() as connection:
+
+        async def work(connection: AsyncConnection) -> None:
             if await store.resume(connection, name):
-                await events.append(
-                    connection, [events.new_event("account.resumed", self._now(), account=name)]
-                )
+                event = events.new_event("account.resumed", self._now(), account=name)
+                await events.append(connection, [event])
+
+        await self._database.write(work)
         account.paused_at = account.reason = None
         account.wake.set()
         return await self.get(name)

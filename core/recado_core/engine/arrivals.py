@@ -1,6 +1,6 @@
 """What comes back from providers, by webhook or when they are asked: DLRs, MOs, late refusals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine import policy
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import dispatches, events, messages
-from recado_core.engine.transitions import Change, apply
+from recado_core.engine.transitions import Change, apply, clip_reference
 from recado_core.messages import (
     BatchRejected,
     Category,
@@ -50,28 +50,27 @@ async def take(
 async def _take_updates(
     connection: AsyncConnection, account: str, updates: Sequence[StatusUpdate], now: datetime
 ) -> set[int]:
-    standing = await messages.lock(
-        connection, sorted({item.message_id for item in updates if item.message_id})
-    )
     by_reference = await messages.ids_by_provider_ref(
         connection,
         account,
-        [
-            item.provider_ref
-            for item in updates
-            if item.provider_ref and item.message_id not in standing
-        ],
+        [clip_reference(item.provider_ref) or "" for item in updates if item.provider_ref],
     )
-    standing |= await messages.lock(connection, sorted(set(by_reference.values())))
+    keys = [
+        (item.message_id or "", by_reference.get(clip_reference(item.provider_ref) or "", ""))
+        for item in updates
+    ]
+    standing = await messages.lock(connection, {key for pair in keys for key in pair if key})
+    attempts = await dispatches.account_of(
+        connection,
+        sorted({row["dispatch_id"] for row in standing.values() if _waits_again(row)}),
+    )
     changes: list[Change] = []
     strangers: set[int] = set()
-    for item in updates:
-        row = standing.get(item.message_id or "") or standing.get(
-            by_reference.get(item.provider_ref or "", "")
-        )
+    for item, (named, referred) in zip(updates, keys, strict=True):
+        row = standing.get(named) or standing.get(referred)
         if row is None:
             strangers.add(id(item))
-        elif _concerns(row, account, item):
+        elif _concerns(row, account, item, attempts):
             changes.append(
                 Change(
                     message_id=row["id"],
@@ -86,17 +85,27 @@ async def _take_updates(
     return strangers
 
 
-def _concerns(row: Row, account: str, item: StatusUpdate) -> bool:
-    """Tell whether a DLR is about the message's present attempt, at this account."""
-    return (
-        row["account"] == account
-        and item.status in policy.DLR_STATUSES
-        and row["status"] not in (Status.QUEUED, Status.SCHEDULED)
-        and (
-            row["provider_ref"] is None
-            or item.provider_ref is None
-            or row["provider_ref"] == item.provider_ref
+def _waits_again(row: Row) -> bool:
+    return row["status"] == Status.QUEUED and row["dispatch_id"] is not None
+
+
+def _concerns(row: Row, account: str, item: StatusUpdate, attempts: Mapping[str, str]) -> bool:
+    """Tell whether a DLR is about the message's latest attempt, at this account.
+
+    A message that is queued again was not taken, we thought; a DLR may say that it was.
+    """
+    if item.status not in policy.DLR_STATUSES:
+        return False
+    if row["status"] in (Status.QUEUED, Status.SCHEDULED):
+        return (
+            item.status in policy.TAKEN
+            and attempts.get(row["dispatch_id"] or "") == account
+            and row["status"] == Status.QUEUED
         )
+    return row["account"] == account and (
+        row["provider_ref"] is None
+        or item.provider_ref is None
+        or row["provider_ref"] == clip_reference(item.provider_ref)
     )
 
 
@@ -146,7 +155,8 @@ async def _take_inbound(
 
 def _inbound_row(account: str, item: InboundMessage, mt: Row | None, now: datetime) -> Row:
     named = mt is not None and mt["id"] == item.answers_message_id
-    segments = count_segments(item.text)
+    text = item.text.replace("\0", "\ufffd")
+    segments = count_segments(text)
     return {
         "id": new_id(),
         "direction": "in",
@@ -155,7 +165,7 @@ def _inbound_row(account: str, item: InboundMessage, mt: Row | None, now: dateti
         # The vendor may write the number in a form of its own; the MT that it names has ours.
         "address": mt["address"] if mt is not None and named else item.sender,
         "sender_id": item.recipient,
-        "text": item.text,
+        "text": text,
         "media": list(item.media) or None,
         "category": Category.TRANSACTIONAL,
         "priority": 0,
@@ -164,7 +174,7 @@ def _inbound_row(account: str, item: InboundMessage, mt: Row | None, now: dateti
         "encoding": segments.encoding,
         "status": Status.RECEIVED,
         "status_at": now,
-        "provider_ref": item.provider_ref,
+        "provider_ref": clip_reference(item.provider_ref),
         "answers_id": mt["id"] if mt else None,
         "created_at": item.received_at or now,
         "due_at": now,

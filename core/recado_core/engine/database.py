@@ -1,10 +1,10 @@
 """The connection to SQLite or PostgreSQL: transactions, and the schema's version."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -13,7 +13,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from recado_core.engine.failures import SchemaError
@@ -22,6 +28,17 @@ from recado_core.errors import ConfigurationError
 MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 8
 """Connections that read at once."""
+BROKEN_OFF = frozenset({"40001", "40P01"})
+"""SQLSTATEs of a transaction that another one got in the way of (PostgreSQL, appendix A)."""
+
+Result = TypeVar("Result")
+
+
+def is_down(error: BaseException) -> bool:
+    """Tell whether an error means that the database can't be reached, not that a value is wrong."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | OSError)
 
 
 class Database:
@@ -38,12 +55,44 @@ class Database:
             self._writer = _sqlite_engine(self._url, size=1, begin="BEGIN IMMEDIATE")
             self._reader = _sqlite_engine(self._url, size=READERS, begin="BEGIN")
         else:
-            self._writer = create_async_engine(self._url, pool_size=READERS, **_JSON)
+            self._writer = create_async_engine(
+                self._url, pool_size=READERS, pool_pre_ping=True, **_JSON
+            )
             self._reader = self._writer
 
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        """Do the work in one transaction, which commits when it ends and rolls back when it raises.
+
+        It runs to its end also when the caller is cancelled: a transaction that is cut short in the
+        driver can keep its lock. Where two transactions wait for each other, the one that the
+        database breaks off is done again, so the work must depend on nothing that it changes
+        outside the database.
+
+        Args:
+            work: What to do with the transaction's connection; its result is returned.
+        """
+        task = asyncio.create_task(self._repeat(work))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            while not task.done():
+                with suppress(asyncio.CancelledError):  # we are on our way out already
+                    await asyncio.wait([task])
+            raise
+
+    async def _repeat(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        for last in (False, False, True):
+            try:
+                async with self.transaction() as connection:
+                    return await work(connection)
+            except DBAPIError as error:
+                if last or getattr(error.orig, "sqlstate", None) not in BROKEN_OFF:
+                    raise
+        raise AssertionError  # the loop returns or raises
+
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction that commits when the block ends and rolls back when it raises."""
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that writes; for a caller that is never cancelled."""
         async with self._writer.begin() as connection:
             yield connection
 
@@ -63,12 +112,18 @@ class Database:
     async def upgrade(self) -> list[str]:
         """Bring the schema to this version; return the revisions applied, oldest first."""
         async with self._writer.connect() as connection:
-            if not self.sqlite:  # two processes that start together must not both migrate
-                await connection.execute(sa.text("SELECT pg_advisory_lock(727253)"))
+            if self.sqlite:
+                applied = await connection.run_sync(_upgrade)
                 await connection.commit()
-            applied = await connection.run_sync(_upgrade)
+                return applied
+            # Two processes that start together must not both migrate.
+            await connection.execute(sa.text("SELECT pg_advisory_lock(727253)"))
             await connection.commit()
-            if not self.sqlite:
+            try:
+                applied = await connection.run_sync(_upgrade)
+                await connection.commit()
+            finally:
+                await connection.rollback()
                 await connection.execute(sa.text("SELECT pg_advisory_unlock(727253)"))
                 await connection.commit()
         return applied

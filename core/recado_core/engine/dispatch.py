@@ -3,23 +3,24 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.contract import Check, Recipient, Refusal
+from recado_core.contract import Check
 from recado_core.engine import settling
 from recado_core.engine.accounts import Account, Accounts
-from recado_core.engine.checking import Hold, Verdict, run_checks
-from recado_core.engine.database import Database
+from recado_core.engine.batches import batch_of, recipient_of
+from recado_core.engine.checking import run_checks
+from recado_core.engine.database import Database, is_down
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import dispatches, messages
-from recado_core.engine.transitions import Change, apply
+from recado_core.engine.transitions import Change, apply, clip_code, clip_text
 from recado_core.errors import (
     AccountError,
     InDoubtError,
@@ -27,7 +28,6 @@ from recado_core.errors import (
     SendError,
     TransientSendError,
 )
-from recado_core.messages import Category, Media, OutboundBatch, OutboundMessage, Status
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +39,8 @@ STALE_CLAIM = 10.0
 """Seconds after its claim in which a batch must leave; later, another node may think us dead."""
 BACKOFF = (1.0, 60.0)
 """First and longest pause of an account whose provider fails, in seconds; it doubles."""
-HELD = 60.0
-"""Seconds until a message that a check held is checked again."""
 MAX_SPLITS = 64
-"""How often a batch that the provider refuses whole is halved, in all, to find the bad messages."""
+"""How often a batch is halved in a row, without a part that is taken, to find its bad messages."""
 
 
 class Splits(msgspec.Struct):
@@ -55,120 +53,137 @@ class Dispatcher:
     """Carries the messages of one account to its provider.
 
     One loop claims batches under the account's call budget; each batch is carried by a task of its
-    own, at most ``concurrency`` at once.
+    own, at most ``concurrency`` at once. A dispatch is in ``carried`` from before its claim until
+    its end is recorded; one that is open and not there is in doubt (``Node.beat``).
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # it joins the rooms that a message passes on its way out
         self,
+        node_id: str,
         account: Account,
         accounts: Accounts,
         settings: EngineSettings,
         checks: list[Check],
         database: Database,
-        node_id: str,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
+        self._node_id = node_id
         self._account = account
         self._accounts = accounts
         self._settings = settings
         self._checks = checks
         self._database = database
-        self._node_id = node_id
         self._now = now
         self._monotonic = monotonic
         self._slots = asyncio.Semaphore(account.concurrency)
-        self._carrying: set[asyncio.Task[None]] = set()
+        self._carriers: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._failures = 0
         self._not_before = 0.0
+        self.carried: set[str] = set()
 
     async def run(self) -> None:
-        """Claim and carry until ``stop`` is called."""
+        """Claim and carry until ``stop`` is called, and end when what is in flight is recorded."""
+        self._stopping = False
         troubled = False
-        while not self._stopping:
-            try:
-                await self._step()
-            except SQLAlchemyError as error:
-                if not troubled:
-                    log.error(  # noqa: TRY400  # one line: the database is down, not the code
-                        "database failed, dispatch waits",
-                        extra={"account": self._account.name, "error": type(error).__name__},
-                    )
-                troubled = True
-                await asyncio.sleep(IDLE)
-            else:
-                if troubled:
-                    log.info("database is back", extra={"account": self._account.name})
-                troubled = False
+        try:
+            while not self._stopping:
+                try:
+                    await self._step()
+                    troubled = False
+                except Exception:
+                    if not troubled:
+                        log.exception(
+                            "dispatch fails and is tried again",
+                            extra={"account": self._account.name},
+                        )
+                    troubled = True
+                    await asyncio.sleep(IDLE)
+            if self._carriers:
+                await asyncio.wait(self._carriers)
+        finally:
+            for carrier in self._carriers:
+                carrier.cancel()
+            await asyncio.gather(*self._carriers, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Claim no more."""
+        self._stopping = True
+        self._account.wake.set()
 
     async def drain(self) -> int:
         """Carry all that is due and may go now, batch by batch; return how many messages."""
         carried = 0
         while self._account.paused_at is None and self._pause() <= 0:
-            rows = await self._claim()
-            if not rows:
+            claimed = await self._claim()
+            if not claimed:
                 break
-            self._account.budget.spend(self._monotonic())
-            await self._carry(rows[0]["dispatch_id"], rows, Splits())
-            carried += len(rows)
+            await self._carry(*claimed)
+            carried += len(claimed[1])
         return carried
-
-    async def stop(self) -> None:
-        """Claim no more, and wait until what is in flight is recorded."""
-        self._stopping = True
-        self._account.wake.set()
-        if self._carrying:
-            await asyncio.wait(self._carrying)
 
     async def _step(self) -> None:
         account = self._account
         account.wake.clear()
-        pause = self._pause()
-        if account.paused_at is not None:
-            await self._sleep(IDLE)
+        await self._slots.acquire()
+        claimed, pause = None, 0.0
+        try:
+            pause = self._pause()
+            if account.paused_at is None and pause <= 0 and not self._stopping:
+                claimed = await self._claim()
+        finally:
+            if not claimed:
+                self._slots.release()
+        if claimed:
+            self._carry_in_background(*claimed)
         elif pause > 0:
             await self._sleep(pause, wakeable=False)
         else:
-            await self._slots.acquire()
-            try:
-                claimed = None if self._stopping else await self._claim()
-            except BaseException:
-                self._slots.release()
-                raise
-            if claimed:
-                account.budget.spend(self._monotonic())
-                self._carry_in_background(claimed[0]["dispatch_id"], claimed)
-            else:
-                self._slots.release()
-                await self._sleep(IDLE if claimed is None else await self._idle_time())
+            await self._sleep(await self._idle_time())
 
     def _pause(self) -> float:
         """Return the seconds until the provider may be called again."""
         now = self._monotonic()
         return max(self._account.budget.wait(now), self._not_before - now)
 
-    async def _claim(self) -> list[Row] | None:
-        """Claim the next batch; None where the account may send no more today."""
+    async def _claim(self) -> tuple[str, list[Row]] | None:
+        """Claim the next batch for a new dispatch, if there is one and it may go today."""
         now = self._now()
         limit = await self._allowance(now)
         if limit <= 0:
             return None
         dispatch_id = new_id()
-        async with self._database.write() as connection:
+
+        async def work(connection: AsyncConnection) -> list[Row]:
             rows = await messages.claim(connection, self._account.name, dispatch_id, limit, now)
             if rows:
-                await dispatches.insert(connection, [self._dispatch_row(dispatch_id, rows, now)])
-        return [row | {"dispatch_id": dispatch_id} for row in rows]
+                await self._open(connection, dispatch_id, rows, now)
+            return rows
 
-    def _dispatch_row(self, dispatch_id: str, rows: list[Row], now: datetime) -> Row:
-        return {
+        self.carried.add(dispatch_id)
+        rows = []
+        try:
+            rows = await self._database.write(work)
+        finally:
+            if not rows:
+                self.carried.discard(dispatch_id)
+        if not rows:
+            return None
+        self._account.budget.spend(self._monotonic())
+        return dispatch_id, rows
+
+    async def _open(
+        self, connection: AsyncConnection, dispatch_id: str, rows: list[Row], now: datetime
+    ) -> None:
+        row = {
             "id": dispatch_id,
             "account": self._account.name,
             "node_id": self._node_id,
             "size": len(rows),
             "started_at": now,
         }
+        await dispatches.insert(connection, [row])
 
     async def _allowance(self, now: datetime) -> int:
         """Return how many messages the next batch may hold, the daily limit considered."""
@@ -183,11 +198,11 @@ class Dispatcher:
         return min(self._account.batch_size, daily - sent)
 
     async def _idle_time(self) -> float:
+        """Return the seconds until a message is due that is not due now."""
+        now = self._now()
         async with self._database.read() as connection:
-            due = await messages.next_due(connection, self._account.name, self._now())
-        if due is None:
-            return IDLE
-        return min(IDLE, max(0.02, (due - self._now()).total_seconds()))
+            due = await messages.next_due(connection, self._account.name, now)
+        return IDLE if due is None else min(IDLE, max(0.02, (due - now).total_seconds()))
 
     async def _sleep(self, seconds: float, *, wakeable: bool = True) -> None:
         if self._stopping:
@@ -202,39 +217,48 @@ class Dispatcher:
             return
 
     def _carry_in_background(self, dispatch_id: str, rows: list[Row]) -> None:
-        task = asyncio.create_task(self._carry(dispatch_id, rows, Splits()))
-        self._carrying.add(task)
+        carrier = asyncio.create_task(self._carry(dispatch_id, rows))
+        self._carriers.add(carrier)
 
-        def finished(task: asyncio.Task[None]) -> None:
-            self._carrying.discard(task)
+        def ended(carrier: asyncio.Task[None]) -> None:
+            self._carriers.discard(carrier)
             self._slots.release()
-            if not task.cancelled() and (error := task.exception()) is not None:
+            self._account.wake.set()
+            if not carrier.cancelled() and (error := carrier.exception()) is not None:
                 log.error(
-                    "dispatch broke; it is in doubt until it is looked up",
+                    "dispatch broke; it is in doubt and will be looked up",
                     exc_info=error,
                     extra={"account": self._account.name, "dispatch": dispatch_id},
                 )
 
-        task.add_done_callback(finished)
+        carrier.add_done_callback(ended)
 
-    async def _carry(self, dispatch_id: str, rows: list[Row], splits: Splits) -> None:
-        claimed_at = self._monotonic()
-        rows = await self._without_refused(dispatch_id, rows)
-        if not rows:
-            return
-        if self._monotonic() - claimed_at > STALE_CLAIM:
-            await self._record(
-                dispatch_id,
-                [
-                    settling.wait_in_queue(row, code=None, text="claimed too long ago")
-                    for row in rows
-                ],
-                outcome="stale",
-            )
-            return
+    async def _carry(self, dispatch_id: str, rows: list[Row], splits: Splits | None = None) -> None:
+        splits = splits or Splits()
+        claimed_at = (self._monotonic(), self._now())
+        try:
+            rows = await self._without_refused(dispatch_id, rows)
+            if self._is_stale(*claimed_at):
+                text = "the checks took too long"
+                changes = [settling.hold(row, code=None, text=text) for row in rows]
+                await self._record(dispatch_id, changes, outcome="stale")
+            elif rows:
+                await self._hand_over(dispatch_id, rows, splits)
+        finally:
+            self.carried.discard(dispatch_id)
+
+    def _is_stale(self, monotonic: float, wall: datetime) -> bool:
+        # Both clocks: one stands still while a machine is suspended, the other may be set.
+        late = (self._now() - wall).total_seconds()
+        return max(self._monotonic() - monotonic, late) > STALE_CLAIM
+
+    async def _hand_over(self, dispatch_id: str, rows: list[Row], splits: Splits) -> None:
         try:
             async with asyncio.timeout(self._account.settings.timeout * 2):
                 results = await self._account.provider.send(batch_of(dispatch_id, rows))
+            changes = settling.after_results(
+                rows, results, self._settings.retry_delays, random.random
+            )
         except TimeoutError:
             late = InDoubtError("no answer within the account's timeout")
             await self._fail(dispatch_id, rows, late, splits)
@@ -242,21 +266,20 @@ class Dispatcher:
             await self._fail(dispatch_id, rows, error, splits)
         except Exception as error:
             log.exception("provider plugin broke", extra={"account": self._account.name})
-            text = f"the provider plugin broke: {type(error).__name__}"
-            await self._fail(dispatch_id, rows, InDoubtError(text), splits)
+            broken = InDoubtError(f"the provider plugin broke: {type(error).__name__}")
+            await self._fail(dispatch_id, rows, broken, splits)
         else:
             self._provider_works()
-            delays = self._settings.retry_delays
-            changes = settling.after_results(rows, results, delays, random.random)
+            splits.left = MAX_SPLITS
             await self._record(dispatch_id, changes, outcome="accepted", poll=True)
 
     async def _without_refused(self, dispatch_id: str, rows: list[Row]) -> list[Row]:
         """Run the checks once more, and take out what may not be sent now."""
         if not self._checks:
             return rows
-        verdicts = await run_checks(self._checks, [_recipient(row) for row in rows])
+        verdicts = await run_checks(self._checks, [recipient_of(row) for row in rows])
         changes = [
-            _forbidden(row, verdict)
+            settling.after_verdict(row, verdict)
             for row, verdict in zip(rows, verdicts, strict=True)
             if verdict is not None
         ]
@@ -269,35 +292,48 @@ class Dispatcher:
     async def _fail(
         self, dispatch_id: str, rows: list[Row], error: SendError, splits: Splits
     ) -> None:
-        if self._in_doubt(error):
-            await self._doubt(dispatch_id, error)
+        in_doubt = isinstance(error, InDoubtError)
+        if isinstance(error, TransientSendError):
+            self._provider_fails(error, error.retry_after)
+            in_doubt = error.possibly_taken
+        elif in_doubt:
             self._provider_fails(error)
-            return
-        if isinstance(error, PermanentSendError) and len(rows) > 1 and splits.left > 0:
+        if in_doubt:
+            await self._doubt(dispatch_id, error)
+        elif isinstance(error, PermanentSendError) and len(rows) > 1 and splits.left > 0:
             splits.left -= 1
             await self._halve(dispatch_id, rows, error, splits)
-            return
-        if isinstance(error, AccountError):
-            log.error(
-                "account paused",
-                extra={"account": self._account.name, "code": error.code, "reason": error.text},
+        else:
+            if isinstance(error, AccountError):
+                await self._pause_account(error)
+            changes = settling.after_error(rows, error, self._settings.retry_delays, random.random)
+            await self._record(
+                dispatch_id, changes, outcome=settling.outcome_of(error), error=error
             )
-            await self._accounts.pause(self._account.name, f"{error.text} ({error.code})")
-        elif isinstance(error, TransientSendError):
-            self._provider_fails(error)
-        changes = settling.after_error(rows, error, self._settings.retry_delays, random.random)
-        await self._record(dispatch_id, changes, outcome=_outcome(error), error=error)
 
-    def _in_doubt(self, error: SendError) -> bool:
-        if isinstance(error, TransientSendError):
-            return error.possibly_taken and self._account.kind.capabilities.lookup
-        return isinstance(error, InDoubtError)
+    async def _pause_account(self, error: AccountError) -> None:
+        log.error(
+            "account paused",
+            extra={"account": self._account.name, "code": error.code, "reason": error.text},
+        )
+        await self._until_done(
+            lambda: self._accounts.pause(self._account.name, f"{error.text} ({error.code})")
+        )
 
     async def _doubt(self, dispatch_id: str, error: SendError) -> None:
-        async with self._database.write() as connection:
+        now = self._now()
+
+        async def work(connection: AsyncConnection) -> None:
             await dispatches.mark_doubt(
-                connection, dispatch_id, due_at=self._now(), code=error.code, text=error.text
+                connection,
+                dispatch_id,
+                now=now,
+                due_at=now,
+                code=clip_code(error.code),
+                text=clip_text(error.text),
             )
+
+        await self._until_done(lambda: self._database.write(work))
 
     async def _halve(
         self, dispatch_id: str, rows: list[Row], error: SendError, splits: Splits
@@ -305,22 +341,45 @@ class Dispatcher:
         """Send a refused batch again as two, so that one bad message does not spoil the others."""
         middle, now = len(rows) // 2, self._now()
         halves = [(new_id(), rows[:middle]), (new_id(), rows[middle:])]
-        async with self._database.write() as connection:
+
+        async def work(connection: AsyncConnection) -> bool:
+            if not await dispatches.reopen(connection, dispatch_id, self._node_id, now):
+                return False  # others thought us dead and took it over
             await dispatches.finish(
                 connection,
                 dispatch_id,
-                outcome=_outcome(error),
+                outcome="permanent",
                 now=now,
-                code=error.code,
-                text=error.text,
-            )
-            await dispatches.insert(
-                connection, [self._dispatch_row(half_id, half, now) for half_id, half in halves]
+                code=clip_code(error.code),
+                text=clip_text(error.text),
             )
             for half_id, half in halves:
-                await messages.hand_over(connection, [row["id"] for row in half], half_id)
-        for half_id, half in halves:
-            await asyncio.sleep(self._account.budget.wait(self._monotonic()))
+                await self._open(connection, half_id, half, now)
+                ids = [row["id"] for row in half]
+                await messages.hand_over(connection, ids, dispatch_id, half_id)
+            return True
+
+        self.carried.update(half_id for half_id, _ in halves)
+        try:
+            if await self._until_done(lambda: self._database.write(work)):
+                for half_id, half in halves:
+                    await self._carry_half(half_id, half, splits)
+        finally:
+            self.carried.difference_update(half_id for half_id, _ in halves)
+
+    async def _carry_half(self, half_id: str, half: list[Row], splits: Splits) -> None:
+        while (pause := self._pause()) > 0 and not self._stopping:  # noqa: ASYNC110  # a clock's
+            await asyncio.sleep(min(pause, IDLE))
+        if self._stopping or self._account.paused_at is not None:
+            changes = [settling.wait_in_queue(row, code=None, text=None) for row in half]
+            await self._record(half_id, changes, outcome="held")
+            return
+        now = self._now()
+        if await self._until_done(
+            lambda: self._database.write(
+                lambda connection: dispatches.reopen(connection, half_id, self._node_id, now)
+            )
+        ):
             self._account.budget.spend(self._monotonic())
             await self._carry(half_id, half, splits)
 
@@ -334,10 +393,11 @@ class Dispatcher:
         poll: bool = False,
     ) -> None:
         """Write what became of the messages; close the dispatch if ``outcome`` is given."""
-        now = self._now()
         delays = self._settings.poll_delays
         pollable = poll and self._account.kind.capabilities.poll_statuses and delays
-        async with self._database.write() as connection:
+
+        async def work(connection: AsyncConnection) -> list[Change]:
+            now = self._now()
             standing = await messages.lock(connection, [change.message_id for change in changes])
             mine = {key: row for key, row in standing.items() if row["dispatch_id"] == dispatch_id}
             done = await apply(connection, mine, changes, now)
@@ -347,79 +407,41 @@ class Dispatcher:
                     dispatch_id,
                     outcome=outcome,
                     now=now,
-                    code=error.code if error else None,
-                    text=error.text if error else None,
                     poll_at=now + timedelta(seconds=delays[0]) if pollable else None,
+                    code=clip_code(error.code if error else None),
+                    text=clip_text(error.text if error else None),
                 )
-        for change in done:
-            if change.retry is not None and change.retry.account != self._account.name:
-                self._accounts.by_name[change.retry.account].wake.set()
+            return done
 
-    def _provider_fails(self, error: SendError) -> None:
+        done = await self._until_done(lambda: self._database.write(work))
+        self._accounts.wake({change.retry.account for change in done if change.retry is not None})
+
+    async def _until_done(self, write: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401  # what it writes
+        """Write what must not be lost, again and again while the database is down."""
+        while True:
+            try:
+                return await write()
+            except Exception as error:
+                if not is_down(error):
+                    raise
+                log.warning("database is down; the outcome of a call waits to be written")
+                await asyncio.sleep(IDLE)
+
+    def _provider_fails(self, error: SendError, asked: float | None = None) -> None:
         if self._failures == 0:
             log.warning(
                 "provider fails, messages wait",
                 extra={"account": self._account.name, "code": error.code, "reason": error.text},
             )
         first, longest = BACKOFF
-        pause = min(longest, first * 2.0**self._failures)
-        if isinstance(error, TransientSendError) and error.retry_after is not None:
-            pause = error.retry_after
+        backoff = min(longest, first * 2.0 ** min(self._failures, 10))
+        if asked is not None:
+            backoff = max(min(asked, settling.LONGEST_ASKED), first)
         self._failures += 1
-        self._not_before = self._monotonic() + pause
+        self._not_before = self._monotonic() + backoff
 
     def _provider_works(self) -> None:
         if self._failures:
             log.info("provider is back", extra={"account": self._account.name})
         self._failures = 0
         self._not_before = 0.0
-
-
-def batch_of(dispatch_id: str, rows: list[Row]) -> OutboundBatch:
-    """Return the batch that a dispatch's rows make."""
-    return OutboundBatch(reference=dispatch_id, messages=tuple(_outbound(row) for row in rows))
-
-
-def _outbound(row: Row) -> OutboundMessage:
-    return OutboundMessage(
-        id=row["id"],
-        to=row["address"],
-        text=row["text"],
-        channel=row["channel"],
-        category=Category(row["category"]),
-        sender_id=row["sender_id"],
-        media=tuple(msgspec.convert(row["media"], list[Media])) if row["media"] else (),
-        segments=row["segments"],
-        reference=row["reference"],
-        expires_at=row["expires_at"],
-        metadata=row["metadata"],
-    )
-
-
-def _recipient(row: Row) -> Recipient:
-    return Recipient(
-        address=row["address"],
-        channel=row["channel"],
-        category=Category(row["category"]),
-        account=row["account"],
-    )
-
-
-def _forbidden(row: Row, verdict: Verdict) -> Change:
-    if isinstance(verdict, Refusal):
-        return Change(
-            message_id=row["id"],
-            status=Status.SUPPRESSED,
-            code=verdict.check,
-            text=verdict.reason,
-        )
-    check = verdict.check if isinstance(verdict, Hold) else ""
-    return settling.wait_in_queue(
-        row, code=check, text=f"the check {check} can't answer now", delay=HELD
-    )
-
-
-def _outcome(error: SendError) -> str:
-    if isinstance(error, AccountError):
-        return "account"
-    return "permanent" if isinstance(error, PermanentSendError) else "transient"

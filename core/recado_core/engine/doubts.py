@@ -1,21 +1,24 @@
 """Dispatches of which nobody knows how they ended: asked about, never blindly sent again."""
 
+import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from recado_core.contract import LookupResult
 from recado_core.engine import settling
 from recado_core.engine.accounts import Account, Accounts
+from recado_core.engine.batches import batch_of
 from recado_core.engine.database import Database
-from recado_core.engine.dispatch import batch_of
 from recado_core.engine.settings import EngineSettings, OnDoubt
 from recado_core.engine.store import dispatches, messages
-from recado_core.engine.transitions import Change, apply
+from recado_core.engine.transitions import Change, apply, clip_text
 from recado_core.errors import SendError
-from recado_core.messages import Status
+from recado_core.messages import OutboundBatch, Status
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +37,13 @@ class Doubts:
 
     def __init__(
         self,
+        node_id: str,
         accounts: Accounts,
         settings: EngineSettings,
         database: Database,
         now: Callable[[], datetime],
     ) -> None:
+        self._node_id = node_id
         self._accounts = accounts
         self._settings = settings
         self._database = database
@@ -47,8 +52,11 @@ class Doubts:
     async def settle_due(self) -> int:
         """Ask about the dispatches that are due; return how many there were."""
         now = self._now()
-        async with self._database.write() as connection:
-            due = await dispatches.doubtful(connection, now, now + HELD, AT_ONCE)
+        due = await self._database.write(
+            lambda connection: dispatches.doubtful(
+                connection, self._node_id, now, now + HELD, AT_ONCE
+            )
+        )
         for dispatch in due:
             await self._settle(dispatch)
         return len(due)
@@ -58,8 +66,8 @@ class Doubts:
             rows = await messages.of_dispatch(connection, dispatch["id"])
         rows = [row for row in rows if row["status"] == Status.SENDING]
         account = self._accounts.by_name.get(dispatch["account"])
-        if not rows:
-            await self._close(dispatch, [], "settled")
+        if not rows:  # receipts have told, of some perhaps only that they were sent
+            await self._close(dispatch, [], "settled", poll_after=self._poll_after(account))
         elif account is None:
             text = "its account is no longer configured"
             await self._close(dispatch, [_unknown(row, text) for row in rows], "unknown")
@@ -69,14 +77,12 @@ class Doubts:
             await self._look_up(dispatch, account, rows)
 
     async def _look_up(self, dispatch: Row, account: Account, rows: list[Row]) -> None:
-        try:
-            batch = batch_of(dispatch["id"], rows)
-            found: LookupResult = await account.provider.lookup(batch)  # type: ignore[attr-defined]  # declared
-        except SendError as error:
-            wait = min(LONGEST_WAIT, 2.0 ** dispatch["lookups"])
-            await self._ask_again(dispatch, self._now() + timedelta(seconds=wait), str(error))
+        found = await self._ask(account, batch_of(dispatch["id"], rows))
+        if isinstance(found, str):
+            wait = min(LONGEST_WAIT, 2.0 ** min(dispatch["lookups"], 10))
+            await self._ask_again(dispatch, self._now() + timedelta(seconds=wait), found)
             return
-        settled_at = dispatch["started_at"] + timedelta(seconds=account.lookup_settles)
+        settled_at = dispatch["doubt_at"] + timedelta(seconds=account.lookup_settles)
         held = {result.message_id for result in found.results}
         missing = [row for row in rows if row["id"] not in held]
         if missing and self._now() < settled_at:
@@ -87,17 +93,32 @@ class Doubts:
                 taken, found.results, self._settings.retry_delays, random.random
             )
             changes += self._send_again(missing, "the provider holds the batch without it")
-            poll_delays = self._settings.poll_delays
-            pollable = account.kind.capabilities.poll_statuses and poll_delays
-            await self._close(
-                dispatch, changes, "found", poll_after=poll_delays[0] if pollable else None
-            )
+            await self._close(dispatch, changes, "found", poll_after=self._poll_after(account))
             account.wake.set()
         else:
             await self._close(
                 dispatch, self._send_again(rows, "the provider never took it"), "missing"
             )
             account.wake.set()
+
+    async def _ask(self, account: Account, batch: OutboundBatch) -> LookupResult | str:
+        """Return what the vendor knows of a batch, or why it can't be asked now."""
+        try:
+            async with asyncio.timeout(account.settings.timeout * 2):
+                return await account.provider.lookup(batch)  # type: ignore[attr-defined, no-any-return]  # declared
+        except SendError as error:
+            return error.text
+        except TimeoutError:
+            return "no answer within the account's timeout"
+        except Exception as error:
+            log.exception("provider plugin broke", extra={"account": account.name})
+            return f"the provider plugin broke: {type(error).__name__}"
+
+    def _poll_after(self, account: Account | None) -> float | None:
+        delays = self._settings.poll_delays
+        if account is None or not account.kind.capabilities.poll_statuses or not delays:
+            return None
+        return delays[0]
 
     async def _decide(self, dispatch: Row, account: Account, rows: list[Row]) -> None:
         if account.settings.on_doubt is OnDoubt.RESEND:
@@ -118,10 +139,16 @@ class Doubts:
         ]
 
     async def _ask_again(self, dispatch: Row, due_at: datetime, text: str) -> None:
-        async with self._database.write() as connection:
-            await dispatches.mark_doubt(
-                connection, dispatch["id"], due_at=due_at, code=dispatch["code"], text=text
+        await self._database.write(
+            lambda connection: dispatches.mark_doubt(
+                connection,
+                dispatch["id"],
+                now=self._now(),
+                due_at=due_at,
+                code=dispatch["code"],
+                text=clip_text(text),
             )
+        )
 
     async def _close(
         self,
@@ -131,7 +158,8 @@ class Doubts:
         poll_after: float | None = None,
     ) -> None:
         now = self._now()
-        async with self._database.write() as connection:
+
+        async def work(connection: AsyncConnection) -> None:
             standing = await messages.lock(connection, [change.message_id for change in changes])
             await apply(connection, _still_of(standing, dispatch["id"]), changes, now)
             await dispatches.finish(
@@ -143,6 +171,8 @@ class Doubts:
                 text=dispatch["text"],
                 poll_at=now + timedelta(seconds=poll_after) if poll_after is not None else None,
             )
+
+        await self._database.write(work)
         log.info(
             "dispatch in doubt settled",
             extra={"account": dispatch["account"], "dispatch": dispatch["id"], "outcome": outcome},

@@ -19,6 +19,8 @@ class GroupCommit(Generic[Item, Result]):
         commit: Writes a group in one transaction and returns one result for each item.
         weigh: How many rows an item is.
         limit: How many rows a group may have, but for one item that is larger alone.
+        is_fatal: Tells of an error that every item alone would meet too, such as a database that is
+            down; then none is tried again.
     """
 
     def __init__(
@@ -27,10 +29,12 @@ class GroupCommit(Generic[Item, Result]):
         *,
         weigh: Callable[[Item], int] = lambda _: 1,
         limit: int = 5000,
+        is_fatal: Callable[[Exception], bool] = lambda _: False,
     ) -> None:
         self._commit = commit
         self._weigh = weigh
         self._limit = limit
+        self._is_fatal = is_fatal
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._committer: asyncio.Task[None] | None = None
 
@@ -61,11 +65,12 @@ class GroupCommit(Generic[Item, Result]):
         try:
             results = await self._commit([item for item, _ in group])
         except Exception as error:  # noqa: BLE001  # whatever it is belongs to who submitted
-            if len(group) == 1:
-                _fail(group[0][1], error)
+            if len(group) > 1 and not self._is_fatal(error):
+                for pair in group:
+                    await self._commit_group([pair])
                 return
-            for pair in group:
-                await self._commit_group([pair])
+            for _, future in group:
+                _fail(future, error)
             return
         for (_, future), result in zip(group, results, strict=True):
             if not future.done():  # its request may have been cancelled; the row stays

@@ -89,12 +89,17 @@ class Keys:
             token = _derived(made.id, creator_token) if key and creator_token else _random()
             made = msgspec.structs.replace(made, prefix=token[:12])
             answer = Answer(body=msgspec.json.encode(made), status=201)
-            async with self._database.write() as connection:
+            row = msgspec.structs.asdict(made) | {"hash": _hash(token)}
+
+            async def work(connection: AsyncConnection) -> Answer | None:
                 earlier = await self._reserve(connection, key, answer)
-                if earlier is not None:
-                    return _repeat(earlier, creator_token)
-                row = msgspec.structs.asdict(made) | {"hash": _hash(token)}
-                await store.insert_api_key(connection, row)
+                if earlier is None:
+                    await store.insert_api_key(connection, row)
+                return earlier
+
+            earlier = await self._database.write(work)
+            if earlier is not None:
+                return _repeat(earlier, creator_token)
         return CreatedKey(**msgspec.structs.asdict(made), token=token)
 
     async def list(self) -> list[ApiKey]:
@@ -104,9 +109,10 @@ class Keys:
 
     async def revoke(self, key_id: str) -> None:
         """Revoke a key, or raise ``NotFoundError``."""
-        async with self._database.write() as connection:
-            if not await store.revoke_api_key(connection, key_id, self._now()):
-                raise NotFoundError(f"there is no API key {key_id!r}")
+        if not await self._database.write(
+            lambda connection: store.revoke_api_key(connection, key_id, self._now())
+        ):
+            raise NotFoundError(f"there is no API key {key_id!r}")
         self._known = {
             digest: entry for digest, entry in self._known.items() if entry[0].id != key_id
         }
@@ -130,10 +136,8 @@ class Keys:
         """Write down when keys were last used."""
         used, self._used = self._used, {}
         if used:
-            async with self._database.write() as connection:
-                await store.note_use(
-                    connection, [{"id_": key_id, "used_at": at} for key_id, at in used.items()]
-                )
+            uses = [{"id_": key_id, "used_at": at} for key_id, at in used.items()]
+            await self._database.write(lambda connection: store.note_use(connection, uses))
 
     async def _reserve(
         self, connection: AsyncConnection, key: IdempotencyKey | None, answer: Answer

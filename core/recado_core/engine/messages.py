@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.database import Database
 from recado_core.engine.failures import ConflictError, DraftError, Fault, NotFoundError
@@ -175,7 +176,8 @@ class Messages:
             ConflictError: It is beyond recall.
         """
         now = self._now()
-        async with self._database.write() as connection:
+
+        async def work(connection: AsyncConnection) -> dict[str, Any]:
             standing = await store.lock(connection, [message_id])
             if message_id not in standing:
                 raise NotFoundError(f"there is no message {message_id!r} that was sent from here")
@@ -185,8 +187,9 @@ class Messages:
                 raise ConflictError(
                     f"the message is {status}; only a scheduled or queued one can be cancelled"
                 )
-            row = await store.get(connection, message_id)
-        return MessageView(**_fields(row or {}))
+            return await store.get(connection, message_id) or {}
+
+        return MessageView(**_fields(await self._database.write(work)))
 
 
 def _fields(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,19 @@ S = Status
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     S.SCHEDULED: frozenset({S.QUEUED, S.CANCELED, S.EXPIRED, S.SUPPRESSED}),
-    S.QUEUED: frozenset({S.SENDING, S.CANCELED, S.EXPIRED, S.SUPPRESSED, S.FAILED}),
+    # A message that waits for another attempt may turn out to have been taken by an earlier one.
+    S.QUEUED: frozenset(
+        {
+            S.SENDING,
+            S.CANCELED,
+            S.EXPIRED,
+            S.SUPPRESSED,
+            S.FAILED,
+            S.SENT,
+            S.DELIVERED,
+            S.READ,
+        }
+    ),
     S.SENDING: frozenset(
         {
             S.QUEUED,
@@ -60,6 +72,9 @@ FINAL = frozenset(
 """The statuses in which a message may stay for ever; *unknown* waits for a person."""
 
 RESENDABLE = frozenset({S.FAILED, S.EXPIRED, S.UNDELIVERED, S.UNKNOWN})
+
+TAKEN = frozenset({S.SENT, S.DELIVERED, S.READ})
+"""What a DLR may say of a message that is queued again: that it was taken after all."""
 
 DLR_STATUSES = frozenset({S.SENT, S.DELIVERED, S.READ, S.UNDELIVERED, S.EXPIRED, S.REJECTED})
 """What a provider's later word may say; any other status in it changes nothing."""

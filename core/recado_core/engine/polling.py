@@ -1,12 +1,15 @@
 """Asking providers for the DLRs that no webhook brought."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from recado_core.engine import arrivals
-from recado_core.engine.accounts import Accounts
+from recado_core.engine.accounts import Account, Accounts
 from recado_core.engine.database import Database
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import dispatches, messages
@@ -30,11 +33,13 @@ class Polling:
 
     def __init__(
         self,
+        node_id: str,
         accounts: Accounts,
         settings: EngineSettings,
         database: Database,
         now: Callable[[], datetime],
     ) -> None:
+        self._node_id = node_id
         self._accounts = accounts
         self._settings = settings
         self._database = database
@@ -43,8 +48,11 @@ class Polling:
     async def poll_due(self) -> int:
         """Ask about the dispatches that are due; return how many there were."""
         now = self._now()
-        async with self._database.write() as connection:
-            due = await dispatches.to_poll(connection, now, now + HELD, AT_ONCE)
+        due = await self._database.write(
+            lambda connection: dispatches.to_poll(
+                connection, self._node_id, now, now + HELD, AT_ONCE
+            )
+        )
         for dispatch in due:
             await self._poll(dispatch)
         return len(due)
@@ -54,22 +62,37 @@ class Polling:
         async with self._database.read() as connection:
             unsettled = await messages.any_unsettled(connection, dispatch["id"])
         updates: list[StatusUpdate] = []
-        if account is not None and unsettled:
-            try:
-                updates = await account.provider.poll_statuses(dispatch["id"])  # type: ignore[attr-defined]  # declared
-            except SendError as error:
-                log.info(
-                    "provider can't be asked for receipts now",
-                    extra={"account": account.name, "code": error.code, "reason": error.text},
-                )
+        if account is not None and account.kind.capabilities.poll_statuses and unsettled:
+            updates = await self._ask(account, dispatch["id"])
         now = self._now()
-        async with self._database.write() as connection:
+
+        async def work(connection: AsyncConnection) -> None:
             await arrivals.take(connection, dispatch["account"], updates, now)
             unsettled = await messages.any_unsettled(connection, dispatch["id"])
-            again = account is not None and unsettled and now < dispatch["started_at"] + GIVEN_UP
+            again = unsettled and now < dispatch["started_at"] + GIVEN_UP
             await dispatches.plan_poll(
                 connection, dispatch["id"], now + self._delay(dispatch["polls"]) if again else None
             )
+
+        await self._database.write(work)
+
+    async def _ask(self, account: Account, dispatch_id: str) -> list[StatusUpdate]:
+        reason = ""
+        try:
+            async with asyncio.timeout(account.settings.timeout * 2):
+                return await account.provider.poll_statuses(dispatch_id)  # type: ignore[attr-defined, no-any-return]  # declared
+        except SendError as error:
+            reason = error.text
+        except TimeoutError:
+            reason = "no answer within the account's timeout"
+        except Exception as error:
+            log.exception("provider plugin broke", extra={"account": account.name})
+            reason = type(error).__name__
+        log.info(
+            "provider can't be asked for receipts now",
+            extra={"account": account.name, "reason": reason},
+        )
+        return []
 
     def _delay(self, polls: int) -> timedelta:
         delays = self._settings.poll_delays

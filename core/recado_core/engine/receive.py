@@ -7,13 +7,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.contract import WebhookReceiver
 from recado_core.engine import arrivals
 from recado_core.engine.accounts import Accounts
-from recado_core.engine.database import Database
+from recado_core.engine.database import Database, is_down
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.groupcommit import GroupCommit
 from recado_core.engine.identifiers import new_id
@@ -27,10 +25,10 @@ log = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 AT_ONCE = 200
-"""Webhooks processed in one transaction."""
+"""Webhooks processed in one transaction at the most."""
 IDLE = 1.0
 """Seconds after which the inbox is looked at for what another process stored."""
-PATIENCE = (2.0, 10.0, 60.0, 600.0)
+PATIENCE = (2.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0)
 """Seconds before each further look at a webhook about messages that are not known yet."""
 KEPT_HEADERS = frozenset({"content-type", "user-agent"})
 """Headers that are stored beside those that a receiver may need, which begin with ``x-``."""
@@ -43,7 +41,7 @@ class Receive:
         self._accounts = accounts
         self._database = database
         self._now = now
-        self._group = GroupCommit(self._store)
+        self._group = GroupCommit(self._store, is_fatal=is_down)
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -59,13 +57,20 @@ class Receive:
         if receiver is None:
             raise NotFoundError(f"the provider of account {account} takes no webhooks")
         receiver.authenticate(request)
-        receiver.parse(request)
+        try:
+            receiver.parse(request)
+        except WebhookError:
+            raise
+        except Exception:
+            # The plugin broke, not the webhook: it is kept for a version that reads it.
+            log.exception("provider plugin broke on a webhook", extra={"account": account})
         await self._group.submit(_row(account, token, request, self._now()))
         self._wake.set()
         return receiver.reply
 
     async def run(self) -> None:
         """Process what is stored until ``stop`` is called."""
+        self._stopping = False
         troubled = False
         while not self._stopping:
             self._wake.clear()
@@ -73,11 +78,9 @@ class Receive:
                 if await self.process() == 0:
                     await self._sleep()
                 troubled = False
-            except SQLAlchemyError as error:
+            except Exception:
                 if not troubled:
-                    log.error(  # noqa: TRY400  # one line: the database is down, not the code
-                        "database failed, webhooks wait", extra={"error": type(error).__name__}
-                    )
+                    log.exception("webhooks can't be processed now; they wait")
                 troubled = True
                 await asyncio.sleep(IDLE)
 
@@ -88,73 +91,70 @@ class Receive:
 
     async def process(self) -> int:
         """Process the webhooks that are due, at most ``AT_ONCE``; return how many there were."""
-        try:
-            return await self._process_group(AT_ONCE)
-        except SQLAlchemyError:
-            raise
-        except Exception:
-            log.exception("a webhook can't be processed; the group is processed one by one")
-            return await self._process_alone()
+        return await self._database.write(self._process_some)
 
-    async def _process_group(self, limit: int) -> int:
+    async def _process_some(self, connection: AsyncConnection) -> int:
         now = self._now()
-        async with self._database.write() as connection:
-            rows = await inbox.lock_pending(connection, now, limit)
-            await self._take(connection, rows, now)
+        rows = await inbox.lock_pending(connection, now, AT_ONCE)
+        try:
+            async with connection.begin_nested():
+                await self._take(connection, rows, now)
+        except Exception as error:
+            if is_down(error):
+                raise
+            log.exception("a webhook can't be processed; the group is processed one by one")
+            for row in rows:
+                await self._take_alone(connection, row, now)
         return len(rows)
 
-    async def _process_alone(self) -> int:
+    async def _take_alone(self, connection: AsyncConnection, row: Row, now: datetime) -> None:
         try:
-            return await self._process_group(1)
-        except SQLAlchemyError:
-            raise
+            async with connection.begin_nested():
+                await self._take(connection, [row], now)
         except Exception as error:
-            log.exception("webhook put aside")
-            async with self._database.write() as connection:
-                rows = await inbox.lock_pending(connection, self._now(), 1)
-                for row in rows:
-                    await inbox.postpone(connection, row["id"], None, repr(error))
-            return len(rows)
+            if is_down(error):
+                raise
+            log.exception("webhook put aside", extra={"webhook": row["id"]})
+            await self._look_again(connection, row, now, repr(error)[:500])
 
     async def _take(self, connection: AsyncConnection, rows: list[Row], now: datetime) -> None:
         done: list[str] = []
         by_account: dict[str, list[tuple[Row, list[WebhookItem]]]] = {}
         for row in rows:
-            items = self._parse(row)
-            by_account.setdefault(row["account"], []).append((row, items))
-        for account, parsed in by_account.items():
+            by_account.setdefault(row["account"], []).append((row, self._parse(row)))
+        for account, parsed in sorted(by_account.items()):
             every = [item for _, items in parsed for item in items]
             strangers = await arrivals.take(connection, account, every, now)
             for row, items in parsed:
                 if any(id(item) in strangers for item in items):
-                    await self._look_again(connection, row, now)
+                    text = "speaks of messages that are not known here"
+                    await self._look_again(connection, row, now, text)
                 else:
                     done.append(row["id"])
         await inbox.finish(connection, done)
 
     def _parse(self, row: Row) -> list[WebhookItem]:
         account = self._accounts.by_name.get(row["account"])
-        receiver: WebhookReceiver | None = account.receiver if account else None
+        receiver = account.receiver if account else None
         if receiver is None:
-            return []
-        request = WebhookRequest(
-            url=row["url"],
-            headers=row["headers"],
-            query=row["query"],
-            body=row["body"],
-            method=row["method"],
+            raise NotFoundError(f"account {row['account']} is not configured, or takes no webhooks")
+        return receiver.parse(
+            WebhookRequest(
+                url=row["url"],
+                headers=row["headers"],
+                query=row["query"],
+                body=row["body"],
+                method=row["method"],
+            )
         )
-        try:
-            return receiver.parse(request)
-        except WebhookError:  # it was read when it came, so that another version reads it now
-            log.exception("stored webhook can't be read", extra={"webhook": row["id"]})
-            return []
 
-    async def _look_again(self, connection: AsyncConnection, row: Row, now: datetime) -> None:
-        """Wait for messages that this webhook speaks of and that may not be recorded yet."""
+    async def _look_again(
+        self, connection: AsyncConnection, row: Row, now: datetime, why: str
+    ) -> None:
+        """Keep a webhook that can't be processed now; in the end it is put aside as failed."""
         tries = row["attempts"]
         due_at = now + timedelta(seconds=PATIENCE[tries]) if tries < len(PATIENCE) else None
-        await inbox.postpone(connection, row["id"], due_at, "speaks of messages not known here")
+        await inbox.postpone(connection, row["id"], due_at, why)
 
     async def _sleep(self) -> None:
         try:
@@ -164,8 +164,7 @@ class Receive:
             return
 
     async def _store(self, rows: list[Row]) -> list[None]:
-        async with self._database.write() as connection:
-            await inbox.insert(connection, rows)
+        await self._database.write(lambda connection: inbox.insert(connection, rows))
         return [None] * len(rows)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from recado_core.engine.accept import Accept
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.database import Database, head
-from recado_core.engine.dispatch import Dispatcher
+from recado_core.engine.dispatch import STALE_CLAIM, Dispatcher
 from recado_core.engine.doubts import Doubts
 from recado_core.engine.idempotency import Once
 from recado_core.engine.keys import Keys
@@ -75,18 +75,19 @@ class Engine:
         self.messages = Messages(self._database, now)
         self.keys = Keys(self._database, once, now)
         self.receive = Receive(self.accounts, self._database, now)
-        self._node = Node(self._database, now)
-        self._doubts = Doubts(self.accounts, settings, self._database, now)
-        self._polling = Polling(self.accounts, settings, self._database, now)
+        slowest = max((each.timeout for each in settings.accounts.values()), default=0.0)
+        self._node = Node(self._database, self._carried, STALE_CLAIM + 2 * slowest, now, monotonic)
+        self._doubts = Doubts(self._node.id, self.accounts, settings, self._database, now)
+        self._polling = Polling(self._node.id, self.accounts, settings, self._database, now)
         self._scheduling = Scheduling(self.accounts, self._database, now)
         self._dispatchers = [
             Dispatcher(
+                self._node.id,
                 account,
                 self.accounts,
                 settings,
                 plugins.checks,
                 self._database,
-                self._node.id,
                 now,
                 monotonic,
             )
@@ -94,7 +95,6 @@ class Engine:
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
-        self._joined = False
 
     async def open(self) -> None:
         """Connect, make or check the schema, and make the providers.
@@ -109,7 +109,6 @@ class Engine:
         """Start the worker: dispatch, receive, and what the clock brings."""
         self._stopping.clear()
         await self._node.join()
-        self._joined = True
         await self._node.beat()
         self._tasks = [
             asyncio.create_task(self._repeat(BEAT, self._node.beat)),
@@ -126,9 +125,7 @@ class Engine:
         The count is of messages moved, dispatches asked about and webhooks processed: 0 means that
         nothing is due.
         """
-        if not self._joined:
-            await self._node.join()
-            self._joined = True
+        await self._node.join()
         await self._node.beat()
         done = await self._tick()
         done += await self._doubts.settle_due()
@@ -147,27 +144,25 @@ class Engine:
             return
         self._stopping.set()
         self.receive.stop()
-        try:
-            async with asyncio.timeout(timeout):
-                await asyncio.gather(*(dispatcher.stop() for dispatcher in self._dispatchers))
-                await asyncio.wait(self._tasks)
-        except TimeoutError:
+        for dispatcher in self._dispatchers:
+            dispatcher.stop()
+        _, late = await asyncio.wait(self._tasks, timeout=timeout)
+        if late:
             log.warning("stopped with calls in flight; they will be looked up")
-        for task in self._tasks:
+        for task in late:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         await self._node.leave()
-        self._joined = False
 
     async def close(self) -> None:
         """Stop if need be, and let go of providers and database."""
-        await self.stop()
-        if self._joined:
+        try:
+            await self.stop()
             await self._node.leave()
-            self._joined = False
-        await self.accounts.close()
-        await self._database.close()
+        finally:
+            await self.accounts.close()
+            await self._database.close()
 
     async def readiness(self) -> list[Component]:
         """Tell of every part whether it can do its work."""
@@ -200,12 +195,16 @@ class Engine:
 
     async def _tick(self) -> int:
         await self.accounts.refresh()
-        await self.keys.note_uses()
-        return (
+        done = (
             await self._scheduling.queue_due()
             + await self._scheduling.expire_due()
             + await self._scheduling.rescue_stranded()
         )
+        await self.keys.note_uses()
+        return done
+
+    def _carried(self) -> set[str]:
+        return {key for dispatcher in self._dispatchers for key in dispatcher.carried}
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do the work again and again until the engine stops, whatever happens to one round."""
@@ -213,10 +212,10 @@ class Engine:
         while not self._stopping.is_set():
             try:
                 await work()
-            except Exception as error:
+            except Exception:
                 if not troubled:
-                    log.exception("a round failed; it is tried again", extra={"work": repr(work)})
-                troubled = not isinstance(error, asyncio.CancelledError)
+                    log.exception("a round failed; it is tried again")
+                troubled = True
             else:
                 troubled = False
             try:

@@ -1,7 +1,9 @@
 """What comes due by the clock: scheduled messages, expired ones, and those a pause strands."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine import policy
 from recado_core.engine.accounts import Accounts
@@ -24,71 +26,86 @@ class Scheduling:
 
     async def queue_due(self) -> int:
         """Queue the scheduled messages whose time has come; return how many."""
-        now = self._now()
-        async with self._database.write() as connection:
-            ids = await messages.scheduled_due(connection, now, AT_ONCE)
-            standing = await messages.lock(connection, ids)
-            changes = [
-                Change(
-                    message_id=key,
-                    status=Status.QUEUED,
-                    retry=policy.Retry(
-                        account=row["account"],
-                        delay=0.0,
-                        fallbacks=tuple(row["fallbacks"] or ()),
-                        attempts=row["attempts"],
-                    ),
-                )
-                for key, row in standing.items()
-            ]
-            await apply(connection, standing, changes, now)
-        self._wake({row["account"] for row in standing.values()})
-        return len(ids)
+        return await self._every_round(self._queue_some)
 
     async def expire_due(self) -> int:
         """Expire the waiting messages whose time has run out; return how many."""
-        now = self._now()
-        async with self._database.write() as connection:
-            ids = await messages.expired(connection, now, AT_ONCE)
-            standing = await messages.lock(connection, ids)
-            changes = [
-                Change(
-                    message_id=key,
-                    status=Status.EXPIRED,
-                    code="expires_at",
-                    text="its time ran out before it could be sent",
-                )
-                for key in standing
-            ]
-            await apply(connection, standing, changes, now)
-        return len(ids)
+        return await self._every_round(self._expire_some)
 
     async def rescue_stranded(self) -> int:
-        """Move queued messages of paused accounts to the next active account of their route."""
-        moved = 0
+        """Move queued messages of paused or removed accounts to the next active one of their route.
+
+        Returns:
+            How many were moved.
+        """
+        async with self._database.read() as connection:
+            holding = await messages.accounts_with_fallbacks(connection)
         paused = self._accounts.paused()
-        for name in paused:
-            async with self._database.write() as connection:
-                rows = await messages.queued_with_fallbacks(connection, name, AT_ONCE)
-                moves = [
-                    (row, active)
-                    for row in rows
-                    if (active := [n for n in row["fallbacks"] if self._is_active(n, paused)])
-                ]
-                await messages.move(
-                    connection,
-                    [
-                        {"id_": row["id"], "account_": active[0], "fallbacks_": active[1:] or None}
-                        for row, active in moves
-                    ],
-                )
-            self._wake({active[0] for _, active in moves})
-            moved += len(moves)
+        moved = 0
+        for name in holding:
+            if not self._is_active(name, paused):
+                moved += await self._move_some(name, paused)
         return moved
+
+    async def _every_round(self, some: Callable[[AsyncConnection], Awaitable[int]]) -> int:
+        done = 0
+        while True:
+            moved = await self._database.write(some)
+            done += moved
+            if moved < AT_ONCE:
+                return done
+
+    async def _queue_some(self, connection: AsyncConnection) -> int:
+        now = self._now()
+        ids = await messages.scheduled_due(connection, now, AT_ONCE)
+        standing = await messages.lock(connection, ids)
+        changes = [
+            Change(
+                message_id=key,
+                status=Status.QUEUED,
+                retry=policy.Retry(
+                    account=row["account"],
+                    delay=0.0,
+                    fallbacks=tuple(row["fallbacks"] or ()),
+                    attempts=row["attempts"],
+                ),
+            )
+            for key, row in standing.items()
+        ]
+        await apply(connection, standing, changes, now)
+        self._accounts.wake({row["account"] for row in standing.values()})
+        return len(ids)
+
+    async def _expire_some(self, connection: AsyncConnection) -> int:
+        now = self._now()
+        ids = await messages.expired(connection, now, AT_ONCE)
+        standing = await messages.lock(connection, ids)
+        changes = [
+            Change(
+                message_id=key,
+                status=Status.EXPIRED,
+                code="expires_at",
+                text="its time ran out before it could be sent",
+            )
+            for key in standing
+        ]
+        await apply(connection, standing, changes, now)
+        return len(ids)
+
+    async def _move_some(self, name: str, paused: set[str]) -> int:
+        async def work(connection: AsyncConnection) -> list[str]:
+            rows = await messages.queued_with_fallbacks(connection, name, AT_ONCE)
+            moves = [
+                {"id_": row["id"], "account_": active[0], "fallbacks_": active[1:] or None}
+                for row in rows
+                if (active := [n for n in row["fallbacks"] if self._is_active(n, paused)])
+            ]
+            await messages.move(connection, moves)
+            return [move["account_"] for move in moves]
+
+        moved_to = await self._database.write(work)
+        self._accounts.wake(set(moved_to))
+        return len(moved_to)
 
     def _is_active(self, name: str, paused: set[str]) -> bool:
         return name in self._accounts.by_name and name not in paused
-
-    def _wake(self, names: set[str]) -> None:
-        for name in names & self._accounts.by_name.keys():
-            self._accounts.by_name[name].wake.set()

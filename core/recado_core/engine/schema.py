@@ -1,12 +1,13 @@
 """The tables of the store; ``migrations`` makes them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-MICROSECONDS = 1_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -17,11 +18,11 @@ class Instant(sa.TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002  # as declared
         """Turn a datetime into what is stored."""
-        return None if value is None else round(value.timestamp() * MICROSECONDS)
+        return None if value is None else (value - EPOCH) // MICROSECOND
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # as declared
         """Turn what is stored into a datetime."""
-        return None if value is None else datetime.fromtimestamp(value / MICROSECONDS, UTC)
+        return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
 metadata = sa.MetaData(
@@ -62,7 +63,7 @@ messages = sa.Table(
     sa.Column("status_at", Instant, nullable=False),
     sa.Column("code", sa.String(64)),
     sa.Column("status_text", sa.Text),
-    sa.Column("provider_ref", sa.String(128)),
+    sa.Column("provider_ref", sa.String(255)),
     sa.Column("dispatch_id", Id),
     sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("fallbacks", Json),
@@ -104,8 +105,9 @@ messages = sa.Table(
 )
 
 # One call of a provider; its id is the batch reference. ``state`` is open (the call is being made,
-# by ``node_id``), doubt (nobody knows how it ended; ask at ``due_at``) or done. ``poll_at`` is when
-# the provider is next asked for the DLRs that no webhook brought.
+# by ``node_id``), doubt (nobody knows how it ended, since ``doubt_at``; ask at ``due_at``) or done.
+# ``poll_at`` is when the provider is next asked for the DLRs that no webhook brought. ``node_id``
+# is the node at work on it, calling or asking, and empty while none is.
 dispatches = sa.Table(
     "dispatches",
     metadata,
@@ -119,6 +121,7 @@ dispatches = sa.Table(
     sa.Column("outcome", sa.String(16)),
     sa.Column("code", sa.String(64)),
     sa.Column("text", sa.Text),
+    sa.Column("doubt_at", Instant),
     sa.Column("due_at", Instant),
     sa.Column("lookups", sa.Integer, nullable=False, server_default="0"),
     sa.Column("poll_at", Instant),

@@ -1,14 +1,21 @@
 """What the end of a provider's call means for the messages it carried; values in, values out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from recado_core.contract import Refusal
 from recado_core.engine import policy
+from recado_core.engine.checking import Hold
 from recado_core.engine.transitions import Change
-from recado_core.errors import PermanentSendError, SendError, TransientSendError
+from recado_core.errors import AccountError, PermanentSendError, SendError, TransientSendError
 from recado_core.messages import Outcome, SendResult, Status
 
 Row = dict[str, Any]
+
+HELD = 60.0
+"""Seconds until a message that a check could not judge is checked again."""
+LONGEST_ASKED = 3600.0
+"""Seconds of ``Retry-After`` that are honoured at the most."""
 
 
 def after_results(
@@ -80,7 +87,7 @@ def retry_or_fail(  # noqa: PLR0913  # the row, how to wait, and the vendor's wo
     so that this wait replaces the table's and counts as no attempt.
     """
     if asked is not None:
-        return wait_in_queue(row, code=code, text=text, delay=asked)
+        return wait_in_queue(row, code=code, text=text, delay=min(asked, LONGEST_ASKED))
     retry = policy.after_transient(
         row["account"], row["attempts"], row["fallbacks"] or (), delays, draw()
     )
@@ -104,9 +111,25 @@ def wait_in_queue(row: Row, *, code: str | None, text: str | None, delay: float 
     return Change(message_id=row["id"], status=Status.QUEUED, code=code, text=text, retry=retry)
 
 
-def count_outcomes(changes: Sequence[Change]) -> Mapping[Status, int]:
-    """Count what became of a batch, for the log."""
-    counts: dict[Status, int] = {}
-    for change in changes:
-        counts[change.status] = counts.get(change.status, 0) + 1
-    return counts
+def hold(row: Row, *, code: str | None, text: str | None) -> Change:
+    """Put a message back that can't be judged now; it is looked at again in a minute."""
+    return wait_in_queue(row, code=code, text=text, delay=HELD)
+
+
+def after_verdict(row: Row, verdict: Refusal | Hold) -> Change:
+    """Say what becomes of a message that a check refuses or can't judge."""
+    if isinstance(verdict, Refusal):
+        return Change(
+            message_id=row["id"],
+            status=Status.SUPPRESSED,
+            code=verdict.check,
+            text=verdict.reason,
+        )
+    return hold(row, code=verdict.check, text=f"the check {verdict.check} can't answer now")
+
+
+def outcome_of(error: SendError) -> str:
+    """Name how a call ended that the provider did not take."""
+    if isinstance(error, AccountError):
+        return "account"
+    return "permanent" if isinstance(error, PermanentSendError) else "transient"

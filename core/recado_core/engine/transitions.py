@@ -29,6 +29,28 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     retry: policy.Retry | None = None
 
 
+LONGEST_CODE = 64
+LONGEST_TEXT = 2000
+LONGEST_REFERENCE = 255
+
+
+def clip_text(text: str | None) -> str | None:
+    """Return a vendor's text as the store takes it: not too long, without NUL."""
+    return None if text is None else text[:LONGEST_TEXT].replace("\0", "\ufffd")
+
+
+def clip_code(code: str | None) -> str | None:
+    """Return a vendor's code as the store takes it."""
+    return None if code is None else code[:LONGEST_CODE].replace("\0", "\ufffd")
+
+
+def clip_reference(reference: str | None) -> str | None:
+    """Return a vendor's reference as the store takes it, the same wherever it comes from."""
+    if reference is None:
+        return None
+    return reference[:LONGEST_REFERENCE].replace("\0", "\ufffd")
+
+
 async def apply(
     connection: AsyncConnection,
     standing: Mapping[str, Row],
@@ -47,28 +69,35 @@ async def apply(
     """
     settled: list[Row] = []
     requeued: list[Row] = []
+    named: list[Row] = []
     told: list[Row] = []
     done: list[Change] = []
     for change in changes:
         row = standing.get(change.message_id)
-        if row is None or not policy.may_follow(Status(row["status"]), change.status):
+        if row is None:
+            continue
+        if not policy.may_follow(Status(row["status"]), change.status):
+            if change.provider_ref and row["provider_ref"] is None:  # a DLR overtook the answer
+                row["provider_ref"] = clip_reference(change.provider_ref)
+                named.append({"id_": row["id"], "provider_ref": row["provider_ref"]})
             continue
         told.append(_event(row, change, now))
         written = {
             "id_": row["id"],
             "status_at": now,
-            "code": change.code,
-            "status_text": change.text,
+            "code": clip_code(change.code),
+            "status_text": clip_text(change.text),
         }
         if change.retry is not None:
             requeued.append(written | _placed(change.retry, now))
         else:
-            row["provider_ref"] = change.provider_ref or row["provider_ref"]
+            row["provider_ref"] = clip_reference(change.provider_ref) or row["provider_ref"]
             settled.append(written | {"status": change.status, "provider_ref": row["provider_ref"]})
         row["status"] = change.status
         done.append(change)
     await messages.settle(connection, settled)
     await messages.requeue(connection, requeued)
+    await messages.name(connection, named)
     await events.append(connection, told)
     return done
 
@@ -99,7 +128,7 @@ def _event(row: Row, change: Change, now: datetime) -> Row:
         dispatch_id=row["dispatch_id"],
         from_status=row["status"],
         to_status=change.status,
-        code=change.code,
-        text=change.text,
+        code=clip_code(change.code),
+        text=clip_text(change.text),
         data=data or None,
     )

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.schema import dispatches, events, messages
+from recado_core.engine.schema import Instant, dispatches, events, messages, nodes
 
 Row = dict[str, Any]
 
@@ -35,6 +35,7 @@ async def finish(  # noqa: PLR0913  # the columns it writes
         .where(D.id == dispatch_id, D.state != "done")
         .values(
             state="done",
+            node_id="",
             outcome=outcome,
             finished_at=now,
             code=code,
@@ -46,10 +47,11 @@ async def finish(  # noqa: PLR0913  # the columns it writes
     return (await connection.execute(statement)).rowcount > 0
 
 
-async def mark_doubt(
+async def mark_doubt(  # noqa: PLR0913  # the columns it writes
     connection: AsyncConnection,
     dispatch_id: str,
     *,
+    now: datetime,
     due_at: datetime,
     code: str | None,
     text: str | None,
@@ -59,24 +61,33 @@ async def mark_doubt(
         sa.update(dispatches)
         .where(D.id == dispatch_id, D.state != "done")
         .values(
-            state="doubt", due_at=due_at, code=code, text=text, lookups=D.lookups + 1, poll_at=None
+            state="doubt",
+            node_id="",
+            doubt_at=sa.func.coalesce(D.doubt_at, sa.literal(now, Instant())),
+            due_at=due_at,
+            code=code,
+            text=text,
+            lookups=D.lookups + 1,
+            poll_at=None,
         )
     )
     await connection.execute(statement)
 
 
 async def doubtful(
-    connection: AsyncConnection, now: datetime, hold_until: datetime, limit: int
+    connection: AsyncConnection, node_id: str, now: datetime, hold_until: datetime, limit: int
 ) -> list[Row]:
-    """Take the dispatches in doubt that are due, and keep other nodes off them for a while."""
-    return await _take(connection, D.due_at, D.state == "doubt", now, hold_until, limit)
+    """Take the dispatches in doubt that are due; other nodes leave them until ``hold_until``."""
+    doubt = D.state == sa.literal_column("'doubt'")
+    return await _take(connection, D.due_at, doubt, node_id, now, hold_until, limit)
 
 
 async def to_poll(
-    connection: AsyncConnection, now: datetime, hold_until: datetime, limit: int
+    connection: AsyncConnection, node_id: str, now: datetime, hold_until: datetime, limit: int
 ) -> list[Row]:
     """Take the dispatches whose DLRs are to be asked for, as ``doubtful`` does."""
-    return await _take(connection, D.poll_at, D.poll_at.is_not(None), now, hold_until, limit)
+    planned = D.poll_at.is_not(None)
+    return await _take(connection, D.poll_at, planned, node_id, now, hold_until, limit)
 
 
 async def plan_poll(
@@ -89,14 +100,49 @@ async def plan_poll(
     await connection.execute(statement)
 
 
-async def abandon(connection: AsyncConnection, living: Sequence[str], now: datetime) -> int:
-    """Put in doubt the open dispatches of all nodes but the living; return how many there were."""
+async def reopen(
+    connection: AsyncConnection, dispatch_id: str, node_id: str, now: datetime
+) -> bool:
+    """Say that the call is made only now; tell whether the dispatch is still this node's."""
     statement = (
         sa.update(dispatches)
-        .where(D.state == sa.literal_column("'open'"), D.node_id.not_in(living))
-        .values(state="doubt", due_at=now, text="the process that made the call died")
+        .where(D.id == dispatch_id, D.state == "open", D.node_id == node_id)
+        .values(started_at=now)
+    )
+    return (await connection.execute(statement)).rowcount > 0
+
+
+async def doubt_dropped(
+    connection: AsyncConnection, node_id: str, carried: Sequence[str], now: datetime
+) -> int:
+    """Put in doubt a node's open dispatches that it does not carry; return how many there were."""
+    statement = (
+        sa.update(dispatches)
+        .where(D.state == sa.literal_column("'open'"), D.node_id == node_id, D.id.not_in(carried))
+        .values(state="doubt", doubt_at=now, due_at=now, node_id="", text="the call was broken off")
     )
     return (await connection.execute(statement)).rowcount
+
+
+async def doubt_abandoned(connection: AsyncConnection, now: datetime, ended_at: datetime) -> int:
+    """Put in doubt what nodes that are gone left open, and free what they were asking about.
+
+    Args:
+        connection: The transaction's.
+        now: The time.
+        ended_at: When the last of their calls has surely ended.
+    """
+    gone = sa.and_(D.node_id != "", D.node_id.not_in(sa.select(nodes.c.id)))
+    asking = sa.update(dispatches).where(D.state == sa.literal_column("'doubt'"), gone)
+    await connection.execute(asking.values(due_at=now, node_id=""))
+    asking = sa.update(dispatches).where(D.poll_at.is_not(None), gone)
+    await connection.execute(asking.values(poll_at=now, node_id=""))
+    calling = sa.update(dispatches).where(D.state == sa.literal_column("'open'"), gone)
+    values = {"state": "doubt", "doubt_at": ended_at, "due_at": now, "node_id": ""}
+    left = await connection.execute(
+        calling.values(values | {"text": "the process that called is gone"})
+    )
+    return left.rowcount
 
 
 async def exists(connection: AsyncConnection, dispatch_id: str, account: str) -> bool:
@@ -131,6 +177,7 @@ async def _take(  # noqa: PLR0913, PLR0917  # what the two callers differ in
     connection: AsyncConnection,
     due: sa.ColumnElement[datetime],
     condition: sa.ColumnElement[bool],
+    node_id: str,
     now: datetime,
     hold_until: datetime,
     limit: int,
@@ -143,6 +190,17 @@ async def _take(  # noqa: PLR0913, PLR0917  # what the two callers differ in
         .with_for_update(skip_locked=True)
     )
     statement = (
-        sa.update(dispatches).where(D.id.in_(ids)).values({due: hold_until}).returning(dispatches)
+        sa.update(dispatches)
+        .where(D.id.in_(ids))
+        .values({due: hold_until, D.node_id: node_id})
+        .returning(dispatches)
     )
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def account_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
+    """Return at which account each of these dispatches was made."""
+    if not ids:
+        return {}
+    statement = sa.select(D.id, D.account).where(D.id.in_(ids))
+    return {row.id: row.account for row in await connection.execute(statement)}

@@ -16,9 +16,19 @@ I = inbox.c  # noqa: E741  # the table's initial, as in the other rooms
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Store webhooks; one whose account and digest are there already changes nothing."""
+    """Store webhooks; one whose account and digest are there already changes nothing.
+
+    One that had been put aside as failed is tried again, as its sender does.
+    """
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    await connection.execute(dialect.insert(inbox).on_conflict_do_nothing(), rows)
+    statement = dialect.insert(inbox)
+    again = {"state": "pending", "attempts": 0, "due_at": statement.excluded.due_at}
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[I.account, I.digest], set_=again, where=I.state == "failed"
+        ),
+        rows,
+    )
 
 
 async def lock_pending(connection: AsyncConnection, now: datetime, limit: int) -> list[Row]:

@@ -1,6 +1,6 @@
 """Statements on ``messages``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,9 @@ from recado_core.messages import Status
 Row = dict[str, Any]
 
 M = messages.c
+
+AT_ONCE = 5000
+"""Values that one statement compares with at the most."""
 
 # What a dispatch needs of a message.
 _CLAIMED = (
@@ -116,17 +119,19 @@ async def any_unsettled(connection: AsyncConnection, dispatch_id: str) -> bool:
     return (await connection.execute(statement.limit(1))).first() is not None
 
 
-async def lock(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]:
+async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Row]:
     """Return where these MTs stand, by id, and keep others from changing them until the commit."""
-    if not ids:
-        return {}
-    statement = (
-        sa.select(*_STANDING)
-        .where(M.id.in_(ids), M.direction == "out")
-        .order_by(M.id)
-        .with_for_update()
-    )
-    return {row["id"]: dict(row) for row in (await connection.execute(statement)).mappings()}
+    standing: dict[str, Row] = {}
+    for some in _chunks(sorted(set(ids))):
+        statement = (
+            sa.select(*_STANDING)
+            .where(M.id.in_(some), M.direction == "out")
+            .order_by(M.id)
+            .with_for_update()
+        )
+        rows = (await connection.execute(statement)).mappings()
+        standing.update((row["id"], dict(row)) for row in rows)
+    return standing
 
 
 async def lock_dispatch(connection: AsyncConnection, dispatch_id: str) -> dict[str, Row]:
@@ -141,15 +146,16 @@ async def lock_dispatch(connection: AsyncConnection, dispatch_id: str) -> dict[s
 
 
 async def ids_by_provider_ref(
-    connection: AsyncConnection, account: str, references: Sequence[str]
+    connection: AsyncConnection, account: str, references: Iterable[str]
 ) -> dict[str, str]:
     """Return our ids of the account's messages in flight, by the vendor's."""
-    if not references:
-        return {}
-    statement = sa.select(M.provider_ref, M.id).where(
-        M.account == account, M.provider_ref.in_(references), _in_flight()
-    )
-    return {row.provider_ref: row.id for row in await connection.execute(statement)}
+    found: dict[str, str] = {}
+    for some in _chunks(sorted(set(references))):
+        statement = sa.select(M.provider_ref, M.id).where(
+            M.account == account, M.provider_ref.in_(some), _in_flight()
+        )
+        found.update((row.provider_ref, row.id) for row in await connection.execute(statement))
+    return found
 
 
 async def last_outbound(
@@ -173,15 +179,17 @@ async def last_outbound(
 
 
 async def outbound_by_id(
-    connection: AsyncConnection, account: str, ids: Sequence[str]
+    connection: AsyncConnection, account: str, ids: Iterable[str]
 ) -> dict[str, Row]:
     """Return id, address and reference of the account's MTs among these ids."""
-    if not ids:
-        return {}
-    statement = sa.select(M.id, M.address, M.reference).where(
-        M.id.in_(ids), M.account == account, M.direction == "out"
-    )
-    return {row["id"]: dict(row) for row in (await connection.execute(statement)).mappings()}
+    found: dict[str, Row] = {}
+    for some in _chunks(sorted(set(ids))):
+        statement = sa.select(M.id, M.address, M.reference).where(
+            M.id.in_(some), M.account == account, M.direction == "out"
+        )
+        rows = (await connection.execute(statement)).mappings()
+        found.update((row["id"], dict(row)) for row in rows)
+    return found
 
 
 async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
@@ -242,14 +250,27 @@ async def move(connection: AsyncConnection, rows: Sequence[Row]) -> None:
         await connection.execute(statement, rows)
 
 
-async def hand_over(connection: AsyncConnection, ids: Sequence[str], dispatch_id: str) -> None:
+async def hand_over(
+    connection: AsyncConnection, ids: Sequence[str], from_id: str, to_id: str
+) -> None:
     """Move claimed messages from one dispatch to another."""
     statement = (
         sa.update(messages)
-        .where(M.id.in_(ids), M.status == sa.literal_column("'sending'"))
-        .values(dispatch_id=dispatch_id)
+        .where(M.id.in_(ids), M.dispatch_id == from_id, M.status == sa.literal_column("'sending'"))
+        .values(dispatch_id=to_id)
     )
     await connection.execute(statement)
+
+
+async def name(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Write the vendor's references of messages: ``id_``, ``provider_ref``."""
+    if rows:
+        statement = (
+            sa.update(messages)
+            .where(M.id == sa.bindparam("id_"))
+            .values(provider_ref=sa.bindparam("provider_ref"))
+        )
+        await connection.execute(statement, rows)
 
 
 async def scheduled_due(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
@@ -278,6 +299,16 @@ async def expired(connection: AsyncConnection, now: datetime, limit: int) -> lis
         .with_for_update(skip_locked=True)
     )
     return list((await connection.execute(statement)).scalars())
+
+
+async def accounts_with_fallbacks(connection: AsyncConnection) -> set[str]:
+    """Return the accounts that hold queued messages which another account may carry."""
+    statement = (
+        sa.select(M.account)
+        .where(M.status == sa.literal_column("'queued'"), M.fallbacks.is_not(None))
+        .distinct()
+    )
+    return set((await connection.execute(statement)).scalars())
 
 
 async def queued_with_fallbacks(connection: AsyncConnection, account: str, limit: int) -> list[Row]:
@@ -348,6 +379,11 @@ def _in_flight() -> sa.ColumnElement[bool]:
 
 
 _IN_FLIGHT = sorted(policy.IN_FLIGHT)
+
+
+def _chunks(values: list[str]) -> Iterator[list[str]]:
+    # PostgreSQL's protocol takes 32,767 parameters in one statement.
+    return (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))
 
 
 def _within(connection: AsyncConnection, ids: sa.Select[tuple[str]]) -> sa.ColumnElement[bool]:

@@ -1,0 +1,102 @@
+"""What a client is told of the messages it handed in."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from recado_core.contract import Refusal
+from recado_core.engine.failures import Fault
+from recado_core.messages import Category, Status
+
+Row = dict[str, Any]
+
+
+class AcceptedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client is told of a message that was accepted."""
+
+    id: str
+    status: Status
+    channel: str
+    to: str
+    account: str
+    segments: int
+    encoding: str
+    category: Category
+    sender_id: str | None
+    reference: str | None
+    created_at: datetime
+    scheduled_at: datetime | None
+    expires_at: datetime | None
+    reason: str | None = None
+    resend_of: str | None = None
+
+
+class ItemResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one item of a batch; ``error`` says what was wrong with it."""
+
+    index: int
+    id: str | None
+    status: Status
+    error: list[Fault] | None = None
+
+
+class BatchAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client is told of a batch."""
+
+    batch_id: str
+    accepted: int
+    rejected: int
+    suppressed: int
+    results: list[ItemResult]
+
+
+def tell_message(row: Row, reason: Refusal | None) -> AcceptedMessage:
+    """Return what is told of one message, and why if a check refused it."""
+    return AcceptedMessage(
+        id=row["id"],
+        status=row["status"],
+        channel=row["channel"],
+        to=row["address"],
+        account=row["account"],
+        segments=row["segments"],
+        encoding=row["encoding"],
+        category=row["category"],
+        sender_id=row["sender_id"],
+        reference=row["reference"],
+        created_at=row["created_at"],
+        scheduled_at=row["scheduled_at"],
+        expires_at=row["expires_at"],
+        reason=reason.reason if reason else None,
+        resend_of=row["resend_of"],
+    )
+
+
+def tell_batch(
+    batch_id: str,
+    results: Sequence[ItemResult],
+    rows: Sequence[Row],
+    reasons: Sequence[Refusal | None],
+) -> BatchAccepted:
+    """Return what is told of a batch: every item's result, with what the checks refused."""
+    refused = {
+        row["id"]: reason for row, reason in zip(rows, reasons, strict=True) if reason is not None
+    }
+    told = [
+        msgspec.structs.replace(
+            item,
+            status=Status.SUPPRESSED,
+            error=[Fault(pointer="/to", detail=refused[item.id].reason)],
+        )
+        if item.id in refused
+        else item
+        for item in results
+    ]
+    return BatchAccepted(
+        batch_id=batch_id,
+        accepted=len(rows) - len(refused),
+        rejected=len(results) - len(rows),
+        suppressed=len(refused),
+        results=told,
+    )

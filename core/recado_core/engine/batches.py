@@ -1,0 +1,44 @@
+"""A claimed message as providers and checks see it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from recado_core.contract import Recipient
+from recado_core.messages import Category, Media, OutboundBatch, OutboundMessage
+
+Row = dict[str, Any]
+
+
+def batch_of(dispatch_id: str, rows: Sequence[Row]) -> OutboundBatch:
+    """Return the batch that a dispatch's rows make."""
+    return OutboundBatch(reference=dispatch_id, messages=tuple(outbound_of(row) for row in rows))
+
+
+def outbound_of(row: Row) -> OutboundMessage:
+    """Return a message as its provider gets it."""
+    return OutboundMessage(
+        id=row["id"],
+        to=row["address"],
+        text=row["text"],
+        channel=row["channel"],
+        category=Category(row["category"]),
+        sender_id=row["sender_id"],
+        media=msgspec.convert(row["media"] or (), tuple[Media, ...]),
+        segments=row["segments"],
+        reference=row["reference"],
+        expires_at=row["expires_at"],
+        metadata=row["metadata"],
+    )
+
+
+def recipient_of(row: Row, document: str | None = None) -> Recipient:
+    """Return a message as a check sees it."""
+    return Recipient(
+        address=row["address"],
+        channel=row["channel"],
+        category=Category(row["category"]),
+        account=row["account"],
+        document=document,
+    )
