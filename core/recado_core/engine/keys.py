@@ -75,6 +75,7 @@ class Keys:
             IdempotencyMismatchError: The key came before, with another body.
             IdempotencyRunningError: The first call with this key is not finished.
         """
+        name = name.strip()
         _check(name, scopes)
         async with self._once.claimed(key) as answered:
             if answered:
@@ -150,8 +151,8 @@ class Keys:
 
 def _check(name: str, scopes: Sequence[str]) -> None:
     faults = []
-    if not 1 <= len(name.strip()) <= 120:  # noqa: PLR2004
-        faults.append(Fault(pointer="/name", detail="must have 1 to 120 characters"))
+    if not 1 <= len(name) <= 120 or not name.isprintable():  # noqa: PLR2004
+        faults.append(Fault(pointer="/name", detail="must have 1 to 120 printable characters"))
     if not scopes:
         faults.append(Fault(pointer="/scopes", detail=f"needs one of {', '.join(SCOPES)}"))
     for index, scope in enumerate(scopes):
