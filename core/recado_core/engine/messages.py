@@ -1,10 +1,10 @@
 """Messages as the API shows them: found, told in full, cancelled."""
 
 import base64
-import binascii
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -245,6 +245,6 @@ def _make_cursor(message_id: str) -> str:
 
 def _read_cursor(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (binascii.Error, ValueError) as error:
+        return str(UUID(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()))
+    except ValueError as error:
         raise DraftError([Fault(pointer="/cursor", detail="is not a cursor of ours")]) from error
