@@ -1,0 +1,101 @@
+from datetime import timedelta
+
+import pytest
+from recado_core.engine.failures import ConflictError
+
+HOUR = timedelta(hours=1)
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+
+
+async def test_a_scheduled_message_waits_for_its_time(house):
+    at = house.clock.now() + HOUR
+    message_id = await house.accept(scheduled_at=at)
+    await house.advance(3599)
+    assert await house.status(message_id) == "scheduled"
+    assert house.vendor.batches == []
+    await house.advance(1)
+    shown = await house.show(message_id)
+    assert (str(shown.status), shown.scheduled_at) == ("sent", at)
+    steps = [(event.type, event.to_status) for event in shown.events]
+    assert steps == [
+        ("message.accepted", "scheduled"),
+        ("message.queued", "queued"),
+        ("message.sent", "sent"),
+    ]
+    assert shown.events[1].from_status == "scheduled"
+    assert shown.events[1].time == at
+
+
+@on_sqlite
+@pytest.mark.parametrize("early", [timedelta(), HOUR])
+async def test_a_time_that_has_come_is_at_once(house, early):
+    message_id = await house.accept(scheduled_at=house.clock.now() - early)
+    shown = await house.show(message_id)
+    assert str(shown.status) == "queued"
+    assert shown.events[0].to_status == "queued"
+    await house.settle()
+    assert await house.status(message_id) == "sent"
+
+
+@on_sqlite
+async def test_more_than_a_round_of_scheduled_messages_all_go(house):
+    at = (house.clock.now() + HOUR).isoformat()
+    await house.accept_many(1100, scheduled_at=at)
+    await house.advance(3600)
+    assert sum(house.vendor.sizes) == 1100
+
+
+async def test_what_can_t_be_sent_in_time_expires(house):
+    now = house.clock.now()
+    await house.engine.accounts.pause("main")
+    queued = await house.accept(expires_at=now + HOUR)
+    scheduled = await house.accept(scheduled_at=now + HOUR / 2, expires_at=now + HOUR)
+    lasting = await house.accept(expires_at=now + 2 * HOUR)
+    await house.advance(3599)
+    assert await house.statuses([queued, scheduled, lasting]) == ["queued"] * 3
+    await house.advance(1)
+    assert await house.statuses([queued, scheduled, lasting]) == ["expired", "expired", "queued"]
+    shown = await house.show(queued)
+    assert (shown.code, shown.events[-1].type) == ("expires_at", "message.expired")
+    await house.engine.accounts.resume("main")
+    await house.settle()
+    assert [message.id for message in house.vendor.sent] == [lasting]
+    assert house.vendor.sent[0].expires_at == now + 2 * HOUR
+
+
+@on_sqlite
+async def test_a_time_and_an_expiry_that_were_both_slept_through_end_in_expiry(house):
+    now = house.clock.now()
+    message_id = await house.accept(scheduled_at=now + HOUR, expires_at=now + 2 * HOUR)
+    await house.advance(3 * 3600)
+    assert await house.status(message_id) == "expired"
+    assert house.vendor.batches == []
+
+
+@on_sqlite
+async def test_an_expiry_changes_nothing_of_what_was_sent(house):
+    message_id = await house.accept(expires_at=house.clock.now() + HOUR)
+    await house.settle()
+    await house.advance(3600)
+    assert await house.status(message_id) == "sent"
+
+
+@on_sqlite
+async def test_a_scheduled_message_can_be_cancelled_until_it_goes(house):
+    at = house.clock.now() + HOUR
+    early, late = await house.accept(scheduled_at=at), await house.accept(scheduled_at=at)
+    assert str((await house.engine.messages.cancel(early)).status) == "canceled"
+    await house.advance(3600)
+    assert await house.statuses([early, late]) == ["canceled", "sent"]
+    with pytest.raises(ConflictError, match="sent"):
+        await house.engine.messages.cancel(late)
+
+
+@on_sqlite
+async def test_a_scheduled_message_follows_its_route_when_its_account_is_paused(open_house):
+    async with open_house(accounts={"main": {}, "backup": {}}) as house:
+        message_id = await house.accept(scheduled_at=house.clock.now() + HOUR)
+        await house.engine.accounts.pause("main")
+        await house.advance(3600)
+        shown = await house.show(message_id)
+        assert (str(shown.status), shown.account) == ("sent", "backup")
