@@ -8,14 +8,14 @@ from pathlib import Path
 
 import httpx
 import msgspec
-from recado_core.engine.accept import AcceptedMessage, BatchAccepted
+from recado_core.engine.answers import AcceptedMessage, BatchAccepted
 from recado_core.engine.messages import MessageDetail, Page
 from recado_core.errors import RecadoError
 
 from recado_gateway.app import create_app
 from recado_gateway.cli.commands import DONE, FAILED, INTERRUPTED, Commands
 from recado_gateway.cli.keys import create_key
-from recado_gateway.cli.output import explain, say
+from recado_gateway.cli.output import explain, say, script
 from recado_gateway.cli.progress import Traffic, open_view, words_of
 from recado_gateway.cli.simulator import Simulator, SimulatorError, running_simulator
 from recado_gateway.environment import PREFIX
@@ -242,5 +242,5 @@ async def where(client: httpx.AsyncClient, key: str) -> list[str]:
         "",
         f"Console   {url}/console" if console.is_success else docs,
         f"API key   {key}",
-        f"Messages  recado messages list --config {FOLDER}/demo-{client.base_url.port}.toml",
+        f"Messages  {script()} messages list --config {FOLDER}/demo-{client.base_url.port}.toml",
     ]

@@ -16,16 +16,16 @@ I = inbox.c  # noqa: E741  # the table's initial, as in the other rooms
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Store webhooks; one whose account and digest are there already changes nothing.
+    """Store webhooks; one whose account and digest are there already is not stored again.
 
-    One that had been put aside as failed is tried again, as its sender does.
+    Where that one could not be processed so far it is tried at once, as its sender does.
     """
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(inbox)
     again = {"state": "pending", "attempts": 0, "due_at": statement.excluded.due_at}
     await connection.execute(
         statement.on_conflict_do_update(
-            index_elements=[I.account, I.digest], set_=again, where=I.state == "failed"
+            index_elements=[I.account, I.digest], set_=again, where=I.state != "done"
         ),
         rows,
     )
