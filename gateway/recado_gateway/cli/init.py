@@ -15,7 +15,7 @@ from recado_core.errors import ConfigurationError
 from recado_gateway.cli.commands import DONE, Commands, UsageError
 from recado_gateway.cli.configuration import read_settings
 from recado_gateway.cli.keys import create_key
-from recado_gateway.cli.output import explain, say
+from recado_gateway.cli.output import explain, say, script
 from recado_gateway.settings import DEFAULT_FILE
 
 GATEWAY = """\
@@ -159,6 +159,8 @@ def toml(text: str) -> str:
 
 def next_steps(file: Path, *, simulated: bool) -> list[str]:
     """Return the commands that come next."""
+    recado = script()
     config = "" if file == DEFAULT_FILE else f" --config {file}"
-    simulator = ["recado simulate kolmeya   (in another terminal)"] if simulated else []
-    return [*simulator, f"recado serve{config}", f"recado check{config}"]
+    simulator = f"{recado} simulate kolmeya   (in another terminal)"
+    steps = [f"{recado} serve{config}", f"{recado} check{config}"]
+    return [simulator, *steps] if simulated else steps

@@ -1,7 +1,10 @@
 """What a command prints: lines, and tables that are JSON on request."""
 
+import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
@@ -54,3 +57,10 @@ def make_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table of values; None is an empty cell."""
     console().print(make_table(heads, rows))
+
+
+def script() -> str:
+    """Return how a person calls this program from here."""
+    if shutil.which("recado"):
+        return "recado"
+    return os.path.relpath(Path(sys.executable).with_name("recado"))
