@@ -1,0 +1,16 @@
+#!/usr/bin/env python3
+"""``recado`` as it would be without group commit: every accepted message is a transaction alone.
+
+``accept.py`` compares the gateway with it. Nothing else is changed: a group has one row at most.
+"""
+
+import functools
+import sys
+
+from recado_core.engine import accept
+from recado_core.engine.groupcommit import GroupCommit
+from recado_gateway.cli import main
+
+if __name__ == "__main__":
+    accept.GroupCommit = functools.partial(GroupCommit, limit=1)
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""The benchmarks run, and print what their page says they print."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def run(name, *arguments):
+    words = (sys.executable, BENCHMARKS / name, *arguments)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done
+
+
+def test_accept_compares_group_commit_with_none(tmp_path):
+    brief = ("--clients=16", "--rounds=1", "--seconds=0.5", "--warm-up=0.2")
+    done = run("accept.py", *brief, f"--folder={tmp_path}")
+    assert done.stderr == ""
+    told = [re.split(r"\s{2,}", line) for line in done.stdout.splitlines()]
+    columns = next(line for line in told if line[0] == "round")
+    medians = {line[1]: dict(zip(columns, line, strict=True)) for line in told if "median" in line}
+    assert set(medians) == {"grouped", "alone"}
+    rows = {mode: float(median["rows/commit"]) for mode, median in medians.items()}
+    assert rows["alone"] < 1.5 < rows["grouped"]
+    assert all(int(median["requests/s"].replace(",", "")) for median in medians.values())
+    assert re.fullmatch(r"Group commit accepts \d+\.\d times as many messages\.", told[-1][0])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["accept.py", "load.py"])
+def test_help_tells_what_is_measured(name):
+    said = run(name, "--help").stdout
+    assert "--seconds" in said
+    assert "202" in said
