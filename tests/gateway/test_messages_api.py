@@ -215,6 +215,7 @@ async def test_plus_that_was_not_escaped_is_read_as_one(client):
         ("limit=501", "/limit"),
         ("limit=ten", "/limit"),
         ("cursor=a", "/cursor"),
+        ("cursor=%20!", "/cursor"),
         ("stauts=sent", "/stauts"),
         ("status=sent&status=failed", "/status"),
         ("&".join(f"a{number}=1" for number in range(101)), ""),
