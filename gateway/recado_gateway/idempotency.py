@@ -3,7 +3,7 @@
 import re
 from hashlib import sha256
 
-from litestar.types import Scope
+from litestar.types import HTTPScope
 from recado_core.engine.idempotency import IdempotencyKey
 
 from recado_gateway.failures import MalformedKeyError
@@ -33,7 +33,7 @@ def idempotency_key(request: Request, body: bytes) -> IdempotencyKey | None:
     )
 
 
-def fingerprint(scope: Scope, body: bytes) -> str:
+def fingerprint(scope: HTTPScope, body: bytes) -> str:
     """Return what stands for the call: a digest of its method, path and body."""
     digest = sha256(f"{scope['method']} {scope['path']}\n".encode())
     digest.update(body)

@@ -22,6 +22,7 @@ from recado_gateway.requests import Request
 from recado_gateway.schemas import schemas_of
 
 Json = dict[str, Any]
+Shown = dict[Any, Json]  # the schema of each type that calls take or answer
 
 JSON = "application/json"
 DOCUMENTS = "documents"
@@ -110,7 +111,7 @@ def _types_of(declared: Iterable[Endpoint]) -> list[Any]:
 
 
 def _operation(
-    route: HTTPRoute, handler: HTTPRouteHandler, declared: Endpoint, shown: Json, schemas: Json
+    route: HTTPRoute, handler: HTTPRouteHandler, declared: Endpoint, shown: Shown, schemas: Json
 ) -> Json:
     summary, _, description = (inspect.getdoc(handler.fn) or "").partition("\n\n")
     operation: Json = {
@@ -152,13 +153,13 @@ def _parameters(route: HTTPRoute, declared: Endpoint, schemas: Json) -> list[Jso
 
 def _without_null(schema: Json) -> Json:
     """Return the schema of a parameter: absent it may be, null it can't."""
-    given = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+    given: list[Json] = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
     if len(given) != 1:
         return schema
     return given[0] | {name: value for name, value in schema.items() if name == "description"}
 
 
-def _request_body(declared: Endpoint, shown: Json) -> Json:
+def _request_body(declared: Endpoint, shown: Shown) -> Json:
     if declared.body is bytes:
         return {"required": True, "content": {"*/*": {}}}
     content: Json = {"schema": shown[declared.body]}
@@ -167,24 +168,23 @@ def _request_body(declared: Endpoint, shown: Json) -> Json:
     return {"required": declared.body_needed, "content": {JSON: content}}
 
 
-def _responses(declared: Endpoint, shown: Json) -> Json:
-    found: Json = {}
-    for status in (declared.status, *declared.statuses):
-        found[str(status)] = response = {
-            "description": HTTPStatus(status).phrase,
-            "headers": {"X-Request-Id": {"schema": {"type": "string"}}},
+def _responses(declared: Endpoint, shown: Shown) -> Json:
+    headers: Json = {"X-Request-Id": {"schema": {"type": "string"}}}
+    if declared.idempotent:
+        headers["Idempotency-Replayed"] = {
+            "description": "Set to true when this is the first call's answer again.",
+            "schema": {"type": "string", "const": "true"},
         }
-        if declared.answer is not None:
-            response["content"] = {JSON: {"schema": shown[declared.answer]}}
-        if declared.idempotent:
-            response["headers"]["Idempotency-Replayed"] = {
-                "description": "Set to true when this is the first call's answer again.",
-                "schema": {"type": "string", "const": "true"},
-            }
-    return found
+    response: Json = {"headers": headers}
+    if declared.answer is not None:
+        response["content"] = {JSON: {"schema": shown[declared.answer]}}
+    return {
+        str(status): {"description": HTTPStatus(status).phrase, **response}
+        for status in (declared.status, *declared.statuses)
+    }
 
 
-def _failures(route: HTTPRoute, declared: Endpoint, shown: Json) -> Json:
+def _failures(route: HTTPRoute, declared: Endpoint, shown: Shown) -> Json:
     slugs = {*declared.problems, "internal"}
     if declared.scope:
         slugs |= {"unauthenticated", "forbidden"}

@@ -119,9 +119,9 @@ def _shape_of(kind: Kind) -> tuple[type[msgspec.Struct] | None, Kind]:
     for option in _options(kind):
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
             return option, None
-        if get_origin(option) in (list, tuple):
+        if _origin(option) in (list, tuple):
             return None, get_args(option)[0]
-        if get_origin(option) is dict:
+        if _origin(option) is dict:
             return None, get_args(option)[1]
     return None, None
 
@@ -135,8 +135,12 @@ def _choices(kind: Kind) -> str:
 
 def _options(kind: Kind) -> list[Kind]:
     """Return the types that a type allows, without what is noted beside them."""
-    if get_origin(kind) is Annotated:
+    if _origin(kind) is Annotated:
         kind = get_args(kind)[0]
-    if get_origin(kind) in (Union, UnionType):
+    if _origin(kind) in (Union, UnionType):
         return [plain for option in get_args(kind) for plain in _options(option)]
     return [kind]
+
+
+def _origin(kind: Kind) -> Kind:
+    return get_origin(kind)
