@@ -39,7 +39,7 @@ class Scheduling:
             How many were moved.
         """
         async with self._database.read() as connection:
-            holding = await messages.accounts_with_fallbacks(connection)
+            holding = await messages.accounts_with_queued(connection)
         paused = self._accounts.paused()
         moved = 0
         for name in holding:

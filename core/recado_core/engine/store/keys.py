@@ -65,11 +65,15 @@ async def find_reserved(
     connection: AsyncConnection, names: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], Row]:
     """Return the idempotency keys with their answers, by (owner, key), of those that are there."""
-    if not names:
-        return {}
-    statement = sa.select(idempotency_keys).where(sa.tuple_(P.owner, P.key).in_(names))
-    rows = (await connection.execute(statement)).mappings()
-    return {(row["owner"], row["key"]): dict(row) for row in rows}
+    by_owner: dict[str, list[str]] = {}
+    for owner, key in names:
+        by_owner.setdefault(owner, []).append(key)
+    found: dict[tuple[str, str], Row] = {}
+    for owner, some in by_owner.items():  # SQLite would look for pairs by reading the whole table
+        statement = sa.select(idempotency_keys).where(P.owner == owner, P.key.in_(some))
+        rows = (await connection.execute(statement)).mappings()
+        found.update(((row["owner"], row["key"]), dict(row)) for row in rows)
+    return found
 
 
 async def forget_reserved(connection: AsyncConnection, until: datetime) -> int:

@@ -1,0 +1,212 @@
+"""Which index each of the statements uses that run often or over tables that grow."""
+
+import re
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from recado_core.engine.database import Database
+from recado_core.engine.identifiers import new_id
+from recado_core.engine.schema import dispatches as dispatches_table
+from recado_core.engine.schema import events as events_table
+from recado_core.engine.schema import messages as messages_table
+from recado_core.engine.store import dispatches, events, inbox, keys, messages
+from recado_core.testing.clock import MONDAY_NOON
+
+NOW = MONDAY_NOON
+HISTORY = 1500
+"""Messages that are settled, beside a few of each kind that waits."""
+
+STATEMENTS = {
+    "claim": (
+        lambda c: messages.claim(c, "main", "d", 100, NOW),
+        {"ix_messages_claim"},
+    ),
+    "next_due": (lambda c: messages.next_due(c, "main", NOW), {"ix_messages_claim"}),
+    "count_queued": (messages.count_queued, {"ix_messages_claim"}),
+    "queued_with_fallbacks": (
+        lambda c: messages.queued_with_fallbacks(c, "main", 100),
+        {"ix_messages_claim"},
+    ),
+    "accounts_with_queued": (messages.accounts_with_queued, {"ix_messages_claim"}),
+    "scheduled_due": (
+        lambda c: messages.scheduled_due(c, NOW, 100),
+        {"ix_messages_scheduled"},
+    ),
+    "expired": (lambda c: messages.expired(c, NOW, 100), {"ix_messages_expiring"}),
+    "ids_by_provider_ref": (
+        lambda c: messages.ids_by_provider_ref(c, "main", ["ref-1", "ref-2"]),
+        {"ix_messages_in_flight"},
+    ),
+    "of_dispatch": (lambda c: messages.of_dispatch(c, "d"), {"ix_messages_dispatch"}),
+    "lock_dispatch": (lambda c: messages.lock_dispatch(c, "d"), {"ix_messages_dispatch"}),
+    "any_unsettled": (lambda c: messages.any_unsettled(c, "d"), {"ix_messages_dispatch"}),
+    "last_outbound": (
+        lambda c: messages.last_outbound(c, "main", "+5511900000001", NOW),
+        {"ix_messages_address"},
+    ),
+    "page": (
+        lambda c: messages.page(c, {}, None, None, new_id(), 50),
+        {"pk_messages"},
+    ),
+    "page of a batch": (
+        lambda c: messages.page(c, {"batch_id": "b"}, None, None, None, 50),
+        {"ix_messages_batch"},
+    ),
+    "page of a reference": (
+        lambda c: messages.page(c, {"reference": "r"}, None, None, None, 50),
+        {"ix_messages_reference"},
+    ),
+    "page of an address": (
+        lambda c: messages.page(c, {"address": "a"}, None, None, new_id(), 50),
+        {"ix_messages_address"},
+    ),
+    "doubtful": (
+        lambda c: dispatches.doubtful(c, "n", NOW, NOW, 20),
+        {"ix_dispatches_doubt"},
+    ),
+    "to_poll": (lambda c: dispatches.to_poll(c, "n", NOW, NOW, 20), {"ix_dispatches_poll"}),
+    "doubt_dropped": (
+        lambda c: dispatches.doubt_dropped(c, "n", ["d"], NOW),
+        {"ix_dispatches_open"},
+    ),
+    "doubt_abandoned": (
+        lambda c: dispatches.doubt_abandoned(c, NOW, NOW),
+        {"ix_dispatches_doubt", "ix_dispatches_poll", "ix_dispatches_open"},
+    ),
+    "sent_since": (
+        lambda c: dispatches.sent_since(c, "main", NOW),
+        {"ix_dispatches_account"},
+    ),
+    "of_message": (lambda c: events.of_message(c, "m"), {"ix_events_message"}),
+    "lock_pending": (lambda c: inbox.lock_pending(c, NOW, 100), {"ix_inbox_pending"}),
+    "find_reserved": (
+        lambda c: keys.find_reserved(c, [("o", "k1"), ("o", "k2")]),
+        {"pk_idempotency_keys"},
+    ),
+    "forget_reserved": (
+        lambda c: keys.forget_reserved(c, NOW),
+        {"ix_idempotency_keys_age"},
+    ),
+}
+BY_ID = {"pk_messages", "pk_dispatches", "pk_nodes"}
+
+
+class Statements:
+    """Notes what is sent to the database, with its parameters."""
+
+    def __enter__(self):
+        self.sent = []
+        sa.event.listen(sa.Engine, "before_cursor_execute", self._note)
+        return self
+
+    def __exit__(self, *_):
+        sa.event.remove(sa.Engine, "before_cursor_execute", self._note)
+
+    def _note(self, _connection, _cursor, statement, parameters, *_):
+        self.sent.append((statement, parameters))
+
+
+def message_rows():
+    common = {
+        "direction": "out",
+        "channel": "sms",
+        "account": "main",
+        "sender_id": None,
+        "text": "oi",
+        "category": "transactional",
+        "priority": 5,
+        "segments": 1,
+        "encoding": "gsm7",
+        "status_at": NOW,
+        "created_at": NOW,
+        "due_at": NOW,
+        "reference": None,
+        "batch_id": None,
+        "expires_at": None,
+        "fallbacks": None,
+    }
+    waiting = ["queued", "scheduled", "sending", "sent", "unknown"] * 4
+    for index, status in enumerate(["delivered"] * HISTORY + waiting):
+        yield common | {
+            "id": new_id(),
+            "address": f"+5511{900000000 + index}",
+            "status": status,
+            "provider_ref": f"ref-{index}",
+            "dispatch_id": f"d-{index // 10}",
+        }
+
+
+def dispatch_rows():
+    for index in range(HISTORY // 5):
+        state = {0: "open", 1: "doubt"}.get(index, "done")
+        yield {
+            "id": f"d-{index}",
+            "account": f"a{index % 50}",
+            "node_id": "n" if state == "open" else "",
+            "state": state,
+            "size": 10,
+            "started_at": NOW + timedelta(seconds=index),
+            "due_at": NOW if state == "doubt" else None,
+            "poll_at": NOW if index == 2 else None,
+        }
+
+
+def event_rows():
+    for index in range(HISTORY):
+        yield {"id": new_id(), "type": "message.sent", "time": NOW, "message_id": f"m-{index}"}
+
+
+@pytest.fixture
+async def database(database_url):
+    """A database with a history, whose planner knows its tables."""
+    opened = Database(database_url)
+    await opened.upgrade()
+
+    async def fill(connection):
+        await connection.execute(sa.insert(messages_table), list(message_rows()))
+        await connection.execute(sa.insert(dispatches_table), list(dispatch_rows()))
+        await connection.execute(sa.insert(events_table), list(event_rows()))
+        if not opened.sqlite:  # SQLite's planner has no numbers to go by: nobody tells it any
+            await connection.execute(sa.text("ANALYZE"))
+
+    await opened.write(fill)
+    yield opened
+    await opened.close()
+
+
+async def plan_of(connection, statement, parameters):
+    """Return the lines of a plan."""
+    explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+    rows = await connection.exec_driver_sql(explain + statement, parameters)
+    return [str(row[-1]) for row in rows]
+
+
+def indexes_in(plan):
+    text = re.sub(r"sqlite_autoindex_(\w+)_1", r"pk_\1", "\n".join(plan))
+    return set(re.findall(r"\b(?:ix|uq|pk)_\w+", text))
+
+
+def whole_tables_in(plan):
+    return [line for line in plan if re.search(r"Seq Scan|SCAN (?!.*USING)", line)]
+
+
+async def test_statements_that_run_often_use_the_index_made_for_them(database):
+    plans = {}
+
+    async def explain(connection):
+        if not database.sqlite:  # as if the tables were large
+            await connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        for name, (run, _) in STATEMENTS.items():
+            with Statements() as noted:
+                await run(connection)
+            plans[name] = [line for sent in noted.sent for line in await plan_of(connection, *sent)]
+
+    await database.write(explain)
+    for name, (_, wanted) in STATEMENTS.items():
+        # What a look-up finds may then be written by its id.
+        assert indexes_in(plans[name]) - BY_ID == wanted - BY_ID, (name, plans[name])
+        assert wanted <= indexes_in(plans[name])
+        assert whole_tables_in(plans[name]) == [], name
+    # The most urgent come first without a look at the rest of the queue.
+    assert not [line for line in plans["claim"] if "Sort" in line or "ORDER BY" in line]
