@@ -124,7 +124,7 @@ def test(arguments: list[str]) -> None:
     """Run every check; the arguments go to pytest."""
     install(DEV)
     failed = []
-    for name, *words in (*CHECKS, ("pytest", *arguments)):
+    for name, *words in (*CHECKS, ("pytest", "--every-database", *arguments)):
         command = " ".join((name, *words))
         tell(f"\n$ {command}")
         if run(BIN / name, *words):

@@ -53,6 +53,8 @@ class Secret:
 
 def decode_setting(kind: type, value: object) -> object:
     """Make a ``Secret`` of a setting's text: a msgspec ``dec_hook``."""
+    if kind is Secret and isinstance(value, Secret):
+        return value
     if kind is Secret and isinstance(value, str):
         return Secret(value)
     raise NotImplementedError(f"settings can't hold {kind.__name__}")

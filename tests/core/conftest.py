@@ -1,6 +1,8 @@
 """An engine on a real database, with a vendor and a clock that tests drive."""
 
 import json
+import secrets
+import shutil
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 
@@ -23,6 +25,40 @@ from recado_core.engine.runtime import Engine
 from recado_core.engine.settings import AccountSettings, EngineSettings, RouteSettings
 from recado_core.messages import BatchRejected, InboundMessage, StatusUpdate
 from recado_core.testing import Clock
+
+
+@pytest.fixture(scope="session")
+async def migrated_sqlite(database_folder):
+    """An SQLite file with the schema, to copy: making the schema takes longer than most tests."""
+    path = database_folder / "migrated.db"
+    await upgrade(f"sqlite+aiosqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+async def migrated_postgres(postgres):
+    """The name of a PostgreSQL database with the schema, to copy."""
+    await upgrade(await postgres.create("migrated"))
+    return "migrated"
+
+
+@pytest.fixture
+def sqlite_url(sqlite_url, migrated_sqlite):
+    """The address of an SQLite file with the schema in it."""
+    shutil.copy(migrated_sqlite, sqlite_url.partition("///")[2])
+    return sqlite_url
+
+
+@pytest.fixture
+async def postgres_url(postgres, migrated_postgres):
+    """The address of a PostgreSQL database with the schema in it."""
+    return await postgres.create(f"test_{secrets.token_hex(8)}", template=migrated_postgres)
+
+
+async def upgrade(url):
+    database = Database(url)
+    await database.upgrade()
+    await database.close()
 
 
 class VendorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

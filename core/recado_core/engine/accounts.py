@@ -4,9 +4,11 @@ import asyncio
 import hmac
 import logging
 import secrets
+import ssl
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import httpx
@@ -257,6 +259,7 @@ class Accounts:
 
     def _make_provider(self, account: Account) -> None:
         client = httpx.AsyncClient(
+            verify=_trusted(),
             timeout=httpx.Timeout(account.settings.timeout, connect=CONNECT_TIMEOUT),
             limits=httpx.Limits(max_connections=account.concurrency + 2),
             follow_redirects=False,
@@ -281,6 +284,12 @@ class Accounts:
         )
         make_receiver = account.kind.create_receiver
         account.receiver = make_receiver(ReceiverContext(**shared)) if make_receiver else None
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    # Reading the certificate authorities takes tens of milliseconds: once for all accounts.
+    return httpx.create_ssl_context()
 
 
 def _kind(name: str, settings: AccountSettings, plugins: Plugins) -> ProviderType:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,7 +57,7 @@ class Database:
             self._reader = _sqlite_engine(self._url, size=READERS, begin="BEGIN")
         else:
             self._writer = create_async_engine(
-                self._url, pool_size=READERS, pool_pre_ping=True, **_JSON
+                self._url, pool_size=READERS, pool_pre_ping=True, **_OPTIONS
             )
             self._reader = self._writer
 
@@ -163,6 +164,7 @@ def upgrade_database(url: str) -> list[str]:
     return asyncio.run(run())
 
 
+@cache
 def head() -> str:
     """Return the schema revision that this version needs."""
     return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
@@ -188,14 +190,15 @@ def _encode_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-_JSON: dict[str, Any] = {
+_OPTIONS: dict[str, Any] = {
     "json_serializer": _encode_json,
     "json_deserializer": msgspec.json.decode,
+    "hide_parameters": True,  # an error's text must show no number and no message
 }
 
 
 def _sqlite_engine(url: sa.URL, *, size: int, begin: str) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=60, **_JSON)
+    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=60, **_OPTIONS)
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def set_pragmas(connection: Any, _: object) -> None:  # noqa: ANN401  # the driver's own class
