@@ -70,6 +70,7 @@ async def test_the_answer_tells_what_became_of_the_draft(house):
     assert shown.attempts == []
 
 
+@on_sqlite
 async def test_times_are_kept_to_the_microsecond(house):
     in_brazil = timezone(timedelta(hours=-3))
     scheduled_at = datetime(2026, 2, 1, 9, 30, 0, 123457, tzinfo=in_brazil)
@@ -184,6 +185,7 @@ async def test_national_numbers_are_read_in_the_configured_region(open_house):
         assert (await answer_to(house, to="912 345 678"))["to"] == "+351912345678"
 
 
+@on_sqlite
 async def test_what_is_accepted_while_the_engine_runs_is_sent(house):
     all_sent, send = asyncio.Event(), house.vendor.send
 

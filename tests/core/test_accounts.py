@@ -149,6 +149,7 @@ async def test_an_accounts_settings_lower_what_its_provider_can(make_engine):
     await engine.close()
 
 
+@on_sqlite
 async def test_a_webhook_token_is_made_once_and_kept(open_house):
     async with open_house(accounts={"main": {}, "other": {}}) as house:
         paths = {house.engine.accounts.webhook_path(name) for name in ("main", "other")}

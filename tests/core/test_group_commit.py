@@ -106,6 +106,7 @@ async def test_64_clients_at_once_share_the_commits(house):
     assert 1 <= commits.count <= 4
 
 
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
 async def test_one_client_waits_for_nobody(house):
     with Commits() as commits:
         for _ in range(3):

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 from recado_core.engine.accept import IdempotencyKey
 from recado_core.engine.failures import (
@@ -13,7 +11,9 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=Tru
 
 
 async def test_a_new_key_is_shown_once_and_recognised(house):
-    made = await house.engine.keys.create(" crm ", ["messages:read", "messages:send"])
+    made = await house.engine.keys.create(
+        " crm ", ["messages:read", "messages:send", "messages:read"]
+    )
     assert made.token.startswith("rcd_")
     assert len(made.token) > 40
     assert (made.name, made.scopes) == ("crm", ["messages:send", "messages:read"])
@@ -30,15 +30,16 @@ async def test_a_new_key_is_shown_once_and_recognised(house):
 async def test_no_two_keys_are_alike(house):
     made = [await house.engine.keys.create("crm", ["admin"]) for _ in range(5)]
     assert len({key.token for key in made}) == 5
-    assert [key.id for key in await house.engine.keys.list()] == [key.id for key in made]
+    listed = await house.engine.keys.list()
+    assert [key.id for key in listed] == [key.id for key in made]
+    assert not any(key.token in repr(listed) for key in made)
 
 
-@pytest.mark.parametrize("token", ["", "rcd_", "rcd_x", "é", "x" * 10_000])
-async def test_another_token_is_nobodys(house, token):
+@on_sqlite
+async def test_another_token_is_nobodys(house):
     made = await house.engine.keys.create("crm", ["admin"])
-    assert await house.engine.keys.authenticate(token) is None
-    assert await house.engine.keys.authenticate(made.token[:-1]) is None
-    assert await house.engine.keys.authenticate(made.token + "A") is None
+    for token in ("", "rcd_", "é", "x" * 10_000, made.token[:-1], made.token + "A"):
+        assert await house.engine.keys.authenticate(token) is None
 
 
 @on_sqlite
@@ -61,9 +62,8 @@ async def test_the_store_holds_no_token(house, database_url, keyed):
 
 
 @on_sqlite
-@pytest.mark.parametrize(
-    ("name", "scopes", "pointers"),
-    [
+async def test_a_wrong_name_or_scope_is_told_and_nothing_stored(house):
+    for name, scopes, pointers in (
         ("", ["admin"], ["/name"]),
         ("  ", ["admin"], ["/name"]),
         ("x" * 121, ["admin"], ["/name"]),
@@ -71,12 +71,10 @@ async def test_the_store_holds_no_token(house, database_url, keyed):
         ("crm", [], ["/scopes"]),
         ("crm", ["admin", "root", "manage", "*"], ["/scopes/1", "/scopes/3"]),
         ("", ["root"], ["/name", "/scopes/0"]),
-    ],
-)
-async def test_a_wrong_name_or_scope_is_told_and_nothing_stored(house, name, scopes, pointers):
-    with pytest.raises(DraftError) as caught:
-        await house.engine.keys.create(name, scopes)
-    assert [fault.pointer for fault in caught.value.faults] == pointers
+    ):
+        with pytest.raises(DraftError) as caught:
+            await house.engine.keys.create(name, scopes)
+        assert [fault.pointer for fault in caught.value.faults] == pointers
     assert await house.engine.keys.list() == []
 
 
@@ -84,12 +82,6 @@ async def test_a_long_name_is_taken_as_both_databases_can_keep_it(house):
     made = await house.engine.keys.create(" " * 50 + "é" * 120 + " " * 50, SCOPES)
     assert made.name == "é" * 120
     assert made.scopes == list(SCOPES)
-
-
-@on_sqlite
-async def test_a_scope_given_twice_counts_once(house):
-    made = await house.engine.keys.create("crm", ["admin", "manage", "admin"])
-    assert made.scopes == ["manage", "admin"]
 
 
 async def test_a_revoked_key_is_nobodys_at_once(house):
@@ -160,11 +152,3 @@ async def test_tokens_made_under_different_keys_differ(house):
         for name in ("k1", "k2")
     ]
     assert made[0].token != made[1].token
-
-
-@on_sqlite
-async def test_a_key_is_never_written_out_with_its_token_but_when_made(house):
-    made = await house.engine.keys.create("crm", ["admin"])
-    found = await house.engine.keys.authenticate(made.token)
-    assert made.token not in repr(found)
-    assert made.token not in json.dumps([repr(key) for key in await house.engine.keys.list()])

@@ -42,6 +42,7 @@ async def test_pages_stand_still_while_messages_come(house):
     assert [message.id for message in rest.items] == ids[1::-1]
 
 
+@on_sqlite
 async def test_the_end_of_a_full_page_is_the_end(house):
     await house.accept_many(4)
     page = await house.engine.messages.list(MessageFilter(), 4)
@@ -76,23 +77,24 @@ async def test_every_filter_narrows_the_list(open_house):
         assert await found(house, campaign_id=NOBODY) == []
 
 
-@pytest.mark.parametrize("cursor", ["%", "AAAA", "bm90IGFuIGlk", "é", "A", "!!!!", "0" * 48])
-async def test_a_cursor_of_another_make_is_an_error(house, cursor):
-    with pytest.raises(DraftError) as caught:
-        await house.engine.messages.list(MessageFilter(), 10, cursor)
-    assert [fault.pointer for fault in caught.value.faults] == ["/cursor"]
-
-
-@pytest.mark.parametrize("message_id", [NOBODY, "", "x", "' OR 1=1 --"])
 @on_sqlite
-async def test_what_is_not_there_is_not_found(house, message_id):
-    for call in (
-        house.engine.messages.get,
-        house.engine.messages.cancel,
-        house.engine.accept.resend,
-    ):
-        with pytest.raises(NotFoundError):
-            await call(message_id)
+async def test_a_cursor_of_another_make_is_an_error(house):
+    for cursor in ("%", "AAAA", "bm90IGFuIGlk", "é", "A", "!!!!", "0" * 48):
+        with pytest.raises(DraftError) as caught:
+            await house.engine.messages.list(MessageFilter(), 10, cursor)
+        assert [fault.pointer for fault in caught.value.faults] == ["/cursor"]
+
+
+@on_sqlite
+async def test_what_is_not_there_is_not_found(house):
+    for message_id in (NOBODY, "", "x", "' OR 1=1 --"):
+        for call in (
+            house.engine.messages.get,
+            house.engine.messages.cancel,
+            house.engine.accept.resend,
+        ):
+            with pytest.raises(NotFoundError):
+                await call(message_id)
 
 
 async def test_a_message_is_told_with_all_that_happened_to_it(open_house):
@@ -140,6 +142,7 @@ async def test_an_attempt_under_way_is_told_as_open(house):
     assert (attempt.outcome, attempt.finished_at) == ("doubt", None)
 
 
+@on_sqlite
 async def test_an_mo_is_told_from_the_persons_side(house):
     await house.webhook(
         [
@@ -163,6 +166,7 @@ async def test_an_mo_is_told_from_the_persons_side(house):
             await call(message_id)
 
 
+@on_sqlite
 async def test_a_queued_message_can_be_cancelled_once(house):
     message_id = await house.accept()
     told = await house.engine.messages.cancel(message_id)
@@ -229,6 +233,7 @@ async def test_only_what_waits_can_be_cancelled_and_only_what_did_not_arrive_sen
                 await house.engine.messages.cancel(ids[status])
 
 
+@on_sqlite
 async def test_a_resent_message_is_a_new_one_linked_to_the_old(open_house):
     async with open_house(retry_delays=()) as house:
         house.vendor.answers.append(TransientSendError("down", code="503"))

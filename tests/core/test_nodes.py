@@ -100,6 +100,7 @@ async def test_what_a_process_left_open_that_died_here_is_asked_about_at_once(
     assert dead.id not in await nodes_of(database)
 
 
+@on_sqlite
 async def test_what_the_dead_process_did_send_is_recorded_and_not_sent_again(house, other):
     dead = other(host=host_name(), pid=await ended_pid())
     await dead.join()
@@ -116,6 +117,7 @@ async def test_what_the_dead_process_did_send_is_recorded_and_not_sent_again(hou
     assert house.vendor.batches == []
 
 
+@on_sqlite
 async def test_what_the_dead_process_did_not_send_is_sent_once_that_is_sure(house, other):
     dead = other(host=host_name(), pid=await ended_pid())
     await dead.join()
@@ -210,6 +212,7 @@ async def test_what_a_process_left_open_when_it_went_is_asked_about(house, other
     assert await state(house, message_id) == ("sending", "doubt")
 
 
+@on_sqlite
 async def test_a_process_is_on_the_list_while_it_works(open_house, database):
     async with open_house() as house:
         assert await nodes_of(database) == []
@@ -222,6 +225,7 @@ async def test_a_process_is_on_the_list_while_it_works(open_house, database):
     assert await nodes_of(database) == []
 
 
+@on_sqlite
 async def test_a_process_that_others_took_for_dead_joins_again(house, database):
     await house.settle()
     (node_id,) = await nodes_of(database)

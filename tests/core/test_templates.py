@@ -88,7 +88,7 @@ def test_a_text_that_is_no_template_is_an_error(text):
         "{{ age|round(1000000000, 'floor') }}",
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
         "{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}",
-        "{{ " + "(" * 5000 + "name" + ")" * 5000 + " }}",
+        "{{ " + "(" * 1000 + "name" + ")" * 1000 + " }}",
         "{{ name.upper }}",
     ],
     ids=lambda text: text[:40],
@@ -106,4 +106,4 @@ def test_the_variables_are_left_as_they_are():
 
 def test_what_a_template_writes_has_an_end():
     with pytest.raises(ContentError, match="too long"):
-        render("{{ name }}" * 10_000, {"name": "x" * 10_000})
+        render("{{ name }}" * 11, {"name": "x" * 10_000})
