@@ -161,7 +161,7 @@ def event_rows():
 async def database(database_url):
     """A database with a history, whose planner knows its tables."""
     opened = Database(database_url)
-    await opened.upgrade()
+    await opened.prepare()
 
     async def fill(connection):
         await connection.execute(sa.insert(messages_table), list(message_rows()))
