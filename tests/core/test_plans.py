@@ -22,7 +22,6 @@ STATEMENTS = {
         lambda c: messages.claim(c, "main", "d", 100, NOW),
         {"ix_messages_claim"},
     ),
-    "next_due": (lambda c: messages.next_due(c, "main", NOW), {"ix_messages_claim"}),
     "count_queued": (messages.count_queued, {"ix_messages_claim"}),
     "queued_with_fallbacks": (
         lambda c: messages.queued_with_fallbacks(c, "main", 100),

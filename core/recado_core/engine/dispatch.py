@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 IDLE = 1.0
-"""Seconds after which an idle account looks for messages that another process accepted."""
+"""Seconds after which an idle account looks for retries, and for what other processes accepted."""
 STALE_CLAIM = 10.0
 """Seconds after its claim in which a batch must leave; later, another node may think us dead."""
 BACKOFF = (1.0, 60.0)
@@ -140,7 +140,7 @@ class Dispatcher:
         elif pause > 0:
             await self._sleep(pause, wakeable=False)
         else:
-            await self._sleep(await self._idle_time())
+            await self._sleep(IDLE)
 
     def _pause(self) -> float:
         """Return the seconds until the provider may be called again."""
@@ -196,13 +196,6 @@ class Dispatcher:
         async with self._database.read() as connection:
             sent = await dispatches.sent_since(connection, self._account.name, midnight)
         return min(self._account.batch_size, daily - sent)
-
-    async def _idle_time(self) -> float:
-        """Return the seconds until a message is due that is not due now."""
-        now = self._now()
-        async with self._database.read() as connection:
-            due = await messages.next_due(connection, self._account.name, now)
-        return IDLE if due is None else min(IDLE, max(0.02, (due - now).total_seconds()))
 
     async def _sleep(self, seconds: float, *, wakeable: bool = True) -> None:
         if self._stopping:

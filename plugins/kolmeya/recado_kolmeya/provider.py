@@ -197,9 +197,7 @@ class KolmeyaProvider:
         except SendError:
             entries = ()
         held = _held(entries, messages)
-        outcome, text = (
-            (Outcome.REJECTED, _UNLISTED) if entries else (Outcome.UNKNOWN, _MAYBE_SENT)
-        )
+        outcome, text = (Outcome.REJECTED, _UNLISTED) if entries else (Outcome.UNKNOWN, _MAYBE_SENT)
         return {
             m.id: held.get(m.id)
             or SendResult(message_id=m.id, outcome=outcome, code="unlisted", text=text)

@@ -56,10 +56,3 @@ async def postpone(
     values: dict[str, Any] = {"attempts": I.attempts + 1, "error": error}
     values |= {"state": "failed"} if due_at is None else {"due_at": due_at}
     await connection.execute(sa.update(inbox).where(I.id == webhook_id).values(values))
-
-
-async def next_due(connection: AsyncConnection) -> datetime | None:
-    """Return when the next webhook is to be processed, or None when there is none."""
-    statement = sa.select(sa.func.min(I.due_at)).where(I.state == sa.literal_column("'pending'"))
-    found: datetime | None = (await connection.execute(statement)).scalar()
-    return found

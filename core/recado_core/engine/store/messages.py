@@ -90,17 +90,6 @@ async def claim(
     return rows
 
 
-async def next_due(connection: AsyncConnection, account: str, now: datetime) -> datetime | None:
-    """Return when the account's next queued message is due, or None when it has none."""
-    earliest = sa.select(sa.func.min(M.due_at)).where(
-        M.account == account,
-        M.status == sa.literal_column("'queued'"),
-        sa.or_(M.expires_at.is_(None), M.expires_at > now),
-    )
-    found: datetime | None = (await connection.execute(earliest)).scalar()
-    return found
-
-
 async def of_dispatch(connection: AsyncConnection, dispatch_id: str) -> list[Row]:
     """Return the messages of a dispatch that are still in flight, as a claim returns them."""
     statement = (
