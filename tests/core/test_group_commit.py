@@ -56,6 +56,19 @@ async def test_a_bad_item_fails_alone():
     assert store.groups == [["a"], ["b"]]
 
 
+async def test_a_failure_that_would_meet_each_alone_too_is_met_once():
+    tried = []
+
+    async def commit(items):
+        tried.append(list(items))
+        raise ConnectionError("down")
+
+    group = GroupCommit(commit, is_fatal=lambda error: isinstance(error, ConnectionError))
+    results = await submit_all(group, ["a", "b", "c"])
+    assert [type(result) for result in results] == [ConnectionError] * 3
+    assert tried == [["a", "b", "c"]]
+
+
 async def test_it_goes_on_after_a_failure():
     group = GroupCommit(Store().commit)
     with pytest.raises(ValueError, match="bad"):

@@ -1,0 +1,129 @@
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+from recado_core.engine.database import Database, is_down
+from recado_core.engine.schema import accounts
+from sqlalchemy.exc import IntegrityError
+
+NAMES = sa.select(accounts.c.name).order_by(accounts.c.name)
+
+
+@pytest.fixture
+async def database(database_url):
+    """A database with its schema."""
+    opened = Database(database_url)
+    await opened.prepare()
+    yield opened
+    await opened.close()
+
+
+async def add(connection, name):
+    await connection.execute(sa.insert(accounts).values(name=name, webhook_token="t"))
+
+
+async def names(database):
+    async with database.read() as connection:
+        return (await connection.execute(NAMES)).scalars().all()
+
+
+async def test_a_write_is_done_whole_or_not_at_all(database):
+    async def work(connection):
+        await add(connection, "a")
+        raise ValueError("half way")
+
+    with pytest.raises(ValueError, match="half way"):
+        await database.write(work)
+    assert await names(database) == []
+    assert await database.write(lambda connection: add(connection, "b")) is None
+    assert await names(database) == ["b"]
+
+
+async def test_a_write_ends_though_its_caller_is_cancelled(database):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(connection):
+        await add(connection, "a")
+        begun.set()
+        await go_on.wait()
+        await add(connection, "b")
+
+    caller = asyncio.create_task(database.write(work))
+    await begun.wait()
+    caller.cancel()
+    await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.sleep(0)
+    assert not caller.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert await names(database) == ["a", "b"]
+
+
+async def test_writers_of_several_processes_wait_for_each_other(database, database_url):
+    other = Database(database_url)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        for index in range(10):
+            for name, writer in (("a", database), ("b", other)):
+                work = _adding(f"{name}{index}")
+                tasks.create_task(writer.write(work))
+    await other.close()
+    assert len(await names(database)) == 20
+
+
+def _adding(name):
+    return lambda connection: add(connection, name)
+
+
+@pytest.mark.parametrize("database_url", ["postgres_url"], indirect=True)  # SQLite has one writer
+async def test_a_transaction_that_was_broken_off_for_another_is_done_again(database):
+    for name in ("a", "b"):
+        await database.write(_adding(name))
+    met, runs = asyncio.Barrier(2), []
+
+    def crosswise(first, second):
+        async def work(connection):
+            await connection.execute(sa.text("SET LOCAL deadlock_timeout = '10ms'"))
+            runs.append(first)
+            await _touch(connection, first)
+            if len(runs) <= 2:
+                await met.wait()
+            await _touch(connection, second)
+
+        return work
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(
+            database.write(crosswise("a", "b")), database.write(crosswise("b", "a"))
+        )
+    assert len(runs) == 3
+
+
+async def _touch(connection, name):
+    await connection.execute(
+        sa.update(accounts).where(accounts.c.name == name).values(reason="touched")
+    )
+
+
+async def test_a_wrong_value_is_not_taken_for_a_database_that_is_down(database):
+    await database.write(_adding("a"))
+    with pytest.raises(IntegrityError) as caught:
+        await database.write(_adding("a"))
+    assert not is_down(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite+aiosqlite:////no/such/folder/recado.db",
+        "postgresql+asyncpg://recado@127.0.0.1:1/recado",
+        "postgresql+asyncpg://recado@/recado?host=/no/such/folder",
+    ],
+)
+async def test_a_database_that_can_t_be_reached_is_down(url):
+    database = Database(url)
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # of which kind is the drivers' affair
+        await database.revision()
+    assert is_down(caught.value)
+    await database.close()
