@@ -1,7 +1,10 @@
 from datetime import timedelta
 
 import pytest
+from recado_core.engine.database import Database
 from recado_core.engine.failures import ConflictError
+from recado_core.engine.identifiers import new_id
+from recado_core.engine.store import messages
 
 HOUR = timedelta(hours=1)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
@@ -72,6 +75,20 @@ async def test_a_time_and_an_expiry_that_were_both_slept_through_end_in_expiry(h
     assert house.vendor.batches == []
 
 
+async def test_what_has_expired_is_not_claimed_before_the_next_look_at_the_clock(
+    house, database_url
+):
+    at = house.clock.now() + HOUR
+    await house.accept(expires_at=at)
+    lasting = await house.accept()
+    other_process = Database(database_url)
+    rows = await other_process.write(
+        lambda connection: messages.claim(connection, "main", new_id(), 10, at)
+    )
+    await other_process.close()
+    assert [row["id"] for row in rows] == [lasting]
+
+
 @on_sqlite
 async def test_an_expiry_changes_nothing_of_what_was_sent(house):
     message_id = await house.accept(expires_at=house.clock.now() + HOUR)
@@ -99,3 +116,12 @@ async def test_a_scheduled_message_follows_its_route_when_its_account_is_paused(
         await house.advance(3600)
         shown = await house.show(message_id)
         assert (str(shown.status), shown.account) == ("sent", "backup")
+
+
+async def test_messages_of_an_account_that_was_removed_follow_their_route(open_house):
+    async with open_house(accounts={"main": {}, "second": {}, "third": {}}) as house:
+        message_id = await house.accept()
+    async with open_house(accounts={"third": {}}, clock=house.clock) as house:
+        await house.settle()
+        shown = await house.show(message_id)
+        assert (str(shown.status), shown.account) == ("sent", "third")
