@@ -213,6 +213,9 @@ class AccountContext(msgspec.Struct, frozen=True, kw_only=True):
     region: str = "BR"
     timezone: str = "America/Sao_Paulo"
 
+    def __repr__(self) -> str:
+        return f"AccountContext(account={self.account!r}, settings={self.settings!r})"
+
 
 class ReceiverContext(msgspec.Struct, frozen=True, kw_only=True):
     """What a webhook receiver is made of."""

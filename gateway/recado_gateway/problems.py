@@ -14,6 +14,7 @@ from recado_core.engine.failures import (
     IdempotencyMismatchError,
     IdempotencyRunningError,
     NotFoundError,
+    UnavailableError,
     UnsupportedError,
 )
 from recado_core.errors import (
@@ -132,6 +133,12 @@ KINDS: dict[type[Exception], Kind] = {
         "The signature of a provider's webhook is missing or wrong.",
     ),
     NotFoundError: NOT_FOUND,
+    UnavailableError: _kind(
+        "unavailable",
+        503,
+        "Database unavailable",
+        "The database can't be reached now. Nothing was accepted; try again.",
+    ),
     ConflictError: _kind(
         "conflict",
         409,

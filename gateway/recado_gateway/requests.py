@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Request as LitestarRequest
 from litestar.types import Message, Scope
-from recado_core.engine.failures import Fault
+from recado_core.engine.failures import Fault, fault_of
 from recado_core.http import WebhookRequest
 
 from recado_gateway.failures import (
@@ -163,26 +163,6 @@ def read_query(request: Request, kind: type[T], plus: Collection[str] = ()) -> T
         return msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidRequestError([fault_of(error)]) from error
-
-
-_PATH_STEPS = re.compile(r"\.([^.\[`]+)|\[(\d+)\]")
-_KEY_FAULT = re.compile(r"Object (?:contains unknown|missing required) field `(.*?)`", re.DOTALL)
-
-
-def fault_of(error: msgspec.ValidationError) -> Fault:
-    """Return what msgspec found wrong, and a JSON pointer (RFC 6901) to it.
-
-    Its ``$.messages[3].to`` becomes ``/messages/3/to``; a field that is missing or unknown is
-    pointed at itself, not the object that lacks or has it.
-    """
-    text, _, path = str(error).rpartition(" - at `$")
-    if not text:
-        text, path = path, ""
-    pointer = "".join(f"/{name or index}" for name, index in _PATH_STEPS.findall(path))
-    if found := _KEY_FAULT.match(text):
-        pointer += "/" + found[1].replace("~", "~0").replace("/", "~1")
-        text = "unknown field" if "unknown" in text[:30] else "missing"
-    return Fault(pointer=pointer, detail=text.replace("`", ""))
 
 
 # ---------------------------------------------------------------- webhooks

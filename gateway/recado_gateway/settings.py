@@ -26,6 +26,7 @@ from recado_core.errors import ConfigurationError
 from recado_gateway.environment import Table, add_environment, resolve_secrets
 from recado_gateway.tables import (
     did_you_mean,
+    hide_secrets,
     read_fields,
     read_table,
     read_value,
@@ -234,7 +235,7 @@ def _read_account(name: str, table: object, plugins: Plugins) -> AccountSettings
     shared = {key: value for key, value in table.items() if key in common}
     theirs = {key: value for key, value in table.items() if key in own}
     read_table(theirs, provider.settings, path)  # for its faults: the engine reads it again
-    shared["own"] = read_fields(theirs, provider.settings, path)
+    shared["own"] = hide_secrets(read_fields(theirs, provider.settings, path), provider.settings)
     return read_table(shared, AccountSettings, path)
 
 

@@ -7,7 +7,7 @@ from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
-from recado_core.contract import decode_setting
+from recado_core.contract import Secret, decode_setting
 from recado_core.errors import ConfigurationError
 
 from recado_gateway.environment import Text
@@ -49,6 +49,19 @@ def read_fields(table: dict[str, Any], kind: type[msgspec.Struct], path: str) ->
         if field.required and name not in table:
             raise ConfigurationError(f"{path}.{name}: missing")
     return {name: read_value(it, fields[name].type, f"{path}.{name}") for name, it in table.items()}
+
+
+def hide_secrets(table: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the table with its secrets as such, so that no print of it shows them."""
+    secret = {
+        field.encode_name
+        for field in msgspec.structs.fields(kind)
+        if Secret in (field.type, *get_args(field.type))
+    }
+    return {
+        key: Secret(value) if key in secret and isinstance(value, str) else value
+        for key, value in table.items()
+    }
 
 
 def refuse_unknown(keys: Iterable[str], known: Collection[str], path: str) -> None:

@@ -1,4 +1,5 @@
 import pytest
+from recado_core.engine.failures import UnavailableError
 from recado_core.engine.runtime import Component
 from recado_gateway.api.health import judge
 
@@ -31,7 +32,7 @@ async def test_paused_account_leaves_the_gateway_ready(client):
 
 async def test_gateway_whose_database_is_gone_is_not_ready(client, monkeypatch):
     async def fail():
-        raise OSError
+        raise UnavailableError("the database can't be reached now")
 
     monkeypatch.setattr(client.engine._database, "revision", fail)  # noqa: SLF001  # the disk's part
     answer = await client.get("/health/ready")

@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 import pytest
-from recado_core import Category, ConfigurationError
+from recado_core import Category, ConfigurationError, Secret
 from recado_core.engine.settings import OnDoubt
 from recado_gateway.settings import LogLevel, load_settings
 
@@ -86,7 +86,7 @@ def test_file_says_everything(configure):
     assert account.daily_limit == 1000
     assert account.on_doubt is OnDoubt.RESEND
     assert account.own == {
-        "token": "probe-secret",
+        "token": Secret("probe-secret"),
         "segment": 109,
         "limits": {"per_day": 5, "senders": ["one"]},
     }
@@ -170,7 +170,7 @@ def test_environment_goes_before_the_file(configure):
     assert settings.engine.retry_delays == (1, 2.5)
     account = settings.engine.accounts["main"]
     assert account.own == {
-        "token": "other-secret",
+        "token": Secret("other-secret"),
         "segment": 7,
         "strict": True,
         "tags": ["a", "b"],
@@ -191,7 +191,7 @@ def test_environment_is_enough_without_a_file(tmp_path, monkeypatch):
             "RECADO_ROUTES": '[{"accounts": ["kolmeya_main"], "match": {"prefix": "+55"}}]',
         },
     )
-    assert settings.engine.accounts["kolmeya_main"].own == {"token": "109"}
+    assert settings.engine.accounts["kolmeya_main"].own == {"token": Secret("109")}
     assert settings.engine.routes[0].match.prefix == "+55"
 
 
@@ -236,8 +236,8 @@ def test_secrets_come_from_variables_and_files(configure, tmp_path):
         SEGMENT="12",
     )
     one, two = settings.engine.accounts.values()
-    assert one.own == {"token": "from-a-variable"}
-    assert two.own == {"token": "from-a-file", "segment": 12}
+    assert one.own == {"token": Secret("from-a-variable")}
+    assert two.own == {"token": Secret("from-a-file"), "segment": 12}
     assert two.webhook_token is not None
     assert two.webhook_token.reveal() == "from-a-variable"
 
@@ -266,7 +266,7 @@ def test_secret_that_is_missing_stops_the_start(fault, tmp_path, token, said):
 def test_variable_replaces_a_secret_that_is_missing(configure):
     text = f'{GATEWAY}[accounts.main]\nprovider = "probe"\ntoken = {{ env = "TOKEN" }}\n'
     settings = configure(text, RECADO_ACCOUNTS__MAIN__TOKEN="given")
-    assert settings.engine.accounts["main"].own == {"token": "given"}
+    assert settings.engine.accounts["main"].own == {"token": Secret("given")}
 
 
 def test_settings_do_not_show_secrets(configure):
@@ -368,3 +368,14 @@ def test_provider_that_no_plugin_offers_is_named(fault):
 
 def test_empty_tables_of_later_versions_are_no_fault(configure):
     assert configure("[sinks]\n[quiet_hours]\n").engine.accounts == {}
+
+
+def test_no_print_of_the_settings_shows_a_secret(tmp_path):
+    path = tmp_path / "recado.toml"
+    path.write_text(
+        '[gateway]\ndatabase = "postgresql+asyncpg://recado:hidden-word@db.example.com/recado"\n'
+        'plugins = ["probe"]\n[accounts.one]\nprovider = "probe"\ntoken = "hidden-token"\n'
+    )
+    shown = repr(load_settings(path, {}).engine)
+    assert "hidden" not in shown
+    assert "one" in shown

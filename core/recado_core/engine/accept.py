@@ -1,7 +1,6 @@
 """Accepting messages: checked, routed and durable before the client hears that they are."""
 
 import random
-import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -30,6 +29,7 @@ from recado_core.engine.failures import (
     Fault,
     IdempotencyMismatchError,
     NotFoundError,
+    fault_of,
 )
 from recado_core.engine.groupcommit import GroupCommit
 from recado_core.engine.idempotency import Answer, IdempotencyKey, Once
@@ -46,7 +46,6 @@ __all__ = ["Accept", "Answer", "BatchRequest", "Draft", "DraftDefaults", "Idempo
 
 Row = dict[str, Any]
 
-_PATH_STEP = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
 _decode_draft = msgspec.json.Decoder(Draft).decode
 
 
@@ -256,13 +255,6 @@ def _decode(raw: msgspec.Raw) -> Draft:
         raise DraftError([fault_of(error)]) from error
     except UnicodeDecodeError as error:  # the batch was read without a look into its items
         raise DraftError([Fault(pointer="", detail="is not to be read as UTF-8")]) from error
-
-
-def fault_of(error: msgspec.ValidationError) -> Fault:
-    """Turn ``... - at `$.messages[3].to``` into a fault with a JSON pointer."""
-    detail, _, path = str(error).partition(" - at `$")
-    pointer = "".join(f"/{name or index}" for name, index in _PATH_STEP.findall(path.rstrip("`")))
-    return Fault(pointer=pointer, detail=detail)
 
 
 def _new_row(composed: Composed, names: Sequence[str], now: datetime) -> Row:

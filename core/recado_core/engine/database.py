@@ -1,8 +1,8 @@
 """The connection to SQLite or PostgreSQL: transactions, and the schema's version."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,11 +19,12 @@ from sqlalchemy.exc import (
     DBAPIError,
     InterfaceError,
     OperationalError,
+    SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from recado_core.engine.failures import SchemaError
+from recado_core.engine.failures import SchemaError, UnavailableError
 from recado_core.errors import ConfigurationError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -39,7 +40,23 @@ def is_down(error: BaseException) -> bool:
     """Tell whether an error means that the database can't be reached, not that a value is wrong."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | OSError)
+    return isinstance(
+        error, UnavailableError | OperationalError | InterfaceError | PoolTimeoutError | OSError
+    )
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Say in our own words that the database is down, whatever the driver raised."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        if not is_down(error):
+            raise
+        cause = getattr(error, "orig", None) or error
+        raise UnavailableError(
+            f"the database can't be reached now: {type(cause).__name__}: {cause}"
+        ) from error
 
 
 class Database:
@@ -86,22 +103,24 @@ class Database:
             try:
                 async with self.transaction() as connection:
                     return await work(connection)
-            except DBAPIError as error:
-                if last or getattr(error.orig, "sqlstate", None) not in BROKEN_OFF:
+            except (DBAPIError, UnavailableError) as error:
+                if last or _sqlstate(error) not in BROKEN_OFF:
                     raise
         raise AssertionError  # the loop returns or raises
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that writes; for a caller that is never cancelled."""
-        async with self._writer.begin() as connection:
-            yield connection
+        with _telling():
+            async with self._writer.begin() as connection:
+                yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that only reads."""
-        async with self._reader.begin() as connection:
-            yield connection
+        with _telling():
+            async with self._reader.begin() as connection:
+                yield connection
 
     async def revision(self) -> str | None:
         """Return the schema's revision in the database, or None where it is empty."""
@@ -149,6 +168,12 @@ class Database:
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    cause = error.__cause__ if isinstance(error, UnavailableError) else error
+    found: str | None = getattr(getattr(cause, "orig", None), "sqlstate", None)
+    return found
 
 
 def upgrade_database(url: str) -> list[str]:

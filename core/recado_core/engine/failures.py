@@ -1,4 +1,4 @@
-"""What the engine raises to its caller.
+"""What the engine raises to its caller, and what is wrong with a request, field by field.
 
 * RecadoError (``recado_core.errors``)
   + DraftError: a message to send that can't be accepted; it says which fields and why
@@ -8,7 +8,10 @@
   + IdempotencyRunningError: the first call with this key is not finished
   + UnsupportedError: the account's provider does not offer this
   + SchemaError: the database's schema is not the one this version needs
+  + UnavailableError: the database can't be reached now
 """
+
+import re
 
 import msgspec
 
@@ -52,3 +55,27 @@ class UnsupportedError(RecadoError):
 
 class SchemaError(RecadoError):
     """The database's schema is not the one this version needs."""
+
+
+class UnavailableError(RecadoError):
+    """The database can't be reached now."""
+
+
+_PATH_STEPS = re.compile(r"\.([^.\[`]+)|\[(\d+)\]")
+_KEY_FAULT = re.compile(r"Object (?:contains unknown|missing required) field `(.*?)`", re.DOTALL)
+
+
+def fault_of(error: msgspec.ValidationError) -> Fault:
+    """Return what msgspec found wrong, and a JSON pointer (RFC 6901) to it.
+
+    Its ``$.messages[3].to`` becomes ``/messages/3/to``; a field that is missing or unknown is
+    pointed at itself, not the object that lacks or has it.
+    """
+    text, _, path = str(error).rpartition(" - at `$")
+    if not text:
+        text, path = path, ""
+    pointer = "".join(f"/{name or index}" for name, index in _PATH_STEPS.findall(path))
+    if found := _KEY_FAULT.match(text):
+        pointer += "/" + found[1].replace("~", "~0").replace("/", "~1")
+        text = "unknown field" if "unknown" in text[:30] else "missing"
+    return Fault(pointer=pointer, detail=text.replace("`", ""))

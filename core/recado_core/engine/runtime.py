@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 
 from recado_core.engine.accept import Accept
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.database import Database, head
 from recado_core.engine.dispatch import STALE_CLAIM, Dispatcher
 from recado_core.engine.doubts import Doubts
+from recado_core.engine.failures import UnavailableError
 from recado_core.engine.idempotency import Once
 from recado_core.engine.keys import Keys
 from recado_core.engine.messages import Messages
@@ -168,8 +168,8 @@ class Engine:
         """Tell of every part whether it can do its work."""
         try:
             revision = await self._database.revision()
-        except (SQLAlchemyError, OSError) as error:
-            return [Component(name="database", ok=False, detail=type(error).__name__)]
+        except UnavailableError as error:
+            return [Component(name="database", ok=False, detail=str(error))]
         schema = Component(
             name="schema", ok=revision == head(), detail=f"revision {revision or 'none'}"
         )

@@ -75,3 +75,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     poll_delays: tuple[float, ...] = DEFAULT_POLL_DELAYS
     accounts: dict[str, AccountSettings] = {}
     routes: list[RouteSettings] = []
+
+    def __repr__(self) -> str:
+        # The database's address may hold a password.
+        return f"EngineSettings(accounts={self.accounts!r}, routes={self.routes!r})"
