@@ -1,5 +1,6 @@
 """Accepting messages: checked, routed and durable before the client hears that they are."""
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -45,6 +46,9 @@ from recado_core.messages import Category, Media, Status
 __all__ = ["Accept", "Answer", "BatchRequest", "Draft", "DraftDefaults", "IdempotencyKey"]
 
 Row = dict[str, Any]
+
+ITEMS_AT_ONCE = 250
+"""Items of a batch that are read before other requests get their turn."""
 
 _decode_draft = msgspec.json.Decoder(Draft).decode
 
@@ -99,7 +103,7 @@ class Accept:
         """Accept 1 to 10,000 messages; a bad item is reported and spoils no other.
 
         Raises:
-            DraftError: The batch as a whole is wrong, or its defaults are.
+            DraftError: The batch as a whole is wrong; an item's faults stand in its result.
             IdempotencyMismatchError: As in ``message``.
             IdempotencyRunningError: As in ``message``.
         """
@@ -113,6 +117,8 @@ class Accept:
             rows: list[Row] = []
             drafts: list[Draft] = []
             for index, raw in enumerate(request.messages):
+                if index % ITEMS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 try:
                     draft = apply_defaults(_decode(raw), request.defaults)
                     row = self._row(draft, now)
@@ -142,7 +148,7 @@ class Accept:
             if answered:
                 return answered
             async with self._database.read() as connection:
-                old = await messages.get(connection, message_id)
+                old = await messages.get(connection, message_id.replace("\0", ""))
             if old is None or old["direction"] != "out":
                 raise NotFoundError(f"there is no message {message_id!r} that was sent from here")
             if old["status"] not in RESENDABLE:

@@ -18,6 +18,7 @@ from recado_core.engine.batches import batch_of, recipient_of
 from recado_core.engine.checking import run_checks
 from recado_core.engine.database import Database, is_down
 from recado_core.engine.identifiers import new_id
+from recado_core.engine.outage import Outage
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import dispatches, messages
 from recado_core.engine.transitions import Change, apply, clip_code, clip_text
@@ -37,8 +38,6 @@ IDLE = 1.0
 """Seconds after which an idle account looks for retries, and for what other processes accepted."""
 STALE_CLAIM = 10.0
 """Seconds after its claim in which a batch must leave; later, another node may think us dead."""
-BACKOFF = (1.0, 60.0)
-"""First and longest pause of an account whose provider fails, in seconds; it doubles."""
 MAX_SPLITS = 64
 """How often a batch is halved in a row, without a part that is taken, to find its bad messages."""
 
@@ -79,8 +78,7 @@ class Dispatcher:
         self._slots = asyncio.Semaphore(account.concurrency)
         self._carriers: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._failures = 0
-        self._not_before = 0.0
+        self._outage = Outage(account.name)
         self.carried: set[str] = set()
 
     async def run(self) -> None:
@@ -145,7 +143,7 @@ class Dispatcher:
     def _pause(self) -> float:
         """Return the seconds until the provider may be called again."""
         now = self._monotonic()
-        return max(self._account.budget.wait(now), self._not_before - now)
+        return max(self._account.budget.wait(now), self._outage.wait(now))
 
     async def _claim(self) -> tuple[str, list[Row]] | None:
         """Claim the next batch for a new dispatch, if there is one and it may go today."""
@@ -262,7 +260,7 @@ class Dispatcher:
             broken = InDoubtError(f"the provider plugin broke: {type(error).__name__}")
             await self._fail(dispatch_id, rows, broken, splits)
         else:
-            self._provider_works()
+            self._outage.end()
             splits.left = MAX_SPLITS
             await self._record(dispatch_id, changes, outcome="accepted", poll=True)
 
@@ -287,10 +285,10 @@ class Dispatcher:
     ) -> None:
         in_doubt = isinstance(error, InDoubtError)
         if isinstance(error, TransientSendError):
-            self._provider_fails(error, error.retry_after)
+            self._outage.go_on(error, self._monotonic(), error.retry_after)
             in_doubt = error.possibly_taken
         elif in_doubt:
-            self._provider_fails(error)
+            self._outage.go_on(error, self._monotonic())
         if in_doubt:
             await self._doubt(dispatch_id, error)
         elif isinstance(error, PermanentSendError) and len(rows) > 1 and splits.left > 0:
@@ -419,22 +417,3 @@ class Dispatcher:
                     raise
                 log.warning("database is down; the outcome of a call waits to be written")
                 await asyncio.sleep(IDLE)
-
-    def _provider_fails(self, error: SendError, asked: float | None = None) -> None:
-        if self._failures == 0:
-            log.warning(
-                "provider fails, messages wait",
-                extra={"account": self._account.name, "code": error.code, "reason": error.text},
-            )
-        first, longest = BACKOFF
-        backoff = min(longest, first * 2.0 ** min(self._failures, 10))
-        if asked is not None:
-            backoff = max(min(asked, settling.LONGEST_ASKED), first)
-        self._failures += 1
-        self._not_before = self._monotonic() + backoff
-
-    def _provider_works(self) -> None:
-        if self._failures:
-            log.info("provider is back", extra={"account": self._account.name})
-        self._failures = 0
-        self._not_before = 0.0

@@ -1,6 +1,5 @@
 """Dispatches of which nobody knows how they ended: asked about, never blindly sent again."""
 
-import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
@@ -9,16 +8,16 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.contract import LookupResult
+from recado_core.contract import SupportsLookup
 from recado_core.engine import settling
 from recado_core.engine.accounts import Account, Accounts
+from recado_core.engine.asking import Unanswered, ask
 from recado_core.engine.batches import batch_of
 from recado_core.engine.database import Database
 from recado_core.engine.settings import EngineSettings, OnDoubt
 from recado_core.engine.store import dispatches, messages
 from recado_core.engine.transitions import Change, apply, clip_text
-from recado_core.errors import SendError
-from recado_core.messages import OutboundBatch, Status
+from recado_core.messages import Status
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +76,12 @@ class Doubts:
             await self._look_up(dispatch, account, rows)
 
     async def _look_up(self, dispatch: Row, account: Account, rows: list[Row]) -> None:
-        found = await self._ask(account, batch_of(dispatch["id"], rows))
-        if isinstance(found, str):
+        batch = batch_of(dispatch["id"], rows)
+        provider: SupportsLookup = account.provider  # type: ignore[assignment]  # declared
+        found = await ask(account, provider.lookup(batch))
+        if isinstance(found, Unanswered):
             wait = min(LONGEST_WAIT, 2.0 ** min(dispatch["lookups"], 10))
-            await self._ask_again(dispatch, self._now() + timedelta(seconds=wait), found)
+            await self._ask_again(dispatch, self._now() + timedelta(seconds=wait), found.why)
             return
         settled_at = dispatch["doubt_at"] + timedelta(seconds=account.lookup_settles)
         held = {result.message_id for result in found.results}
@@ -100,19 +101,6 @@ class Doubts:
                 dispatch, self._send_again(rows, "the provider never took it"), "missing"
             )
             account.wake.set()
-
-    async def _ask(self, account: Account, batch: OutboundBatch) -> LookupResult | str:
-        """Return what the vendor knows of a batch, or why it can't be asked now."""
-        try:
-            async with asyncio.timeout(account.settings.timeout * 2):
-                return await account.provider.lookup(batch)  # type: ignore[attr-defined, no-any-return]  # declared
-        except SendError as error:
-            return error.text
-        except TimeoutError:
-            return "no answer within the account's timeout"
-        except Exception as error:
-            log.exception("provider plugin broke", extra={"account": account.name})
-            return f"the provider plugin broke: {type(error).__name__}"
 
     def _poll_after(self, account: Account | None) -> float | None:
         delays = self._settings.poll_delays

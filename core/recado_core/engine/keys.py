@@ -76,6 +76,8 @@ class Keys:
             IdempotencyRunningError: The first call with this key is not finished.
         """
         name = name.strip()
+        if key is not None and creator_token is None:
+            raise TypeError("a call with an idempotency key needs the token that made it")
         _check(name, scopes)
         async with self._once.claimed(key) as answered:
             if answered:

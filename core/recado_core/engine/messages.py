@@ -143,6 +143,8 @@ class Messages:
             if value is not None
         }
         before = _read_cursor(cursor) if cursor else None
+        if any("\0" in value for value in equal.values()):
+            return Page(items=[], next_cursor=None)  # nothing stored has a zero byte
         async with self._database.read() as connection:
             rows = await store.page(
                 connection, equal, wanted.since, wanted.until, before, limit + 1
@@ -157,7 +159,7 @@ class Messages:
     async def get(self, message_id: str) -> MessageDetail:
         """Return a message with its events and attempts, or raise ``NotFoundError``."""
         async with self._database.read() as connection:
-            row = await store.get(connection, message_id)
+            row = None if "\0" in message_id else await store.get(connection, message_id)
             if row is None:
                 raise NotFoundError(f"there is no message {message_id!r}")
             told = await events.of_message(connection, message_id)
@@ -178,7 +180,7 @@ class Messages:
         now = self._now()
 
         async def work(connection: AsyncConnection) -> dict[str, Any]:
-            standing = await store.lock(connection, [message_id])
+            standing = await store.lock(connection, [message_id.replace("\0", "")])
             if message_id not in standing:
                 raise NotFoundError(f"there is no message {message_id!r} that was sent from here")
             change = Change(message_id=message_id, status=Status.CANCELED)

@@ -1,6 +1,5 @@
 """Asking providers for the DLRs that no webhook brought."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,12 +7,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from recado_core.contract import SupportsPollStatuses
 from recado_core.engine import arrivals
-from recado_core.engine.accounts import Account, Accounts
+from recado_core.engine.accounts import Accounts
+from recado_core.engine.asking import Unanswered, ask
 from recado_core.engine.database import Database
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import dispatches, messages
-from recado_core.errors import SendError
 from recado_core.messages import StatusUpdate
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,15 @@ class Polling:
             unsettled = await messages.any_unsettled(connection, dispatch["id"])
         updates: list[StatusUpdate] = []
         if account is not None and account.kind.capabilities.poll_statuses and unsettled:
-            updates = await self._ask(account, dispatch["id"])
+            provider: SupportsPollStatuses = account.provider  # type: ignore[assignment]  # declared
+            answer = await ask(account, provider.poll_statuses(dispatch["id"]))
+            if isinstance(answer, Unanswered):
+                log.info(
+                    "provider can't be asked for receipts now",
+                    extra={"account": account.name, "reason": answer.why},
+                )
+            else:
+                updates = answer
         now = self._now()
 
         async def work(connection: AsyncConnection) -> None:
@@ -75,24 +83,6 @@ class Polling:
             )
 
         await self._database.write(work)
-
-    async def _ask(self, account: Account, dispatch_id: str) -> list[StatusUpdate]:
-        reason = ""
-        try:
-            async with asyncio.timeout(account.settings.timeout * 2):
-                return await account.provider.poll_statuses(dispatch_id)  # type: ignore[attr-defined, no-any-return]  # declared
-        except SendError as error:
-            reason = error.text
-        except TimeoutError:
-            reason = "no answer within the account's timeout"
-        except Exception as error:
-            log.exception("provider plugin broke", extra={"account": account.name})
-            reason = type(error).__name__
-        log.info(
-            "provider can't be asked for receipts now",
-            extra={"account": account.name, "reason": reason},
-        )
-        return []
 
     def _delay(self, polls: int) -> timedelta:
         delays = self._settings.poll_delays

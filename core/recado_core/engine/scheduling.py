@@ -65,7 +65,7 @@ class Scheduling:
                 status=Status.QUEUED,
                 retry=policy.Retry(
                     account=row["account"],
-                    delay=0.0,
+                    delay=(row["due_at"] - now).total_seconds(),  # it keeps its place in time
                     fallbacks=tuple(row["fallbacks"] or ()),
                     attempts=row["attempts"],
                 ),

@@ -39,7 +39,16 @@ _CLAIMED = (
     M.expires_at,
 )
 # What deciding on a transition needs of it.
-_STANDING = (M.id, M.account, M.status, M.provider_ref, M.dispatch_id, M.attempts, M.fallbacks)
+_STANDING = (
+    M.id,
+    M.account,
+    M.status,
+    M.provider_ref,
+    M.dispatch_id,
+    M.attempts,
+    M.fallbacks,
+    M.due_at,
+)
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
@@ -309,7 +318,7 @@ async def accounts_with_queued(connection: AsyncConnection) -> list[str]:
 async def queued_with_fallbacks(connection: AsyncConnection, account: str, limit: int) -> list[Row]:
     """Lock queued messages of an account that another account may carry."""
     statement = (
-        sa.select(*_STANDING, M.due_at)
+        sa.select(*_STANDING)
         .where(
             M.account == account,
             M.status == sa.literal_column("'queued'"),
