@@ -57,21 +57,24 @@ class TransientSendError(SendError):
         code: As in ``SendError``.
         raw: As in ``SendError``.
         retry_after: Seconds that the provider asks to be left alone, if it said so.
+        throttled: The provider works and asks for fewer calls; this counts as no attempt.
         possibly_taken: The request had been sent in full and the answer was a server's failure, so
             that the engine asks ``lookup`` before it sends again, where the provider has it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all that a vendor may say of a failure
         self,
         text: str,
         *,
         code: str | None = None,
         raw: str | None = None,
         retry_after: float | None = None,
+        throttled: bool = False,
         possibly_taken: bool = False,
     ) -> None:
         super().__init__(text, code=code, raw=raw)
         self.retry_after = retry_after
+        self.throttled = throttled
         self.possibly_taken = possibly_taken
 
 

@@ -91,6 +91,7 @@ def send_error_for(response: httpx.Response, text: str | None = None) -> SendErr
         return TransientSendError(
             **said,
             retry_after=retry_after(response, datetime.now(UTC)),
+            throttled=status == httpx.codes.TOO_MANY_REQUESTS,
             possibly_taken=response.is_server_error and status != httpx.codes.SERVICE_UNAVAILABLE,
         )
     return PermanentSendError(**said)

@@ -137,7 +137,8 @@ KINDS: dict[type[Exception], Kind] = {
         "unavailable",
         503,
         "Database unavailable",
-        "The database can't be reached now. Nothing was accepted; try again.",
+        "The database can't be reached now. What was asked may have been done: try again with the "
+        "same Idempotency-Key.",
     ),
     ConflictError: _kind(
         "conflict",

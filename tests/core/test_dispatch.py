@@ -107,9 +107,10 @@ async def test_the_next_account_takes_over_when_retries_run_out(open_house):
         assert [attempt.account for attempt in shown.attempts] == ["main", "backup"]
 
 
-async def test_retry_after_is_honoured_and_counts_as_no_attempt(open_house):
+async def test_a_throttled_message_waits_as_asked_and_loses_no_attempt(open_house):
     async with open_house(retry_delays=()) as house:
-        house.vendor.answers = [TransientSendError("slow down", code="429", retry_after=30)] * 3
+        slow_down = TransientSendError("slow down", code="429", retry_after=30, throttled=True)
+        house.vendor.answers = [slow_down] * 3
         message_id = await house.accept()
         for _ in range(3):
             await house.settle()
@@ -118,6 +119,21 @@ async def test_retry_after_is_honoured_and_counts_as_no_attempt(open_house):
             await house.advance(2)
         assert await house.status(message_id) == "sent"
         assert len(house.vendor.batches) == 4
+
+
+async def test_a_provider_that_only_asks_for_patience_gives_way_to_the_next_account(open_house):
+    async with open_house(accounts={"main": {}, "backup": {}}, retry_delays=(60.0,)) as house:
+        house.vendors["main"].answers = [
+            TransientSendError("maintenance", code="503", retry_after=30)
+        ] * 5
+        message_id = await house.accept()
+        await house.settle()
+        await house.advance(20)
+        assert await house.status(message_id) == "queued"
+        await house.advance(11)
+        shown = await house.show(message_id)
+        assert (str(shown.status), shown.account) == ("sent", "backup")
+        assert len(house.vendors["main"].batches) == 2
 
 
 async def test_a_failing_provider_is_left_alone_for_a_while(open_house):

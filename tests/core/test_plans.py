@@ -23,8 +23,8 @@ STATEMENTS = {
         {"ix_messages_claim"},
     ),
     "count_queued": (messages.count_queued, {"ix_messages_claim"}),
-    "queued_with_fallbacks": (
-        lambda c: messages.queued_with_fallbacks(c, "main", 100),
+    "fallbacks_of_queued": (
+        lambda c: messages.fallbacks_of_queued(c, "main"),
         {"ix_messages_claim"},
     ),
     "accounts_with_queued": (messages.accounts_with_queued, {"ix_messages_claim"}),

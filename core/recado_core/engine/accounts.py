@@ -31,6 +31,7 @@ from recado_core.engine.plugins import Plugins
 from recado_core.engine.settings import AccountSettings, EngineSettings
 from recado_core.engine.store import accounts as store
 from recado_core.engine.store import events, messages
+from recado_core.engine.vendor_words import clip_text
 from recado_core.errors import ConfigurationError, SendError
 
 log = logging.getLogger(__name__)
@@ -197,7 +198,7 @@ class Accounts:
     async def pause(self, name: str, reason: str = "paused by an operator") -> AccountView:
         """Stop sending by an account; its messages wait."""
         account = self.find(name)
-        now = self._now()
+        now, reason = self._now(), clip_text(reason) or ""
 
         async def work(connection: AsyncConnection) -> None:
             if await store.pause(connection, name, reason, now):

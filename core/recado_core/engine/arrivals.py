@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine import policy
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import dispatches, events, messages
-from recado_core.engine.transitions import Change, apply, clip_reference
+from recado_core.engine.transitions import Change, apply
+from recado_core.engine.vendor_words import clip_reference
 from recado_core.messages import (
     BatchRejected,
     Category,

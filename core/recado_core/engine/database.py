@@ -19,7 +19,6 @@ from sqlalchemy.exc import (
     DBAPIError,
     InterfaceError,
     OperationalError,
-    SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -30,6 +29,8 @@ from recado_core.errors import ConfigurationError
 MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 8
 """Connections that read at once."""
+UNREACHABLE = ("08", "25006", "28", "3D000", "53", "57P")
+"""How the SQLSTATEs begin of a server that is away, starting, stopping, full, or a stand-by."""
 BROKEN_OFF = frozenset({"40001", "40P01"})
 """SQLSTATEs of a transaction that another one got in the way of (PostgreSQL, appendix A)."""
 
@@ -39,6 +40,8 @@ Result = TypeVar("Result")
 def is_down(error: BaseException) -> bool:
     """Tell whether an error means that the database can't be reached, not that a value is wrong."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if (_sqlstate(error) or "").startswith(UNREACHABLE):
         return True
     return isinstance(
         error, UnavailableError | OperationalError | InterfaceError | PoolTimeoutError | OSError
@@ -50,13 +53,12 @@ def _telling() -> Iterator[None]:
     """Say in our own words that the database is down, whatever the driver raised."""
     try:
         yield
-    except (SQLAlchemyError, OSError) as error:
+    except UnavailableError:
+        raise
+    except Exception as error:
         if not is_down(error):
             raise
-        cause = getattr(error, "orig", None) or error
-        raise UnavailableError(
-            f"the database can't be reached now: {type(cause).__name__}: {cause}"
-        ) from error
+        raise UnavailableError("the database can't be reached now") from error
 
 
 class Database:
@@ -170,9 +172,10 @@ class Database:
             await self._reader.dispose()
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def _sqlstate(error: BaseException | None) -> str | None:
+    """Return the SQLSTATE of an error, be it the driver's own or one that wraps it."""
     cause = error.__cause__ if isinstance(error, UnavailableError) else error
-    found: str | None = getattr(getattr(cause, "orig", None), "sqlstate", None)
+    found: str | None = getattr(getattr(cause, "orig", cause), "sqlstate", None)
     return found
 
 

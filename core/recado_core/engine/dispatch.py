@@ -20,8 +20,10 @@ from recado_core.engine.database import Database, is_down
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.outage import Outage
 from recado_core.engine.settings import EngineSettings
+from recado_core.engine.store import accounts as nodes
 from recado_core.engine.store import dispatches, messages
-from recado_core.engine.transitions import Change, apply, clip_code, clip_text
+from recado_core.engine.transitions import Change, apply
+from recado_core.engine.vendor_words import clip_code, clip_text
 from recado_core.errors import (
     AccountError,
     InDoubtError,
@@ -40,6 +42,15 @@ STALE_CLAIM = 10.0
 """Seconds after its claim in which a batch must leave; later, another node may think us dead."""
 MAX_SPLITS = 64
 """How often a batch is halved in a row, without a part that is taken, to find its bad messages."""
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch of one dispatch, and when it was claimed, by both clocks, before the commit."""
+
+    dispatch_id: str
+    rows: list[Row]
+    at: datetime
+    monotonic: float
 
 
 class Splits(msgspec.Struct):
@@ -117,8 +128,8 @@ class Dispatcher:
             claimed = await self._claim()
             if not claimed:
                 break
-            await self._carry(*claimed)
-            carried += len(claimed[1])
+            await self._carry(claimed)
+            carried += len(claimed.rows)
         return carried
 
     async def _step(self) -> None:
@@ -134,7 +145,7 @@ class Dispatcher:
             if not claimed:
                 self._slots.release()
         if claimed:
-            self._carry_in_background(*claimed)
+            self._carry_in_background(claimed)
         elif pause > 0:
             await self._sleep(pause, wakeable=False)
         else:
@@ -145,21 +156,23 @@ class Dispatcher:
         now = self._monotonic()
         return max(self._account.budget.wait(now), self._outage.wait(now))
 
-    async def _claim(self) -> tuple[str, list[Row]] | None:
+    async def _claim(self) -> Claimed | None:
         """Claim the next batch for a new dispatch, if there is one and it may go today."""
-        now = self._now()
-        limit = await self._allowance(now)
+        limit = await self._allowance(self._now())
         if limit <= 0:
             return None
         dispatch_id = new_id()
+        self.carried.add(dispatch_id)  # before the time that the dispatch bears
+        now, monotonic = self._now(), self._monotonic()
 
         async def work(connection: AsyncConnection) -> list[Row]:
+            if not await nodes.hold(connection, self._node_id):
+                return []  # others took us for dead; the next beat says otherwise
             rows = await messages.claim(connection, self._account.name, dispatch_id, limit, now)
             if rows:
                 await self._open(connection, dispatch_id, rows, now)
             return rows
 
-        self.carried.add(dispatch_id)
         rows = []
         try:
             rows = await self._database.write(work)
@@ -169,7 +182,7 @@ class Dispatcher:
         if not rows:
             return None
         self._account.budget.spend(self._monotonic())
-        return dispatch_id, rows
+        return Claimed(dispatch_id=dispatch_id, rows=rows, at=now, monotonic=monotonic)
 
     async def _open(
         self, connection: AsyncConnection, dispatch_id: str, rows: list[Row], now: datetime
@@ -207,8 +220,8 @@ class Dispatcher:
         except TimeoutError:
             return
 
-    def _carry_in_background(self, dispatch_id: str, rows: list[Row]) -> None:
-        carrier = asyncio.create_task(self._carry(dispatch_id, rows))
+    def _carry_in_background(self, claimed: Claimed) -> None:
+        carrier = asyncio.create_task(self._carry(claimed))
         self._carriers.add(carrier)
 
         def ended(carrier: asyncio.Task[None]) -> None:
@@ -219,18 +232,18 @@ class Dispatcher:
                 log.error(
                     "dispatch broke; it is in doubt and will be looked up",
                     exc_info=error,
-                    extra={"account": self._account.name, "dispatch": dispatch_id},
+                    extra={"account": self._account.name, "dispatch": claimed.dispatch_id},
                 )
 
         carrier.add_done_callback(ended)
 
-    async def _carry(self, dispatch_id: str, rows: list[Row], splits: Splits | None = None) -> None:
+    async def _carry(self, claimed: Claimed, splits: Splits | None = None) -> None:
         splits = splits or Splits()
-        claimed_at = (self._monotonic(), self._now())
+        dispatch_id = claimed.dispatch_id
         try:
-            rows = await self._without_refused(dispatch_id, rows)
-            if self._is_stale(*claimed_at):
-                text = "the checks took too long"
+            rows = await self._without_refused(dispatch_id, claimed.rows)
+            if self._is_stale(claimed):
+                text = "it was not sent in time after its claim"
                 changes = [settling.hold(row, code=None, text=text) for row in rows]
                 await self._record(dispatch_id, changes, outcome="stale")
             elif rows:
@@ -238,10 +251,10 @@ class Dispatcher:
         finally:
             self.carried.discard(dispatch_id)
 
-    def _is_stale(self, monotonic: float, wall: datetime) -> bool:
+    def _is_stale(self, claimed: Claimed) -> bool:
         # Both clocks: one stands still while a machine is suspended, the other may be set.
-        late = (self._now() - wall).total_seconds()
-        return max(self._monotonic() - monotonic, late) > STALE_CLAIM
+        late = (self._now() - claimed.at).total_seconds()
+        return max(self._monotonic() - claimed.monotonic, late) > STALE_CLAIM
 
     async def _hand_over(self, dispatch_id: str, rows: list[Row], splits: Splits) -> None:
         try:
@@ -330,8 +343,10 @@ class Dispatcher:
         self, dispatch_id: str, rows: list[Row], error: SendError, splits: Splits
     ) -> None:
         """Send a refused batch again as two, so that one bad message does not spoil the others."""
-        middle, now = len(rows) // 2, self._now()
+        middle = len(rows) // 2
         halves = [(new_id(), rows[:middle]), (new_id(), rows[middle:])]
+        self.carried.update(half_id for half_id, _ in halves)  # before the time that they bear
+        now = self._now()
 
         async def work(connection: AsyncConnection) -> bool:
             if not await dispatches.reopen(connection, dispatch_id, self._node_id, now):
@@ -350,7 +365,6 @@ class Dispatcher:
                 await messages.hand_over(connection, ids, dispatch_id, half_id)
             return True
 
-        self.carried.update(half_id for half_id, _ in halves)
         try:
             if await self._until_done(lambda: self._database.write(work)):
                 for half_id, half in halves:
@@ -365,14 +379,15 @@ class Dispatcher:
             changes = [settling.wait_in_queue(row, code=None, text=None) for row in half]
             await self._record(half_id, changes, outcome="held")
             return
-        now = self._now()
+        now, monotonic = self._now(), self._monotonic()
         if await self._until_done(
             lambda: self._database.write(
                 lambda connection: dispatches.reopen(connection, half_id, self._node_id, now)
             )
         ):
-            self._account.budget.spend(self._monotonic())
-            await self._carry(half_id, half, splits)
+            self._account.budget.spend(monotonic)
+            claimed = Claimed(dispatch_id=half_id, rows=half, at=now, monotonic=monotonic)
+            await self._carry(claimed, splits)
 
     async def _record(
         self,

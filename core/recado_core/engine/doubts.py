@@ -8,15 +8,16 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.contract import SupportsLookup
+from recado_core.contract import LookupResult, SupportsLookup
 from recado_core.engine import settling
 from recado_core.engine.accounts import Account, Accounts
-from recado_core.engine.asking import Unanswered, ask
+from recado_core.engine.asking import Unanswered, ask, for_each
 from recado_core.engine.batches import batch_of
 from recado_core.engine.database import Database
 from recado_core.engine.settings import EngineSettings, OnDoubt
 from recado_core.engine.store import dispatches, messages
-from recado_core.engine.transitions import Change, apply, clip_text
+from recado_core.engine.transitions import Change, apply
+from recado_core.engine.vendor_words import clip_text
 from recado_core.messages import Status
 
 log = logging.getLogger(__name__)
@@ -34,19 +35,21 @@ LONGEST_WAIT = 300.0
 class Doubts:
     """Settles the dispatches in doubt, one round at a time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # it joins the rooms that know of a dispatch
         self,
         node_id: str,
         accounts: Accounts,
         settings: EngineSettings,
         database: Database,
         now: Callable[[], datetime],
+        monotonic: Callable[[], float],
     ) -> None:
         self._node_id = node_id
         self._accounts = accounts
         self._settings = settings
         self._database = database
         self._now = now
+        self._monotonic = monotonic
 
     async def settle_due(self) -> int:
         """Ask about the dispatches that are due; return how many there were."""
@@ -56,8 +59,7 @@ class Doubts:
                 connection, self._node_id, now, now + HELD, AT_ONCE
             )
         )
-        for dispatch in due:
-            await self._settle(dispatch)
+        await for_each(due, self._settle)
         return len(due)
 
     async def _settle(self, dispatch: Row) -> None:
@@ -78,9 +80,9 @@ class Doubts:
     async def _look_up(self, dispatch: Row, account: Account, rows: list[Row]) -> None:
         batch = batch_of(dispatch["id"], rows)
         provider: SupportsLookup = account.provider  # type: ignore[assignment]  # declared
-        found = await ask(account, provider.lookup(batch))
+        found = await ask(account, lambda: provider.lookup(batch), LookupResult, self._monotonic())
         if isinstance(found, Unanswered):
-            wait = min(LONGEST_WAIT, 2.0 ** min(dispatch["lookups"], 10))
+            wait = found.wait or min(LONGEST_WAIT, 2.0 ** min(dispatch["lookups"], 10))
             await self._ask_again(dispatch, self._now() + timedelta(seconds=wait), found.why)
             return
         settled_at = dispatch["doubt_at"] + timedelta(seconds=account.lookup_settles)
@@ -109,7 +111,9 @@ class Doubts:
         return delays[0]
 
     async def _decide(self, dispatch: Row, account: Account, rows: list[Row]) -> None:
-        if account.settings.on_doubt is OnDoubt.RESEND:
+        if self._now() < dispatch["doubt_at"]:  # the call of a silent process may not have ended
+            await self._ask_again(dispatch, dispatch["doubt_at"], "its process fell silent")
+        elif account.settings.on_doubt is OnDoubt.RESEND:
             text = "in doubt, and the account says to send again"
             await self._close(dispatch, self._send_again(rows, text), "resent")
             account.wake.set()

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.database import Database
+from recado_core.engine.database import Database, is_down
 from recado_core.engine.failures import IdempotencyMismatchError, IdempotencyRunningError
 from recado_core.engine.groupcommit import GroupCommit
 from recado_core.engine.store import keys
@@ -47,7 +47,9 @@ class Once:
         self._database = database
         self._now = now
         self._running: set[tuple[str, str]] = set()
-        self._lookups = GroupCommit(self._find)  # reads gain by it as much as commits do
+        self._lookups = GroupCommit(
+            self._find, is_fatal=is_down
+        )  # reads gain by it as much as commits do
 
     @asynccontextmanager
     async def claimed(self, key: IdempotencyKey | None) -> AsyncIterator[Answer | None]:

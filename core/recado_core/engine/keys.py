@@ -112,8 +112,9 @@ class Keys:
 
     async def revoke(self, key_id: str) -> None:
         """Revoke a key, or raise ``NotFoundError``."""
+        now, shown = self._now(), key_id.replace("\0", "")  # nothing stored has a zero byte
         if not await self._database.write(
-            lambda connection: store.revoke_api_key(connection, key_id, self._now())
+            lambda connection: store.revoke_api_key(connection, shown, now)
         ):
             raise NotFoundError(f"there is no API key {key_id!r}")
         self._known = {

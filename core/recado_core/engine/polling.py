@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.contract import SupportsPollStatuses
 from recado_core.engine import arrivals
 from recado_core.engine.accounts import Accounts
-from recado_core.engine.asking import Unanswered, ask
+from recado_core.engine.asking import Unanswered, ask, for_each
 from recado_core.engine.database import Database
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import dispatches, messages
@@ -31,19 +32,21 @@ GIVEN_UP = timedelta(hours=168)
 class Polling:
     """The safety net under the webhooks, one round at a time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # it joins the rooms that know of a dispatch
         self,
         node_id: str,
         accounts: Accounts,
         settings: EngineSettings,
         database: Database,
         now: Callable[[], datetime],
+        monotonic: Callable[[], float],
     ) -> None:
         self._node_id = node_id
         self._accounts = accounts
         self._settings = settings
         self._database = database
         self._now = now
+        self._monotonic = monotonic
 
     async def poll_due(self) -> int:
         """Ask about the dispatches that are due; return how many there were."""
@@ -53,8 +56,7 @@ class Polling:
                 connection, self._node_id, now, now + HELD, AT_ONCE
             )
         )
-        for dispatch in due:
-            await self._poll(dispatch)
+        await for_each(due, self._poll)
         return len(due)
 
     async def _poll(self, dispatch: Row) -> None:
@@ -62,10 +64,13 @@ class Polling:
         async with self._database.read() as connection:
             unsettled = await messages.any_unsettled(connection, dispatch["id"])
         updates: list[StatusUpdate] = []
+        delay = self._delay(dispatch["polls"])
         if account is not None and account.kind.capabilities.poll_statuses and unsettled:
             provider: SupportsPollStatuses = account.provider  # type: ignore[assignment]  # declared
-            answer = await ask(account, provider.poll_statuses(dispatch["id"]))
+            question = partial(provider.poll_statuses, dispatch["id"])
+            answer = await ask(account, question, list, self._monotonic())
             if isinstance(answer, Unanswered):
+                delay = timedelta(seconds=answer.wait) if answer.wait is not None else delay
                 log.info(
                     "provider can't be asked for receipts now",
                     extra={"account": account.name, "reason": answer.why},
@@ -78,9 +83,7 @@ class Polling:
             await arrivals.take(connection, dispatch["account"], updates, now)
             unsettled = await messages.any_unsettled(connection, dispatch["id"])
             again = unsettled and now < dispatch["started_at"] + GIVEN_UP
-            await dispatches.plan_poll(
-                connection, dispatch["id"], now + self._delay(dispatch["polls"]) if again else None
-            )
+            await dispatches.plan_poll(connection, dispatch["id"], now + delay if again else None)
 
         await self._database.write(work)
 

@@ -16,7 +16,7 @@ from recado_core.engine.failures import NotFoundError
 from recado_core.engine.groupcommit import GroupCommit
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import inbox
-from recado_core.errors import WebhookError
+from recado_core.errors import MalformedWebhookError, WebhookError
 from recado_core.http import WebhookReply, WebhookRequest
 from recado_core.messages import WebhookItem
 
@@ -138,15 +138,17 @@ class Receive:
         receiver = account.receiver if account else None
         if receiver is None:
             raise NotFoundError(f"account {row['account']} is not configured, or takes no webhooks")
-        return receiver.parse(
-            WebhookRequest(
-                url=row["url"],
-                headers=row["headers"],
-                query=row["query"],
-                body=row["body"],
-                method=row["method"],
-            )
+        request = WebhookRequest(
+            url=row["url"],
+            headers=row["headers"],
+            query=row["query"],
+            body=row["body"],
+            method=row["method"],
         )
+        try:
+            return receiver.parse(request)
+        except Exception as error:  # whatever a plugin raises, it is not the database that failed
+            raise MalformedWebhookError(f"the plugin can't read it: {error!r}") from error
 
     async def _look_again(
         self, connection: AsyncConnection, row: Row, now: datetime, why: str

@@ -77,8 +77,12 @@ class Engine:
         self.receive = Receive(self.accounts, self._database, now)
         slowest = max((each.timeout for each in settings.accounts.values()), default=0.0)
         self._node = Node(self._database, self._carried, STALE_CLAIM + 2 * slowest, now, monotonic)
-        self._doubts = Doubts(self._node.id, self.accounts, settings, self._database, now)
-        self._polling = Polling(self._node.id, self.accounts, settings, self._database, now)
+        self._doubts = Doubts(
+            self._node.id, self.accounts, settings, self._database, now, monotonic
+        )
+        self._polling = Polling(
+            self._node.id, self.accounts, settings, self._database, now, monotonic
+        )
         self._scheduling = Scheduling(self.accounts, self._database, now)
         self._dispatchers = [
             Dispatcher(

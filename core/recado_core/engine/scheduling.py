@@ -1,7 +1,8 @@
 """What comes due by the clock: scheduled messages, expired ones, and those a pause strands."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +15,8 @@ from recado_core.messages import Status
 
 AT_ONCE = 1000
 """Messages moved in one transaction."""
+LOOK_AGAIN = timedelta(seconds=10)
+"""How long a queue is left alone in which nothing could be moved."""
 
 
 class Scheduling:
@@ -23,6 +26,8 @@ class Scheduling:
         self._accounts = accounts
         self._database = database
         self._now = now
+        self._looked_for: tuple[list[str], set[str]] = ([], set())
+        self._looked_at = now()
 
     async def queue_due(self) -> int:
         """Queue the scheduled messages whose time has come; return how many."""
@@ -41,10 +46,13 @@ class Scheduling:
         async with self._database.read() as connection:
             holding = await messages.accounts_with_queued(connection)
         paused = self._accounts.paused()
-        moved = 0
-        for name in holding:
-            if not self._is_active(name, paused):
-                moved += await self._move_some(name, paused)
+        stranded = [name for name in holding if not self._is_active(name, paused)]
+        now = self._now()
+        if (stranded, paused) == self._looked_for and now < self._looked_at + LOOK_AGAIN:
+            return 0
+        moved = sum([await self._move_all(name, paused) for name in stranded])
+        if moved == 0:
+            self._looked_for, self._looked_at = (stranded, paused), now
         return moved
 
     async def _every_round(self, some: Callable[[AsyncConnection], Awaitable[int]]) -> int:
@@ -92,20 +100,26 @@ class Scheduling:
         await apply(connection, standing, changes, now)
         return len(ids)
 
-    async def _move_some(self, name: str, paused: set[str]) -> int:
-        async def work(connection: AsyncConnection) -> list[str]:
-            rows = await messages.queued_with_fallbacks(connection, name, AT_ONCE)
-            moves = [
-                {"id_": row["id"], "account_": active[0], "fallbacks_": active[1:] or None}
-                for row in rows
-                if (active := [n for n in row["fallbacks"] if self._is_active(n, paused)])
-            ]
-            await messages.move(connection, moves)
-            return [move["account_"] for move in moves]
+    async def _move_all(self, name: str, paused: set[str]) -> int:
+        """Move what can be moved of an account's queue."""
+        async with self._database.read() as connection:
+            plans = await messages.fallbacks_of_queued(connection, name)
+        moved = 0
+        for plan in plans:
+            active = [other for other in plan if self._is_active(other, paused)]
+            if active:
+                moved += await self._every_round(
+                    partial(self._move_some, name=name, plan=plan, active=active)
+                )
+                self._accounts.wake({active[0]})
+        return moved
 
-        moved_to = await self._database.write(work)
-        self._accounts.wake(set(moved_to))
-        return len(moved_to)
+    async def _move_some(
+        self, connection: AsyncConnection, *, name: str, plan: list[str], active: list[str]
+    ) -> int:
+        return await messages.move_queued(
+            connection, name, plan, account=active[0], fallbacks=active[1:] or None, limit=AT_ONCE
+        )
 
     def _is_active(self, name: str, paused: set[str]) -> bool:
         return name in self._accounts.by_name and name not in paused

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from recado_core.contract import Refusal
 from recado_core.engine import policy
 from recado_core.engine.checking import Hold
@@ -14,6 +16,8 @@ Row = dict[str, Any]
 
 HELD = 60.0
 """Seconds until a message that a check could not judge is checked again."""
+THROTTLED = 60.0
+"""Seconds until a message is tried again whose provider asks for fewer calls, not saying when."""
 LONGEST_ASKED = 3600.0
 """Seconds of ``Retry-After`` that are honoured at the most."""
 
@@ -65,7 +69,13 @@ def after_error(
     if isinstance(error, TransientSendError):
         return [
             retry_or_fail(
-                row, delays, draw, code=error.code, text=error.text, asked=error.retry_after
+                row,
+                delays,
+                draw,
+                code=error.code,
+                text=error.text,
+                asked=error.retry_after,
+                throttled=error.throttled,
             )
             for row in rows
         ]
@@ -80,17 +90,21 @@ def retry_or_fail(  # noqa: PLR0913  # the row, how to wait, and the vendor's wo
     code: str | None,
     text: str | None,
     asked: float | None = None,
+    throttled: bool = False,
 ) -> Change:
     """Say where a message goes after a transient failure.
 
-    ``asked`` are the seconds that the provider asked to be left alone: it lives and has said when,
-    so that this wait replaces the table's and counts as no attempt.
+    ``asked`` are the seconds that the provider asked to be left alone; they replace the table's.
+    A provider that is only ``throttled`` lives, so that this counts as no attempt.
     """
-    if asked is not None:
-        return wait_in_queue(row, code=code, text=text, delay=min(asked, LONGEST_ASKED))
+    wait = None if asked is None else min(asked, LONGEST_ASKED)
+    if throttled:
+        return wait_in_queue(row, code=code, text=text, delay=THROTTLED if wait is None else wait)
     retry = policy.after_transient(
         row["account"], row["attempts"], row["fallbacks"] or (), delays, draw()
     )
+    if retry is not None and wait is not None and retry.account == row["account"]:
+        retry = msgspec.structs.replace(retry, delay=wait)
     return Change(
         message_id=row["id"],
         status=Status.FAILED if retry is None else Status.QUEUED,

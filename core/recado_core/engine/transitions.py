@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine import policy
 from recado_core.engine.store import events, messages
+from recado_core.engine.vendor_words import clip_code, clip_reference, clip_text
 from recado_core.messages import Status
 
 Row = dict[str, Any]
@@ -27,28 +28,6 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     provider_ref: str | None = None
     at: datetime | None = None
     retry: policy.Retry | None = None
-
-
-LONGEST_CODE = 64
-LONGEST_TEXT = 2000
-LONGEST_REFERENCE = 255
-
-
-def clip_text(text: str | None) -> str | None:
-    """Return a vendor's text as the store takes it: not too long, without NUL."""
-    return None if text is None else text[:LONGEST_TEXT].replace("\0", "\ufffd")
-
-
-def clip_code(code: str | None) -> str | None:
-    """Return a vendor's code as the store takes it."""
-    return None if code is None else code[:LONGEST_CODE].replace("\0", "\ufffd")
-
-
-def clip_reference(reference: str | None) -> str | None:
-    """Return a vendor's reference as the store takes it, the same wherever it comes from."""
-    if reference is None:
-        return None
-    return reference[:LONGEST_REFERENCE].replace("\0", "\ufffd")
 
 
 async def apply(

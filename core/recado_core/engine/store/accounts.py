@@ -62,6 +62,12 @@ async def beat(connection: AsyncConnection, node_id: str, now: datetime) -> bool
     return (await connection.execute(statement)).rowcount > 0
 
 
+async def hold(connection: AsyncConnection, node_id: str) -> bool:
+    """Tell whether a node is on the list, and keep it there until the commit."""
+    statement = sa.select(N.id).where(N.id == node_id).with_for_update(read=True)
+    return (await connection.execute(statement)).first() is not None
+
+
 async def list_nodes(connection: AsyncConnection) -> list[Row]:
     """Return every node."""
     return [dict(row) for row in (await connection.execute(sa.select(nodes))).mappings()]

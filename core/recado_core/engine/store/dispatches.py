@@ -95,7 +95,9 @@ async def plan_poll(
 ) -> None:
     """Set when a dispatch's DLRs are next asked for; None: never again."""
     statement = (
-        sa.update(dispatches).where(D.id == dispatch_id).values(poll_at=poll_at, polls=D.polls + 1)
+        sa.update(dispatches)
+        .where(D.id == dispatch_id)
+        .values(poll_at=poll_at, polls=D.polls + 1, node_id="")
     )
     await connection.execute(statement)
 
@@ -106,7 +108,12 @@ async def reopen(
     """Say that the call is made only now; tell whether the dispatch is still this node's."""
     statement = (
         sa.update(dispatches)
-        .where(D.id == dispatch_id, D.state == "open", D.node_id == node_id)
+        .where(
+            D.id == dispatch_id,
+            D.state == "open",
+            D.node_id == node_id,
+            D.node_id.in_(sa.select(nodes.c.id)),
+        )
         .values(started_at=now)
     )
     return (await connection.execute(statement)).rowcount > 0
@@ -115,10 +122,18 @@ async def reopen(
 async def doubt_dropped(
     connection: AsyncConnection, node_id: str, carried: Sequence[str], now: datetime
 ) -> int:
-    """Put in doubt a node's open dispatches that it does not carry; return how many there were."""
+    """Put in doubt a node's open dispatches that it does not carry; return how many there were.
+
+    ``now`` was read before ``carried``, so that one that began since is left alone.
+    """
     statement = (
         sa.update(dispatches)
-        .where(D.state == sa.literal_column("'open'"), D.node_id == node_id, D.id.not_in(carried))
+        .where(
+            D.state == sa.literal_column("'open'"),
+            D.node_id == node_id,
+            D.started_at <= now,
+            D.id.not_in(carried),
+        )
         .values(state="doubt", doubt_at=now, due_at=now, node_id="", text="the call was broken off")
     )
     return (await connection.execute(statement)).rowcount

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -235,19 +236,6 @@ async def requeue(connection: AsyncConnection, rows: Sequence[Row]) -> None:
         await connection.execute(statement, rows)
 
 
-async def move(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Give queued messages to another account: ``id_``, ``account_``, ``fallbacks_``."""
-    if rows:
-        statement = (
-            sa.update(messages)
-            .where(M.id == sa.bindparam("id_"))
-            .values(
-                account=sa.bindparam("account_"), fallbacks=sa.bindparam("fallbacks_"), attempts=0
-            )
-        )
-        await connection.execute(statement, rows)
-
-
 async def hand_over(
     connection: AsyncConnection, ids: Sequence[str], from_id: str, to_id: str
 ) -> None:
@@ -315,19 +303,47 @@ async def accounts_with_queued(connection: AsyncConnection) -> list[str]:
         found.append(account)
 
 
-async def queued_with_fallbacks(connection: AsyncConnection, account: str, limit: int) -> list[Row]:
-    """Lock queued messages of an account that another account may carry."""
+async def fallbacks_of_queued(connection: AsyncConnection, account: str) -> list[list[str]]:
+    """Return the different lists of fallbacks that an account's queued messages have."""
     statement = (
-        sa.select(*_STANDING)
+        sa.select(_fallbacks_text())
         .where(
             M.account == account,
             M.status == sa.literal_column("'queued'"),
             M.fallbacks.is_not(None),
         )
+        .distinct()
+    )
+    found = (await connection.execute(statement)).scalars()
+    return [msgspec.json.decode(text) for text in found]
+
+
+async def move_queued(  # noqa: PLR0913  # from where, to where, how many
+    connection: AsyncConnection,
+    from_account: str,
+    plan: list[str],
+    *,
+    account: str,
+    fallbacks: list[str] | None,
+    limit: int,
+) -> int:
+    """Give queued messages that have this list of fallbacks to another account."""
+    some = (
+        sa.select(M.id)
+        .where(
+            M.account == from_account,
+            M.status == sa.literal_column("'queued'"),
+            _fallbacks_text() == msgspec.json.encode(plan).decode(),
+        )
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    statement = (
+        sa.update(messages)
+        .where(M.id.in_(some))
+        .values(account=account, fallbacks=fallbacks, attempts=0)
+    )
+    return (await connection.execute(statement)).rowcount
 
 
 async def get(connection: AsyncConnection, message_id: str) -> Row | None:
@@ -383,6 +399,10 @@ def _in_flight() -> sa.ColumnElement[bool]:
 
 
 _IN_FLIGHT = sorted(policy.IN_FLIGHT)
+
+
+def _fallbacks_text() -> sa.ColumnElement[str]:
+    return sa.cast(M.fallbacks, sa.Text)
 
 
 def _chunks(values: list[str]) -> Iterator[list[str]]:
