@@ -103,6 +103,7 @@ def install(constraints: Path) -> None:
     usable = PYTHON.exists() and found == stamp(*found.get("installed", ()))
     if usable and digests <= set(found["installed"]):
         return
+    os.umask(0o022)  # PostgreSQL, which runs as another user when we are root, must read it
     tell(f"Installing {constraints.name} into {VENV.name} (a minute or two the first time)")
     STAMP.unlink(missing_ok=True)  # an installation cut short is begun anew
     if not usable:

@@ -52,7 +52,9 @@ def sqlite_url(sqlite_url, migrated_sqlite):
 @pytest.fixture
 async def postgres_url(postgres, migrated_postgres):
     """The address of a PostgreSQL database with the schema in it."""
-    return await postgres.create(f"test_{secrets.token_hex(8)}", template=migrated_postgres)
+    url = await postgres.create(f"test_{secrets.token_hex(8)}", template=migrated_postgres)
+    yield url
+    await postgres.drop(url)
 
 
 async def upgrade(url):

@@ -103,7 +103,8 @@ def add_to(command: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Play until interrupted, or with ``--once`` until every message has its final status."""
-    os.environ["NO_PROXY"] = HOST  # a proxy that the environment names leads to no simulator
+    for name in ("NO_PROXY", "no_proxy"):  # a proxy leads to no simulator; either spelling counts
+        os.environ[name] = HOST
     port = find_port(args.port)
     FOLDER.mkdir(exist_ok=True)
     stage = Stage()
