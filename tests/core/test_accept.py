@@ -4,6 +4,7 @@ import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import msgspec
 import pytest
 from recado_core import AddressError, Category, ContentError
 from recado_core.engine.accept import Draft
@@ -202,3 +203,19 @@ async def test_what_is_accepted_while_the_engine_runs_is_sent(house):
         await all_sent.wait()
     await house.engine.stop()
     assert set(await house.statuses(ids)) == {"sent"}
+
+
+@on_sqlite
+async def test_an_account_that_is_known_not_to_carry_a_message_is_passed_over(open_house):
+    def refuse(message):
+        raise AddressError(f"reaches Brazilian numbers only, not those of {message.channel}")
+
+    async with open_house(accounts={"main": {}, "backup": {}, "last": {}}) as house:
+        main = house.engine.accounts.find("main")
+        main.kind = msgspec.structs.replace(main.kind, check_message=refuse)
+        told = await answer_to(house, to="+14155550123")
+        assert told["account"] == "backup"
+        for name in ("backup", "last"):
+            account = house.engine.accounts.find(name)
+            account.kind = msgspec.structs.replace(account.kind, check_message=refuse)
+        assert await pointers_of(house, to="+14155550123") == ["/to"]

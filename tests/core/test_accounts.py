@@ -256,3 +256,16 @@ async def test_a_provider_is_asked_for_balance_and_credentials(open_house):
             house.vendor.answers = [error]
             told = await house.engine.accounts.verify("main")
             assert (told.ok, told.detail) == (False, error.text)
+
+
+@on_sqlite
+async def test_messages_that_wait_for_a_removed_account_are_told_of(open_house, caplog):
+    async with open_house(accounts={"old": {}}) as house:
+        await house.accept()
+        clock = house.clock
+    async with open_house(accounts={"new": {}}, clock=clock) as house:
+        parts = {part.name: part for part in await house.engine.readiness()}
+    assert not parts["account.old"].ok
+    assert "not in the configuration" in parts["account.old"].detail
+    assert parts["account.new"].ok
+    assert "messages wait for an account" in caplog.text

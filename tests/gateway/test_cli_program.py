@@ -1,5 +1,6 @@
 """The command line as such: what it parses, what it says, and with which exit code it ends."""
 
+import argparse
 import io
 import logging
 import subprocess
@@ -11,6 +12,7 @@ from recado_core import ConfigurationError
 from recado_core.engine import plugins as engine_plugins
 from recado_gateway.cli import main, plugin_commands, program
 from recado_gateway.cli.commands import Commands, Parser
+from recado_gateway.cli.serving import read_port
 
 
 @pytest.fixture(autouse=True)
@@ -265,3 +267,10 @@ def test_help_brings_neither_web_framework_nor_database():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert found.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("port", ["65536", "99999", "-5", "http", ""])
+def test_a_port_that_is_none_is_refused(port):
+    with pytest.raises(argparse.ArgumentTypeError, match="from 0 to 65535"):
+        read_port(port)
+    assert read_port("0") == 0

@@ -166,15 +166,26 @@ class Accept:
         composed = compose(draft, self._plugins.channels, self._settings.default_region, now)
         names = self._route(composed)
         row = _new_row(composed, names, now)
-        refuse = self._accounts.by_name[names[0]].kind.check_message
-        if refuse is not None:
-            try:
-                refuse(outbound_of(row))
-            except AddressError as error:
-                raise DraftError([Fault(pointer="/to", detail=str(error))]) from error
-            except ContentError as error:
-                raise DraftError([Fault(pointer="/text", detail=str(error))]) from error
-        return row
+        faults = {name: fault for name in names if (fault := self._refusal(name, row))}
+        if not faults:
+            return row
+        carriers = [name for name in names if name not in faults]
+        if not carriers:
+            raise DraftError([faults[names[0]]])
+        return row | {"account": carriers[0], "fallbacks": carriers[1:] or None}
+
+    def _refusal(self, name: str, row: Row) -> Fault | None:
+        """Return why the account's provider is known not to carry a message, or None."""
+        refuse = self._accounts.by_name[name].kind.check_message
+        if refuse is None:
+            return None
+        try:
+            refuse(outbound_of(row))
+        except AddressError as error:
+            return Fault(pointer="/to", detail=str(error))
+        except ContentError as error:
+            return Fault(pointer="/text", detail=str(error))
+        return None
 
     def _route(self, composed: Composed) -> list[str]:
         wanted = composed.draft.account

@@ -58,7 +58,7 @@ def _telling() -> Iterator[None]:
     except Exception as error:
         if not is_down(error):
             raise
-        raise UnavailableError("the database can't be reached now") from error
+        raise UnavailableError("the database (gateway.database) can't be reached now") from error
 
 
 class Database:
@@ -132,7 +132,12 @@ class Database:
             )
 
     async def upgrade(self) -> list[str]:
-        """Bring the schema to this version; return the revisions applied, oldest first."""
+        """Bring the schema to this version; return the revisions applied, oldest first.
+
+        Raises:
+            SchemaError: A newer version made the schema.
+        """
+        check_known(await self.revision())
         async with self._writer.connect() as connection:
             if self.sqlite:
                 applied = await connection.run_sync(_upgrade)
@@ -160,9 +165,10 @@ class Database:
         if current is None:
             await self.upgrade()
         elif current != head():
+            check_known(current)
             raise SchemaError(
                 f"the database is at schema revision {current}, and this version of Recado needs "
-                f"{head()}: run `recado db upgrade`, or install the version that made it"
+                f"{head()}: run `recado db upgrade`"
             )
 
     async def close(self) -> None:
@@ -190,6 +196,16 @@ def upgrade_database(url: str) -> list[str]:
             await database.close()
 
     return asyncio.run(run())
+
+
+def check_known(revision: str | None) -> None:
+    """Raise ``SchemaError`` for a schema revision that this version has never heard of."""
+    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise SchemaError(
+            f"the database is at schema revision {revision}, which a newer version of Recado made: "
+            "install that version"
+        )
 
 
 @cache

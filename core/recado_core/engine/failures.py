@@ -74,6 +74,7 @@ def fault_of(error: msgspec.ValidationError) -> Fault:
     text, _, path = str(error).rpartition(" - at `$")
     if not text:
         text, path = path, ""
+    path = path.partition("[...]")[0]  # from there on it does not say where
     pointer = "".join(f"/{name or index}" for name, index in _PATH_STEPS.findall(path))
     if found := _KEY_FAULT.match(text):
         pointer += "/" + found[1].replace("~", "~0").replace("/", "~1")

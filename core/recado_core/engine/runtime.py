@@ -108,6 +108,11 @@ class Engine:
         """
         await self._database.prepare()
         await self.accounts.open()
+        for name in await self._scheduling.orphans():
+            log.warning(
+                "messages wait for an account that is not in the configuration",
+                extra={"account": name},
+            )
 
     async def start(self) -> None:
         """Start the worker: dispatch, receive, and what the clock brings."""
@@ -183,10 +188,19 @@ class Engine:
             ok=len(working) == len(self._tasks),
             detail="running" if working else "not in this process",
         )
+        orphans = await self._scheduling.orphans() if schema.ok else []
         return [
             Component(name="database", ok=True, detail="answers"),
             schema,
             worker,
+            *(
+                Component(
+                    name=f"account.{name}",
+                    ok=False,
+                    detail="messages wait for it, and it is not in the configuration",
+                )
+                for name in orphans
+            ),
             *(
                 Component(
                     name=f"account.{name}",

@@ -37,6 +37,12 @@ class Scheduling:
         """Expire the waiting messages whose time has run out; return how many."""
         return await self._every_round(self._expire_some)
 
+    async def orphans(self) -> list[str]:
+        """Return the accounts for which messages wait and which are not configured."""
+        async with self._database.read() as connection:
+            holding = await messages.accounts_with_queued(connection)
+        return [name for name in holding if name not in self._accounts.by_name]
+
     async def rescue_stranded(self) -> int:
         """Move queued messages of paused or removed accounts to the next active one of their route.
 

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -11,6 +11,9 @@ from recado_core.messages import Category
 
 DEFAULT_RETRY_DELAYS = (60.0, 180.0, 600.0, 1800.0)
 DEFAULT_POLL_DELAYS = (120.0, 600.0, 1800.0, 3600.0)
+
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class OnDoubt(StrEnum):
@@ -29,13 +32,13 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     provider: str
     rate: str | None = None
-    concurrency: int | None = None
-    batch_size: int | None = None
-    timeout: float = 30.0
+    concurrency: Positive | None = None
+    batch_size: Positive | None = None
+    timeout: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     price: Decimal | None = None
-    daily_limit: int | None = None
+    daily_limit: Positive | None = None
     on_doubt: OnDoubt = OnDoubt.HOLD
-    lookup_settles: float | None = None
+    lookup_settles: Annotated[float, msgspec.Meta(ge=0)] | None = None
     webhook_token: Secret | None = None
     own: dict[str, Any] = {}
 
@@ -44,7 +47,7 @@ class RouteMatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Which messages a route is for; a key that is absent matches all."""
 
     category: Category | None = None
-    prefix: str | None = None
+    prefix: Annotated[str, msgspec.Meta(pattern=r"^\+[0-9]*$")] | None = None
 
 
 class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,6 +17,7 @@ from recado_gateway.cli.commands import DONE, FAILED, INTERRUPTED, Commands
 from recado_gateway.cli.keys import create_key
 from recado_gateway.cli.output import explain, say, script
 from recado_gateway.cli.progress import Traffic, open_view, words_of
+from recado_gateway.cli.serving import read_port
 from recado_gateway.cli.simulator import Simulator, SimulatorError, running_simulator
 from recado_gateway.environment import PREFIX
 from recado_gateway.logs import configure_logging
@@ -96,7 +97,7 @@ def add_to(command: Commands) -> None:
     parser = command.parser
     parser.add_argument("--once", action="store_true", help="end when every message has")
     parser.add_argument(
-        "--port", type=int, default=PORT, help=f"the gateway's port; 0: any (default: {PORT})"
+        "--port", type=read_port, default=PORT, help=f"the gateway's port; 0: any (default: {PORT})"
     )
     parser.set_defaults(run=run)
 

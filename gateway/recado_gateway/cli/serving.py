@@ -8,13 +8,25 @@ from recado_gateway.cli.configuration import read_settings
 from recado_gateway.logs import configure_logging
 from recado_gateway.server import serve
 
+HIGHEST_PORT = 65535
+
 
 def add_to(command: Commands) -> None:
     """Add the arguments of ``recado serve``."""
     parser = command.parser
     parser.add_argument("--host", help="address to listen on (default: gateway.host, 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to listen on (default: gateway.port, 8000)")
+    parser.add_argument(
+        "--port", type=read_port, help="port to listen on (default: gateway.port, 8000)"
+    )
     parser.set_defaults(run=run)
+
+
+def read_port(text: str) -> int:
+    """Read a port's number; 0 picks a free one."""
+    port = int(text) if text.isascii() and text.isdigit() else HIGHEST_PORT + 1
+    if port > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {HIGHEST_PORT}")
+    return port
 
 
 def run(args: argparse.Namespace) -> int:
