@@ -125,7 +125,7 @@ def test(arguments: list[str]) -> None:
     """Run every check; the arguments go to pytest."""
     install(DEV)
     failed = []
-    for name, *words in (*CHECKS, ("pytest", "--every-database", *arguments)):
+    for name, *words in (*CHECKS, ("pytest", "--whole", *arguments)):
         command = " ".join((name, *words))
         tell(f"\n$ {command}")
         if run(BIN / name, *words):
