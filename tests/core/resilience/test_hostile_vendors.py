@@ -136,7 +136,7 @@ async def test_an_answer_that_makes_no_sense_is_in_doubt_and_settles(house, name
     house.vendor.lookup = lookup
     ids = await house.accept_many(2)
     await house.engine.start()
-    await until_status(house, ids, "sent", pace=0.5)
+    await until_status(house, ids, "sent")
     assert house.vendor.sizes == [2]
     assert (await house.show(ids[0])).attempts[-1].outcome == "found"
     assert await works(house)
@@ -232,6 +232,7 @@ async def test_a_lookup_that_hangs_holds_up_no_other_account(open_house):
         await until_status(house, ids[1:], "sent")
         assert not asking.done()
         asking.cancel()
+        await asyncio.wait([asking])
 
 
 @on_sqlite

@@ -170,7 +170,7 @@ async def test_a_lock_that_stays_fails_new_calls_together_and_loses_no_old_one(
                 await until(lambda: "the outcome of a call waits" in caplog.text)
         assert {type(result) for result in results} == {UnavailableError}
         assert statements.count < 30, "each call waited for the lock on its own"
-        await until_status(house, ids, "sent", pace=0.5)
+        await until_status(house, ids, "sent")
         assert [message.id for message in house.vendor.sent] == ids
         assert house.vendor.lookups == []
         assert await works(house)
@@ -191,10 +191,10 @@ async def test_a_server_that_is_restarted_delays_and_loses_nothing(
                 with pytest.raises(UnavailableError):
                     await house.accept()
             await until(lambda: "the outcome of a call waits" in caplog.text)
-        await until_status(house, ids, "sent", pace=0.5)
+        await until_status(house, ids, "sent")
         assert [message.id for message in house.vendor.sent] == ids
         later = await house.accept()
-        await until_status(house, [later], "sent", pace=0.5)
+        await until_status(house, [later], "sent")
         assert await works(house)
 
 
@@ -341,11 +341,11 @@ async def test_messages_that_can_be_carried_elsewhere_do_not_wait_for_those_that
         RouteSettings(accounts=["main", "second"], match=RouteMatch(category="marketing")),
         RouteSettings(accounts=["main", "third"]),
     ]
-    accounts = {"main": {}, "second": {}, "third": {}}
-    async with open_house(accounts=accounts, routes=routes) as house:
+    names = ("main", "second", "third")
+    async with open_house(accounts={name: {} for name in names}, routes=routes) as house:
         await house.accept_many(1000, category="marketing")  # as many as are moved at once
         message_id = await house.accept()
-        for name in ("main", "second"):
+        for name in names[:2]:
             await house.engine.accounts.pause(name)
         await house.settle()
         assert await house.status(message_id) == "sent"

@@ -31,11 +31,10 @@ async def until(condition):
             await asyncio.sleep(0.005)
 
 
-async def until_status(house, ids, status, *, pace=0.0):
-    """Wait until messages have a status, while the clock moves on ``pace`` seconds a look."""
+async def until_status(house, ids, status):
+    """Wait until all of these messages have a status."""
 
     async def reached():
-        house.clock.advance(pace)
         return set(await house.statuses(ids)) == {status}
 
     await until(reached)
