@@ -77,7 +77,7 @@ def test_a_provider_that_fails_for_ever_is_left_alone_a_minute_each_time():
 
 
 @on_sqlite
-async def test_a_dispatch_that_was_asked_about_a_thousand_times_is_asked_about_again(house):
+async def test_a_dispatch_that_was_asked_about_a_thousand_times_is_asked_about_again(house, caplog):
     house.vendor.answers = [taken_and_silent(house)]
     house.vendor.lookup_error = TransientSendError("down", code="503")
     message_id = await house.accept()
@@ -88,6 +88,7 @@ async def test_a_dispatch_that_was_asked_about_a_thousand_times_is_asked_about_a
     await house.advance(301)
     await house.advance(301)
     assert len(house.vendor.lookups) == asked + 2
+    assert not [record for record in caplog.records if record.exc_info]
     house.vendor.lookup_error = None
     await house.advance(301)
     assert await house.status(message_id) == "sent"
