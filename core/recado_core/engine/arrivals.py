@@ -10,7 +10,7 @@ from recado_core.engine import policy
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import dispatches, events, messages
 from recado_core.engine.transitions import Change, apply
-from recado_core.engine.vendor_words import clip_reference
+from recado_core.engine.vendor_words import clip_reference, storable
 from recado_core.messages import (
     BatchRejected,
     Category,
@@ -156,7 +156,7 @@ async def _take_inbound(
 
 def _inbound_row(account: str, item: InboundMessage, mt: Row | None, now: datetime) -> Row:
     named = mt is not None and mt["id"] == item.answers_message_id
-    text = item.text.replace("\0", "\ufffd")
+    text = storable(item.text)
     segments = count_segments(text)
     return {
         "id": new_id(),

@@ -50,6 +50,7 @@ class Doubts:
         self._database = database
         self._now = now
         self._monotonic = monotonic
+        self._first_asked: dict[str, float] = {}
 
     async def settle_due(self) -> int:
         """Ask about the dispatches that are due; return how many there were."""
@@ -85,7 +86,7 @@ class Doubts:
             wait = found.wait or min(LONGEST_WAIT, 2.0 ** min(dispatch["lookups"], 10))
             await self._ask_again(dispatch, self._now() + timedelta(seconds=wait), found.why)
             return
-        settled_at = dispatch["doubt_at"] + timedelta(seconds=account.lookup_settles)
+        settled_at = self._settled_at(dispatch, account)
         held = {result.message_id for result in found.results}
         missing = [row for row in rows if row["id"] not in held]
         if missing and self._now() < settled_at:
@@ -103,6 +104,14 @@ class Doubts:
                 dispatch, self._send_again(rows, "the provider never took it"), "missing"
             )
             account.wake.set()
+
+    def _settled_at(self, dispatch: Row, account: Account) -> datetime:
+        """Return when "not found" is believed; also by our own clock, for others' may be behind."""
+        clock = self._monotonic()
+        first = self._first_asked.setdefault(dispatch["id"], clock)
+        by_store: datetime = dispatch["doubt_at"] + timedelta(seconds=account.lookup_settles)
+        by_us = self._now() + timedelta(seconds=first + account.lookup_settles - clock)
+        return max(by_store, by_us)
 
     def _poll_after(self, account: Account | None) -> float | None:
         delays = self._settings.poll_delays
@@ -165,6 +174,7 @@ class Doubts:
             )
 
         await self._database.write(work)
+        self._first_asked.pop(dispatch["id"], None)
         log.info(
             "dispatch in doubt settled",
             extra={"account": dispatch["account"], "dispatch": dispatch["id"], "outcome": outcome},

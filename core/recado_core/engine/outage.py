@@ -33,7 +33,7 @@ class Outage:
         first, longest = BACKOFF
         backoff = min(longest, first * 2.0 ** min(self._failures, 10))
         if asked is not None:
-            backoff = max(min(asked, LONGEST_ASKED), first)
+            backoff = max(first, min(asked, LONGEST_ASKED))
         self._failures += 1
         self._not_before = now + backoff
 

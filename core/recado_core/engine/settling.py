@@ -97,7 +97,7 @@ def retry_or_fail(  # noqa: PLR0913  # the row, how to wait, and the vendor's wo
     ``asked`` are the seconds that the provider asked to be left alone; they replace the table's.
     A provider that is only ``throttled`` lives, so that this counts as no attempt.
     """
-    wait = None if asked is None else min(asked, LONGEST_ASKED)
+    wait = None if asked is None else max(0.0, min(asked, LONGEST_ASKED))
     if throttled:
         return wait_in_queue(row, code=code, text=text, delay=THROTTLED if wait is None else wait)
     retry = policy.after_transient(
