@@ -39,7 +39,6 @@ from recado_gateway.requests import request_id
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-INTERNAL_ERROR = 500
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

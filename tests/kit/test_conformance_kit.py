@@ -1,3 +1,4 @@
+import asyncio
 import importlib
 import inspect
 import itertools
@@ -84,6 +85,11 @@ async def fails(kit, name):
 @pytest.mark.parametrize("kit", BROKEN, ids=lambda kit: f"{kit.__module__}-{kit.__name__}")
 async def test_a_fault_fails_its_own_test_and_no_other(kit):
     assert {name for name in find_tests(kit) if await fails(kit, name)} == {kit.breaks}
+
+
+@pytest.mark.parametrize("kit", [kit for kit in BROKEN if kit.__name__ == "TestBeacon"])
+def test_a_connection_is_seen_on_pythons_own_event_loop_too(kit):
+    assert asyncio.run(fails(kit, kit.breaks))
 
 
 @pytest.mark.parametrize("kit", [ProviderConformance, SinkConformance, CheckConformance])

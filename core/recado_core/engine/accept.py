@@ -166,7 +166,7 @@ class Accept:
         composed = compose(draft, self._plugins.channels, self._settings.default_region, now)
         names = self._route(composed)
         row = _new_row(composed, names, now)
-        faults = {name: fault for name in names if (fault := self._refusal(name, row))}
+        faults = self._refusals(names, row)
         if not faults:
             return row
         carriers = [name for name in names if name not in faults]
@@ -174,18 +174,22 @@ class Accept:
             raise DraftError([faults[names[0]]])
         return row | {"account": carriers[0], "fallbacks": carriers[1:] or None}
 
-    def _refusal(self, name: str, row: Row) -> Fault | None:
-        """Return why the account's provider is known not to carry a message, or None."""
-        refuse = self._accounts.by_name[name].kind.check_message
-        if refuse is None:
-            return None
-        try:
-            refuse(outbound_of(row))
-        except AddressError as error:
-            return Fault(pointer="/to", detail=str(error))
-        except ContentError as error:
-            return Fault(pointer="/text", detail=str(error))
-        return None
+    def _refusals(self, names: Sequence[str], row: Row) -> dict[str, Fault]:
+        """Return the accounts whose provider is known not to carry a message, and why."""
+        checks = {name: self._accounts.by_name[name].kind.check_message for name in names}
+        faults: dict[str, Fault] = {}
+        if not any(checks.values()):
+            return faults
+        message = outbound_of(row)
+        for name, refuse in checks.items():
+            try:
+                if refuse is not None:
+                    refuse(message)
+            except AddressError as error:
+                faults[name] = Fault(pointer="/to", detail=str(error))
+            except ContentError as error:
+                faults[name] = Fault(pointer="/text", detail=str(error))
+        return faults
 
     def _route(self, composed: Composed) -> list[str]:
         wanted = composed.draft.account

@@ -21,6 +21,8 @@ from recado_core.contract import (
     Provider,
     ProviderType,
     ReceiverContext,
+    SupportsBalance,
+    SupportsVerifyCredentials,
     WebhookReceiver,
     decode_setting,
 )
@@ -231,7 +233,8 @@ class Accounts:
         """
         account = self._offering(name, "verify_credentials")
         try:
-            detail = await account.provider.verify_credentials()  # type: ignore[attr-defined]  # declared
+            provider: SupportsVerifyCredentials = account.provider  # type: ignore[assignment]  # declared
+            detail = await provider.verify_credentials()
         except SendError as error:
             return Verification(ok=False, detail=str(error))
         return Verification(ok=True, detail=detail)
@@ -244,7 +247,8 @@ class Accounts:
             SendError: It could not be asked now.
         """
         account = self._offering(name, "balance")
-        return BalanceView(account=name, balance=await account.provider.balance())  # type: ignore[attr-defined]  # declared
+        provider: SupportsBalance = account.provider  # type: ignore[assignment]  # declared
+        return BalanceView(account=name, balance=await provider.balance())
 
     def _offering(self, name: str, capability: str) -> Account:
         account = self.find(name)

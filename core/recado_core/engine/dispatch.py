@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,12 +17,13 @@ from recado_core.engine.accounts import Account, Accounts
 from recado_core.engine.batches import batch_of, recipient_of
 from recado_core.engine.checking import run_checks
 from recado_core.engine.database import Database, is_down
+from recado_core.engine.endings import change_own, first_poll
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.outage import Outage
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import accounts as nodes
 from recado_core.engine.store import dispatches, messages
-from recado_core.engine.transitions import Change, apply
+from recado_core.engine.transitions import Change
 from recado_core.engine.vendor_words import clip_code, clip_text
 from recado_core.errors import (
     AccountError,
@@ -399,21 +400,18 @@ class Dispatcher:
         poll: bool = False,
     ) -> None:
         """Write what became of the messages; close the dispatch if ``outcome`` is given."""
-        delays = self._settings.poll_delays
-        pollable = poll and self._account.kind.capabilities.poll_statuses and delays
+        delays = self._settings.poll_delays if poll else ()
 
         async def work(connection: AsyncConnection) -> list[Change]:
             now = self._now()
-            standing = await messages.lock(connection, [change.message_id for change in changes])
-            mine = {key: row for key, row in standing.items() if row["dispatch_id"] == dispatch_id}
-            done = await apply(connection, mine, changes, now)
+            done = await change_own(connection, dispatch_id, changes, now)
             if outcome is not None:
                 await dispatches.finish(
                     connection,
                     dispatch_id,
                     outcome=outcome,
                     now=now,
-                    poll_at=now + timedelta(seconds=delays[0]) if pollable else None,
+                    poll_at=first_poll(self._account, delays, now),
                     code=clip_code(error.code if error else None),
                     text=clip_text(error.text if error else None),
                 )

@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,9 +14,10 @@ from recado_core.engine.accounts import Account, Accounts
 from recado_core.engine.asking import Unanswered, ask, for_each
 from recado_core.engine.batches import batch_of
 from recado_core.engine.database import Database
+from recado_core.engine.endings import change_own, first_poll
 from recado_core.engine.settings import EngineSettings, OnDoubt
 from recado_core.engine.store import dispatches, messages
-from recado_core.engine.transitions import Change, apply
+from recado_core.engine.transitions import Change
 from recado_core.engine.vendor_words import clip_text
 from recado_core.messages import Status
 
@@ -69,7 +70,7 @@ class Doubts:
         rows = [row for row in rows if row["status"] == Status.SENDING]
         account = self._accounts.by_name.get(dispatch["account"])
         if not rows:  # receipts have told, of some perhaps only that they were sent
-            await self._close(dispatch, [], "settled", poll_after=self._poll_after(account))
+            await self._close(dispatch, [], "settled", poll_of=account)
         elif account is None:
             text = "its account is no longer configured"
             await self._close(dispatch, [_unknown(row, text) for row in rows], "unknown")
@@ -97,7 +98,7 @@ class Doubts:
                 taken, found.results, self._settings.retry_delays, random.random
             )
             changes += self._send_again(missing, "the provider holds the batch without it")
-            await self._close(dispatch, changes, "found", poll_after=self._poll_after(account))
+            await self._close(dispatch, changes, "found", poll_of=account)
             account.wake.set()
         else:
             await self._close(
@@ -112,12 +113,6 @@ class Doubts:
         by_store: datetime = dispatch["doubt_at"] + timedelta(seconds=account.lookup_settles)
         by_us = self._now() + timedelta(seconds=first + account.lookup_settles - clock)
         return max(by_store, by_us)
-
-    def _poll_after(self, account: Account | None) -> float | None:
-        delays = self._settings.poll_delays
-        if account is None or not account.kind.capabilities.poll_statuses or not delays:
-            return None
-        return delays[0]
 
     async def _decide(self, dispatch: Row, account: Account, rows: list[Row]) -> None:
         if self._now() < dispatch["doubt_at"]:  # the call of a silent process may not have ended
@@ -156,13 +151,12 @@ class Doubts:
         dispatch: Row,
         changes: list[Change],
         outcome: str,
-        poll_after: float | None = None,
+        poll_of: Account | None = None,
     ) -> None:
         now = self._now()
 
         async def work(connection: AsyncConnection) -> None:
-            standing = await messages.lock(connection, [change.message_id for change in changes])
-            await apply(connection, _still_of(standing, dispatch["id"]), changes, now)
+            await change_own(connection, dispatch["id"], changes, now)
             await dispatches.finish(
                 connection,
                 dispatch["id"],
@@ -170,7 +164,7 @@ class Doubts:
                 now=now,
                 code=dispatch["code"],
                 text=dispatch["text"],
-                poll_at=now + timedelta(seconds=poll_after) if poll_after is not None else None,
+                poll_at=first_poll(poll_of, self._settings.poll_delays, now),
             )
 
         await self._database.write(work)
@@ -179,10 +173,6 @@ class Doubts:
             "dispatch in doubt settled",
             extra={"account": dispatch["account"], "dispatch": dispatch["id"], "outcome": outcome},
         )
-
-
-def _still_of(standing: Mapping[str, Row], dispatch_id: str) -> dict[str, Row]:
-    return {key: row for key, row in standing.items() if row["dispatch_id"] == dispatch_id}
 
 
 def _unknown(row: Row, text: str) -> Change:

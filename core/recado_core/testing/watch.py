@@ -42,6 +42,7 @@ class Watch(logging.Handler):
         with pytest.MonkeyPatch.context() as patch:
             self._watch_clients(patch)
             self._watch_sockets(patch)
+            self._watch_loop(patch)
             self._watch_sleeps(patch)
             with self._listen(patch):
                 yield
@@ -74,6 +75,21 @@ class Watch(logging.Handler):
         patch.setattr(socket.socket, "connect", connect)
         patch.setattr(socket.socket, "connect_ex", connect)
         patch.setattr(socket, "getaddrinfo", look_up)
+
+    def _watch_loop(self, patch: pytest.MonkeyPatch) -> None:
+        """Watch the running event loop too: uvloop's asks nothing of ``socket``."""
+
+        async def refuse(_: object, *args: object, **options: object) -> None:
+            self.connections.append(f"{args} {options}")
+            raise ConnectionRefusedError("the conformance kit lets nothing out")
+
+        try:
+            loop = type(asyncio.get_running_loop())
+        except RuntimeError:  # what receives webhooks is no coroutine
+            return
+        for name in ("create_connection", "create_unix_connection", "create_datagram_endpoint"):
+            patch.setattr(loop, name, refuse)
+        patch.setattr(loop, "getaddrinfo", refuse)
 
     def _watch_sleeps(self, patch: pytest.MonkeyPatch) -> None:
         pause, real_sleep = asyncio.sleep, time.sleep

@@ -75,15 +75,15 @@ async def test_cancelled_requests_leave_the_database_usable(house):
 async def test_an_outcome_that_cannot_be_recorded_is_in_doubt_and_settles(
     house, monkeypatch, taken
 ):
-    apply = dispatch.apply
+    change = dispatch.change_own
 
     async def fail(*_):
-        monkeypatch.setattr(dispatch, "apply", apply)
+        monkeypatch.setattr(dispatch, "change_own", change)
         if not taken:
             house.vendor.known.clear()
         raise ZeroDivisionError
 
-    monkeypatch.setattr(dispatch, "apply", fail)
+    monkeypatch.setattr(dispatch, "change_own", fail)
     message_id = await house.accept()
     await house.engine.start()
     await until(lambda: house.vendor.lookups)
