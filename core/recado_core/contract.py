@@ -2,7 +2,7 @@
 
 import argparse
 import hmac
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -15,6 +15,7 @@ from recado_core.http import WebhookReply, WebhookRequest
 from recado_core.messages import (
     Category,
     Event,
+    InboundMessage,
     Media,
     OutboundBatch,
     OutboundMessage,
@@ -97,11 +98,14 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider can do; the engine calls nothing that is not declared here.
 
     ``max_batch`` is in messages a call, ``concurrency`` in calls at once, ``rate`` in calls
-    (``"500/60s"``); an account's settings may lower them. ``lookup_settles`` is how many seconds
-    after a call ``lookup`` can be believed when it does not find the batch.
+    (``"500/60s"``); an account's settings may lower them. ``own_batches`` names the categories
+    that travel in calls of their own, each with the most messages of such a call; they go before
+    the others. ``lookup_settles`` is how many seconds after a call ``lookup`` can be believed when
+    it does not find the batch. ``max_suppress`` is in addresses a call.
     """
 
     max_batch: int = 1
+    own_batches: dict[Category, int] = {}
     concurrency: int = 4
     rate: str | None = None
     delivery_receipts: bool = True
@@ -110,7 +114,10 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     lookup: bool = False
     lookup_settles: float = 30.0
     poll_statuses: bool = False
+    poll_replies: bool = False
     balance: bool = False
+    suppress: bool = False
+    max_suppress: int = 1000
     verify_credentials: bool = False
 
 
@@ -160,11 +167,51 @@ class SupportsPollStatuses(Protocol):
         ...
 
 
+class SupportsPollReplies(Protocol):
+    """A provider that can be asked for MO messages (``Capabilities.poll_replies``)."""
+
+    def poll_replies(self, since: datetime) -> AsyncIterator[Sequence[InboundMessage]]:
+        """Yield, page by page, what people have written since then, in any order.
+
+        One that a webhook has brought bears the same ``provider_ref`` here. What is older than the
+        vendor's memory is not asked for; more than was asked for does no harm.
+
+        Raises:
+            SendError: The vendor can't be asked now; pages already yielded stand.
+        """
+        ...
+
+
 class SupportsBalance(Protocol):
     """A provider that tells the account's balance (``Capabilities.balance``)."""
 
     async def balance(self) -> Decimal:
         """Return the balance in the account's currency."""
+        ...
+
+
+class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
+    """An address on the vendor's own suppression list.
+
+    With ``document`` (a CPF, digits alone) it is suppressed for that person only.
+    """
+
+    address: str
+    document: str | None = None
+
+
+class SupportsSuppress(Protocol):
+    """A provider with a suppression list of its own (``Capabilities.suppress``).
+
+    Both calls take 1 to ``max_suppress`` entries, and change nothing where all is so already.
+    """
+
+    async def suppress(self, entries: Sequence[Suppressed]) -> None:
+        """Put addresses on the vendor's list, or raise a ``SendError``."""
+        ...
+
+    async def unsuppress(self, entries: Sequence[Suppressed]) -> None:
+        """Take addresses off the vendor's list, or raise a ``SendError``."""
         ...
 
 
@@ -174,6 +221,27 @@ class SupportsVerifyCredentials(Protocol):
     async def verify_credentials(self) -> str:
         """Return a line for the operator, or raise ``AccountError``; sends nothing."""
         ...
+
+
+Progress = Callable[[int, int], None]
+"""Is told how many steps are done, and of how many."""
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """Something else that a vendor offers for an account: a report, a catalogue, a switch.
+
+    ``request`` and ``reply`` are Structs, from which the API makes its documentation; a request
+    forbids unknown fields. ``call`` is given the account's provider, a ``request`` and what to tell
+    of its progress. It returns a ``reply``, or raises a ``SendError``: a ``PermanentSendError`` for
+    a request that the vendor refuses. ``changes`` says that it changes something at the vendor.
+    """
+
+    name: str
+    summary: str
+    request: type[msgspec.Struct]
+    reply: type[msgspec.Struct]
+    call: Callable[[Any, Any, Progress], Awaitable[msgspec.Struct]]
+    changes: bool = False
 
 
 class WebhookReceiver(Protocol):
@@ -232,7 +300,7 @@ class ProviderType(msgspec.Struct, frozen=True, kw_only=True):
     ``settings`` is a Struct whose fields stand in the account's table beside the common ones;
     a field of type ``Secret`` may be given as ``{ env = "NAME" }`` or ``{ file = "PATH" }``.
     ``check_message`` refuses at accept what the vendor is known to refuse, by ``AddressError`` or
-    ``ContentError``.
+    ``ContentError``. ``operations`` are what the vendor offers beside messages.
     """
 
     id: str
@@ -242,6 +310,7 @@ class ProviderType(msgspec.Struct, frozen=True, kw_only=True):
     create: Callable[[AccountContext], Provider]
     create_receiver: Callable[[ReceiverContext], WebhookReceiver] | None = None
     check_message: Callable[[OutboundMessage], None] | None = None
+    operations: tuple[Operation, ...] = ()
 
 
 # ---------------------------------------------------------------- sinks
