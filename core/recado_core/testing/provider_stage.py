@@ -14,10 +14,18 @@ from recado_core.contract import (
     Provider,
     ProviderType,
     ReceiverContext,
+    Suppressed,
     WebhookReceiver,
 )
 from recado_core.http import WebhookRequest
-from recado_core.messages import OutboundBatch, OutboundMessage, StatusUpdate, WebhookItem
+from recado_core.messages import (
+    Category,
+    InboundMessage,
+    OutboundBatch,
+    OutboundMessage,
+    StatusUpdate,
+    WebhookItem,
+)
 from recado_core.testing import samples
 from recado_core.testing.clock import Clock
 from recado_core.testing.payloads import read_strings
@@ -33,6 +41,7 @@ COMMON_KEYS = frozenset(
         "concurrency",
         "price",
         "daily_limit",
+        "lookup_settles",
         "on_doubt",
         "batch_size",
         "timeout",
@@ -40,6 +49,10 @@ COMMON_KEYS = frozenset(
     )
 )
 """Keys of an account's table that the gateway takes before the provider sees it."""
+
+
+OperationTold = tuple[msgspec.Struct, Answers, msgspec.Struct]
+"""A request of an operation, the vendor's answers to it, and the reply that they mean."""
 
 
 class ProviderStage(Stage[Provider]):
@@ -53,6 +66,12 @@ class ProviderStage(Stage[Provider]):
 
     signs_body: ClassVar[bool] = True
     """False where the vendor proves itself by a fixed secret instead of a signature."""
+
+    operations_told: ClassVar[Mapping[str, OperationTold]] = {}
+    """A request, answers to it and the reply, for every operation of the type, by its name."""
+
+    refused_texts: ClassVar[Mapping[Category, Sequence[str]]] = {}
+    """Texts that ``check_message`` refuses in messages of a category."""
 
     reserved_keys: ClassVar[frozenset[str]] = COMMON_KEYS
     webhook_url: ClassVar[str] = f"https://gateway.example.com/webhooks/kit/{WEBHOOK_TOKEN}"
@@ -77,6 +96,14 @@ class ProviderStage(Stage[Provider]):
         """Return a message to send: accents and emoji, to ``address(index)``."""
         return samples.make_message(index, to=self.address(index), channel=self.channel)
 
+    def own_message(self, category: Category, index: int) -> OutboundMessage:
+        """Return a message of a category of ``own_batches``: ``message(index)`` in that category.
+
+        The sending tests run for it too, so that ``accepted`` and ``rejected`` are given batches of
+        such messages alone.
+        """
+        return msgspec.structs.replace(self.message(index), category=category)
+
     def sent_texts(self, request: httpx.Request) -> list[str]:
         """Return the texts that a request carries; override if it is neither JSON nor a form."""
         return read_strings(request.headers.get("content-type", ""), request.content)
@@ -94,6 +121,30 @@ class ProviderStage(Stage[Provider]):
     def statuses_told(self, batch: OutboundBatch) -> tuple[Answers, Sequence[StatusUpdate]]:
         """Return the vendor's answers to ``poll_statuses``, and what they say."""
         raise NotImplementedError("poll_statuses is declared: give an answer and what it says")
+
+    def replies_told(self) -> tuple[Answers, Sequence[InboundMessage]]:
+        """Return the vendor's answers to ``poll_replies``, of two pages or more, and all they say.
+
+        The answers stand in the order of the requests, the messages in that of the pages.
+        """
+        raise NotImplementedError("poll_replies is declared: give answers and what they say")
+
+    def reply_told_again(self) -> tuple[str, Answers]:
+        """Return a captured payload's name and answers to ``poll_replies`` with the same MO."""
+        raise NotImplementedError
+
+    def entry(self, index: int) -> Suppressed:
+        """Return an entry for the suppression list: ``address(index)``, every other for a CPF."""
+        document = None if index % 2 else samples.DOCUMENT
+        return Suppressed(address=self.address(index), document=document)
+
+    def suppressed(self, entries: Sequence[Suppressed]) -> httpx.Response:
+        """Return the vendor's answer when it puts these on its suppression list."""
+        raise NotImplementedError("suppress is declared: give the answer when it suppresses")
+
+    def unsuppressed(self, entries: Sequence[Suppressed]) -> httpx.Response:
+        """Return the vendor's answer when it takes these off its suppression list."""
+        raise NotImplementedError("suppress is declared: give the answer when it stops to suppress")
 
     def balance_told(self) -> tuple[Answers, Decimal]:
         """Return the vendor's answers to ``balance``, and the amount."""

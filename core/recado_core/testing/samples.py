@@ -19,6 +19,9 @@ TEXTS = (
 MO_TEXT = 'Sim, é pra já! ñ ü ção — 100% + "ok" & <tchau> \\ 🎉👩🏽‍💻'
 """What the kit puts into captured replies."""
 
+DOCUMENT = "11144477735"
+"""A CPF that nobody has."""
+
 _calls = itertools.count(1)
 
 
