@@ -25,6 +25,7 @@ from recado_core import (
 from recado_core.addresses import national_digits
 
 from recado_kolmeya.connection import Connection
+from recado_kolmeya.money import read_money
 from recado_kolmeya.outcomes import sort_answer
 from recado_kolmeya.receipts import read_receipt
 from recado_kolmeya.refusals import (
@@ -65,13 +66,14 @@ _HELD_BACK = "not taken: Kolmeya refused the request because of another message 
 
 
 class KolmeyaProvider:
-    """One account at Kolmeya."""
+    """One account at Kolmeya; ``connection``, ``settings`` and ``now`` are for its operations."""
 
     def __init__(self, context: AccountContext) -> None:
-        self._settings: KolmeyaSettings = context.settings
+        self.settings: KolmeyaSettings = context.settings
+        self.now = context.now
         self._webhook_url = context.webhook_url
-        self._connection = Connection(context)
-        self._country = "55" if self._settings.phone_style is PhoneStyle.INTERNATIONAL else ""
+        self.connection = Connection(context)
+        self._country = "55" if self.settings.phone_style is PhoneStyle.INTERNATIONAL else ""
 
     async def send(self, batch: OutboundBatch) -> list[SendResult]:
         """Hand a batch over; see ``Provider.send`` for what it raises."""
@@ -102,13 +104,13 @@ class KolmeyaProvider:
 
     async def balance(self) -> Decimal:
         """Return the account's balance in reais."""
-        response = await self._connection.ask("sms/balance")
-        text = str(self._connection.read(response, BalanceAnswer).balance)
+        response = await self.connection.ask("sms/balance")
+        text = str(self.connection.read(response, BalanceAnswer).balance)
         try:
             return read_money(text)
         except InvalidOperation as error:
             raise TransientSendError(
-                self._connection.tell_unreadable(response), raw=self._connection.raw_of(response)
+                self.connection.tell_unreadable(response), raw=self.connection.raw_of(response)
             ) from error
 
     async def verify_credentials(self) -> str:
@@ -122,7 +124,7 @@ class KolmeyaProvider:
     async def _store(
         self, reference: str, messages: Sequence[OutboundMessage]
     ) -> dict[str, SendResult]:
-        response = await self._connection.post("sms/store", self._request(reference, messages))
+        response = await self.connection.post("sms/store", self._request(reference, messages))
         if not response.is_success:
             return self._read_failure(response, messages)
         results = self._read_answer(response, messages)
@@ -139,15 +141,15 @@ class KolmeyaProvider:
             ],
             reference=reference,
             webhook_url=self._webhook_url,
-            tenant_segment_id=self._settings.segment,
-            sms_api_id=self._settings.sms_api_id,
+            tenant_segment_id=self.settings.segment,
+            sms_api_id=self.settings.sms_api_id,
         )
 
     def _read_failure(
         self, response: httpx.Response, messages: Sequence[OutboundMessage]
     ) -> dict[str, SendResult]:
         """Refuse the messages that a 422 names and hold the others back, or raise."""
-        error = self._connection.error_for(response)
+        error = self.connection.error_for(response)
         named = named_messages(response.content)
         if not named or not isinstance(error, PermanentSendError) or max(named) >= len(messages):
             raise error
@@ -157,7 +159,7 @@ class KolmeyaProvider:
             )
             for message in messages
         }
-        secrets = self._connection.secrets
+        secrets = self.connection.secrets
         return held_back | {
             messages[i].id: _refused(messages[i], "invalid", make_fit(text, secrets))
             for i, text in named.items()
@@ -167,7 +169,7 @@ class KolmeyaProvider:
         self, response: httpx.Response, messages: Sequence[OutboundMessage]
     ) -> dict[str, SendResult]:
         """Sort a successful answer; one that accounts for no message leaves all in doubt."""
-        connection = self._connection
+        connection = self.connection
         try:
             answer = msgspec.json.decode(response.content, type=StoreAnswer)
             results = sort_answer(messages, answer, connection.secrets)
@@ -206,10 +208,10 @@ class KolmeyaProvider:
 
     async def _statuses(self, reference: str) -> Sequence[MessageStatus]:
         """Return the entries of a request, none if Kolmeya does not know it."""
-        response = await self._connection.ask("sms/status/request", StatusRequest(reference))
+        response = await self.connection.ask("sms/status/request", StatusRequest(reference))
         if _tells_unknown(response):
             return ()
-        messages = self._connection.read(response, StatusAnswer).messages
+        messages = self.connection.read(response, StatusAnswer).messages
         return tuple(messages.values()) if isinstance(messages, dict) else messages or ()
 
 
@@ -226,14 +228,6 @@ def check_message(message: OutboundMessage) -> None:
         raise AddressError(_NOT_BRAZILIAN) from None
     if not message.text.strip():
         raise ContentError("Kolmeya sends no message without a text")
-
-
-def read_money(text: str) -> Decimal:
-    """Read ``R$9.397,30`` or ``1500.50``: a comma, where there is one, is the decimal sign."""
-    bare = "".join(character for character in text if character in "0123456789.,-")
-    if "," in bare:
-        bare = bare.replace(".", "").replace(",", ".")
-    return Decimal(bare)
 
 
 def _set_foreign_apart(

@@ -19,7 +19,8 @@ from recado_core import (
     TransientSendError,
 )
 from recado_core.testing import FakeVendor
-from recado_kolmeya.provider import KolmeyaProvider, read_money
+from recado_kolmeya.money import read_money
+from recado_kolmeya.provider import KolmeyaProvider
 from recado_kolmeya.settings import KolmeyaSettings
 
 PAYLOADS = Path(__file__).parent / "payloads"

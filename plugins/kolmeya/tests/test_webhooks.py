@@ -16,8 +16,9 @@ from recado_core import (
     StatusUpdate,
     WebhookRequest,
 )
+from recado_kolmeya.parts import tell_unread
 from recado_kolmeya.settings import KolmeyaSettings
-from recado_kolmeya.webhooks import KolmeyaReceiver, _tell_unknown
+from recado_kolmeya.webhooks import KolmeyaReceiver
 
 PAYLOADS = Path(__file__).parent / "payloads"
 BATCH = "01890000-0000-7000-8000-0000000000ff"
@@ -243,7 +244,7 @@ def test_unreadable_body_is_malformed(body):
 
 def test_unknown_shape_is_logged_once_and_without_numbers(caplog):
     caplog.set_level("DEBUG")
-    _tell_unknown.cache_clear()
+    tell_unread.cache_clear()
     receiver = make_receiver()
     body = json.dumps({"event": "sms_received", "phone": 11900000001}).encode()
     for _ in range(2):

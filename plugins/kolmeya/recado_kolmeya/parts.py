@@ -1,0 +1,55 @@
+"""Lists in Kolmeya's JSON: an entry that can't be read is left out and spoils no other."""
+
+import logging
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TypeVar
+
+import msgspec
+from msgspec import Raw
+
+logger = logging.getLogger(__name__)
+
+Part = TypeVar("Part", bound=msgspec.Struct)
+
+_raw_list = msgspec.json.Decoder(list[Raw])
+_raw_object = msgspec.json.Decoder(dict[str, Raw])
+
+
+def read_section(
+    section: Raw, decoder: msgspec.json.Decoder[list[Part]], kind: type[Part]
+) -> list[Part]:
+    """Decode a list at once; one by one where an entry is odd or an object stands for it.
+
+    Raises:
+        msgspec.ValidationError: It is neither a list nor an object.
+    """
+    try:
+        return decoder.decode(section)
+    except msgspec.ValidationError:
+        return read_each(_split(section, kind), kind)
+
+
+def read_each(parts: Iterable[Raw], kind: type[Part]) -> list[Part]:
+    """Decode the entries that can be."""
+    found: list[Part] = []
+    for part in parts:
+        try:
+            found.append(msgspec.json.decode(part, type=kind))
+        except msgspec.ValidationError:
+            tell_unread("entry")
+    return found
+
+
+@lru_cache(maxsize=16)
+def tell_unread(part: str) -> None:
+    """Log once that something can't be read."""
+    logger.info("kolmeya sent something that can't be read", extra={"part": part})
+
+
+def _split(section: Raw, kind: type[msgspec.Struct]) -> Iterable[Raw]:
+    """Return the entries of a list, of an object that PHP wrote for one, or the one entry."""
+    if bytes(section).startswith(b"["):
+        return _raw_list.decode(section)
+    fields = _raw_object.decode(section)
+    return [section] if fields.keys() & set(kind.__struct_fields__) else fields.values()
