@@ -10,6 +10,7 @@ from recado_core import (
     AccountError,
     AddressError,
     Capabilities,
+    Category,
     ContentError,
     InDoubtError,
     LookupResult,
@@ -26,7 +27,9 @@ from recado_core.addresses import national_digits
 
 from recado_kolmeya.connection import Connection
 from recado_kolmeya.money import read_money
+from recado_kolmeya.otp import find_forbidden
 from recado_kolmeya.outcomes import sort_answer
+from recado_kolmeya.phones import write_phone
 from recado_kolmeya.receipts import read_receipt
 from recado_kolmeya.refusals import (
     UNREADABLE,
@@ -36,7 +39,7 @@ from recado_kolmeya.refusals import (
     read_refusal,
     tells_no_credit,
 )
-from recado_kolmeya.settings import KolmeyaSettings, PhoneStyle
+from recado_kolmeya.settings import KolmeyaSettings
 from recado_kolmeya.wire import (
     BalanceAnswer,
     MessageStatus,
@@ -49,6 +52,7 @@ from recado_kolmeya.wire import (
 
 CAPABILITIES = Capabilities(
     max_batch=1000,
+    own_batches={Category.OTP: 1},  # sms/store-token
     concurrency=4,
     rate="500/60s",  # X-RateLimit-Limit says 500; no one says of which time, Laravel's is a minute
     lookup=True,
@@ -73,11 +77,10 @@ class KolmeyaProvider:
         self.now = context.now
         self._webhook_url = context.webhook_url
         self.connection = Connection(context)
-        self._country = "55" if self.settings.phone_style is PhoneStyle.INTERNATIONAL else ""
 
     async def send(self, batch: OutboundBatch) -> list[SendResult]:
         """Hand a batch over; see ``Provider.send`` for what it raises."""
-        results, messages = _set_foreign_apart(batch.messages)
+        results, messages = _set_refused_apart(batch.messages)
         if messages:
             results |= await self._store(batch.reference, messages)
         return [results[message.id] for message in batch.messages]
@@ -124,7 +127,10 @@ class KolmeyaProvider:
     async def _store(
         self, reference: str, messages: Sequence[OutboundMessage]
     ) -> dict[str, SendResult]:
-        response = await self.connection.post("sms/store", self._request(reference, messages))
+        is_code = [message.category for message in messages] == [Category.OTP]
+        path = "sms/store-token" if is_code else "sms/store"
+        request = self._request(reference, messages, None if is_code else self.settings.sms_api_id)
+        response = await self.connection.post(path, request)
         if not response.is_success:
             return self._read_failure(response, messages)
         results = self._read_answer(response, messages)
@@ -133,16 +139,16 @@ class KolmeyaProvider:
             results |= await self._settle_unlisted(reference, unlisted)
         return results
 
-    def _request(self, reference: str, messages: Sequence[OutboundMessage]) -> StoreRequest:
-        country = self._country
+    def _request(
+        self, reference: str, messages: Sequence[OutboundMessage], sms_api_id: int | None
+    ) -> StoreRequest:
+        style = self.settings.phone_style
         return StoreRequest(
-            messages=[
-                StoreMessage(int(country + national_digits(m.to)), m.text, m.id) for m in messages
-            ],
+            messages=[StoreMessage(int(write_phone(m.to, style)), m.text, m.id) for m in messages],
             reference=reference,
             webhook_url=self._webhook_url,
             tenant_segment_id=self.settings.segment,
-            sms_api_id=self.settings.sms_api_id,
+            sms_api_id=sms_api_id,
         )
 
     def _read_failure(
@@ -220,7 +226,8 @@ def check_message(message: OutboundMessage) -> None:
 
     Raises:
         AddressError: The recipient is not in Brazil.
-        ContentError: There is no text; a message can't be of media alone.
+        ContentError: There is no text, for a message can't be of media alone; or a one-time code
+            comes with a link or an 0800 number.
     """
     try:
         national_digits(message.to)
@@ -228,25 +235,28 @@ def check_message(message: OutboundMessage) -> None:
         raise AddressError(_NOT_BRAZILIAN) from None
     if not message.text.strip():
         raise ContentError("Kolmeya sends no message without a text")
+    if message.category is Category.OTP and (found := find_forbidden(message.text)):
+        raise ContentError(f"Kolmeya takes no message of category otp with {found} in its text")
 
 
-def _set_foreign_apart(
+def _set_refused_apart(
     messages: Sequence[OutboundMessage],
 ) -> tuple[dict[str, SendResult], list[OutboundMessage]]:
-    """Part the messages that have no Brazilian number, refused here, from the others.
+    """Part the messages that are refused here, whoever lets them come so far, from the others.
 
     Written without its plus, a number of another country can be someone else's in Brazil.
     """
     results: dict[str, SendResult] = {}
-    brazilian: list[OutboundMessage] = []
+    fit: list[OutboundMessage] = []
     for message in messages:
         try:
-            national_digits(message.to)
-        except AddressError:
-            results[message.id] = _refused(message, "address", _NOT_BRAZILIAN)
+            check_message(message)
+        except (AddressError, ContentError) as error:
+            code = "address" if isinstance(error, AddressError) else "content"
+            results[message.id] = _refused(message, code, str(error))
         else:
-            brazilian.append(message)
-    return results, brazilian
+            fit.append(message)
+    return results, fit
 
 
 def _held(

@@ -1,32 +1,23 @@
-from contextlib import asynccontextmanager
 from decimal import Decimal
 
-import httpx
-import msgspec
 import pytest
 from recado_core import (
-    AccountContext,
     AccountError,
     BatchRejected,
     InboundMessage,
     InDoubtError,
-    OutboundBatch,
-    OutboundMessage,
     Outcome,
     PermanentSendError,
-    ReceiverContext,
     Secret,
     Status,
     StatusUpdate,
     TransientSendError,
-    WebhookRequest,
 )
-from recado_core.testing import Clock, make_id
-from recado_kolmeya.provider import KolmeyaProvider
-from recado_kolmeya.settings import KolmeyaSettings, PhoneStyle
-from recado_kolmeya.simulator.inprocess import BASE_URL, WEBHOOK_URL, open_bench
-from recado_kolmeya.simulator.switches import Fault, FaultKind, Switches
-from recado_kolmeya.webhooks import KolmeyaReceiver
+from recado_core.testing import make_id
+from recado_kolmeya.settings import PhoneStyle
+from recado_kolmeya.simulator.switches import Fault, FaultKind
+
+from .bench import batch, magic, message, open_gateway, plain
 
 # The last two digits of +55 AA 9 9990 00NN choose how a message ends; see SIMULATOR.md.
 ENDINGS = {
@@ -47,61 +38,6 @@ REFUSED = {
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
-
-
-def magic(ending, area=11):
-    return f"+55{area}9999000{ending:02d}"
-
-
-def message(to, text="Olá"):
-    return OutboundMessage(id=make_id(), to=to, text=text)
-
-
-def batch(*messages):
-    return OutboundBatch(reference=make_id(), messages=messages)
-
-
-def plain(count):
-    return batch(*(message(f"+55119{number:08d}") for number in range(1, count + 1)))
-
-
-class Gateway:
-    """The provider and the receiver, with the simulator between them."""
-
-    def __init__(self, bench, **settings):
-        chosen = {"token": Secret("kolmeya-simulator"), "base_url": BASE_URL} | settings
-        self.bench = bench
-        self.settings = KolmeyaSettings(**chosen)
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(bench.simulator))
-        self.provider = KolmeyaProvider(
-            AccountContext(
-                account="kolmeya_main",
-                settings=self.settings,
-                http=self.http,
-                now=Clock().now,
-                webhook_url=WEBHOOK_URL,
-            )
-        )
-
-    def received(self):
-        """Read every webhook that has arrived."""
-        context = ReceiverContext(account="kolmeya_main", settings=self.settings)
-        receiver = KolmeyaReceiver(context)
-        items = []
-        for delivery in self.bench.mailbox.deliveries:
-            body = msgspec.json.encode(delivery.body)
-            items += receiver.parse(
-                WebhookRequest(url=delivery.url, headers=delivery.headers, query={}, body=body)
-            )
-        return items
-
-
-@asynccontextmanager
-async def open_gateway(settings=None, **switches):
-    async with open_bench(Switches(**({"clock": "manual"} | switches))) as bench:
-        gateway = Gateway(bench, **(settings or {}))
-        async with gateway.http:
-            yield gateway
 
 
 @pytest.mark.parametrize("style", PhoneStyle)
