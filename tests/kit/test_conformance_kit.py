@@ -43,7 +43,7 @@ def load(name):
         sys.path.remove(str(STRANGER))
 
 
-ROOMS = ("sending", "conduct", "questions", "webhooks")
+ROOMS = ("sending", "conduct", "questions", "replies", "suppression", "operations", "webhooks")
 BROKEN = [
     value
     for name in (*(f"broken_{room}" for room in ROOMS), "toy_sink", "toy_check")

@@ -8,9 +8,12 @@ ROOMS = (
     "conduct",
     "declarations",
     "kit",
+    "operations",
     "provider_stage",
+    "replies",
     "sending",
     "sink",
+    "suppression",
     "webhooks",
 )
 """Modules that assert: pytest must rewrite them, before anything imports them."""

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from recado_core.contract import Secret
+from recado_core.errors import ContentError
 from recado_core.testing.disclosure import find_secrets
 from recado_core.testing.provider_stage import ProviderStage
 from recado_core.testing.stage import P, Stage
@@ -48,6 +49,8 @@ class DeclarationTests(ProviderStage):
         assert declared.channels, "a provider carries at least one channel"
         assert can.max_batch >= 1, f"max_batch {can.max_batch}"
         assert can.concurrency >= 1, f"concurrency {can.concurrency}"
+        assert all(most >= 1 for most in can.own_batches.values()), f"{can.own_batches}"
+        assert can.max_suppress >= 1, f"max_suppress {can.max_suppress}"
         assert not can.rate or re.fullmatch(r"[1-9]\d*/[1-9]\d*s", can.rate), f"rate {can.rate!r}"
 
     def test_sample_messages_pass_the_local_check(self) -> None:
@@ -55,5 +58,18 @@ class DeclarationTests(ProviderStage):
         check = self.provider_type.check_message
         if check is None:
             pytest.skip("the provider checks no message locally")
-        for message in self.batch().messages:
-            check(message)
+        for batch in self.batches():
+            for message in batch.messages:
+                check(message)
+
+    def test_refused_text_is_refused_locally(self) -> None:
+        """What the vendor is known to refuse costs no call, and the client learns of it at once."""
+        if not self.refused_texts:
+            pytest.skip("no refused_texts are given")
+        check = self.provider_type.check_message
+        assert check, "texts are refused and the type has no check_message"
+        for category, texts in self.refused_texts.items():
+            for text in texts:
+                message = self.own_message(category, 1)
+                with pytest.raises(ContentError):
+                    check(msgspec.structs.replace(message, text=text))

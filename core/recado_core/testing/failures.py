@@ -11,6 +11,8 @@ from recado_core.errors import (
 )
 from recado_core.testing.vendor import Reply
 
+Expected = type[SendError] | tuple[type[SendError], ...]
+
 TRANSIENT = (429, 500, 502, 503, 504)
 ACCOUNT = (401, 403)
 PERMANENT = (400, 404, 422)
@@ -55,6 +57,16 @@ def answer_with(status: int, body: str) -> httpx.Response:
     return httpx.Response(status, content=text.encode(), headers={"content-type": kind})
 
 
+UNANSWERED: dict[str, Reply] = {
+    **{f"{status}": answer_with(status, "message") for status in TRANSIENT},
+    **{f"{status}": answer_with(status, "html") for status in ACCOUNT},
+    **{f"200 {body}": answer_with(200, body) for body in sorted(BODIES.keys() - {"message"})},
+    **UNSENT,
+    **SILENT,
+}
+"""Answers from which a provider can learn nothing."""
+
+
 def all_failures() -> dict[str, tuple[Reply, type[SendError]]]:
     """Return every failure and the error that it must become."""
     found: dict[str, tuple[Reply, type[SendError]]] = {}
@@ -70,4 +82,23 @@ def all_failures() -> dict[str, tuple[Reply, type[SendError]]]:
     found |= {name: (reply, TransientSendError) for name, reply in UNSENT.items()}
     found |= {name: (reply, InDoubtError) for name, reply in SILENT.items()}
     found |= {f"200 {body}": (answer_with(200, body), InDoubtError) for body in BODIES}
+    return found
+
+
+def question_failures() -> dict[str, tuple[Reply, Expected]]:
+    """Return the failures of a call that sends nothing, and the errors that each may become.
+
+    Nothing is doubled by asking again, so that silence may be transient as well. A 404 is left out:
+    it may be the vendor's way to say that there is nothing.
+    """
+    found: dict[str, tuple[Reply, Expected]] = {}
+    for statuses, error in ((TRANSIENT, TransientSendError), (ACCOUNT, AccountError)):
+        for status in statuses:
+            found[f"{status}"] = (answer_with(status, "message"), error)
+            found[f"{status} with a page"] = (answer_with(status, "html"), error)
+    for status in (400, 422):
+        found[f"{status}"] = (answer_with(status, "message"), PermanentSendError)
+    found |= {name: (reply, TransientSendError) for name, reply in UNSENT.items()}
+    found |= {name: (reply, (TransientSendError, InDoubtError)) for name, reply in SILENT.items()}
+    found["200 html"] = (answer_with(200, "html"), SendError)
     return found

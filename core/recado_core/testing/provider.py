@@ -4,8 +4,11 @@ from recado_core.contract import Provider
 from recado_core.testing.capabilities import CapabilityTests
 from recado_core.testing.conduct import ConductTests
 from recado_core.testing.declarations import DeclarationTests, SettingsTests
+from recado_core.testing.operations import OperationTests
 from recado_core.testing.provider_scenes import ProviderScenes
+from recado_core.testing.replies import ReplyTests
 from recado_core.testing.sending import SendingTests
+from recado_core.testing.suppression import SuppressionTests
 from recado_core.testing.webhooks import WebhookTests
 
 
@@ -13,6 +16,9 @@ class ProviderConformance(
     DeclarationTests,
     SendingTests,
     CapabilityTests,
+    ReplyTests,
+    SuppressionTests,
+    OperationTests,
     WebhookTests,
     ProviderScenes,
     SettingsTests[Provider],

@@ -3,11 +3,13 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import httpx
 import msgspec
+import pytest
 
 from recado_core.contract import (
     AccountContext,
@@ -190,10 +192,26 @@ class ProviderStage(Stage[Provider]):
         """Tell whether the author has overridden a method."""
         return getattr(type(self), method) is not getattr(ProviderStage, method)
 
+    def declares(self, capability: str) -> None:
+        """Skip the test of a capability that the provider does not declare."""
+        if not getattr(self.provider_type.capabilities, capability):
+            pytest.skip(f"the provider declares no {capability}")
+
     def batch(self, size: int = 3) -> OutboundBatch:
         """Return a batch of sample messages, of ``max_batch`` at most."""
         most = self.provider_type.capabilities.max_batch
         return samples.make_batch(min(size, most), self.message)
+
+    def batches(self, size: int = 3) -> list[OutboundBatch]:
+        """Return such a batch, and one of every category that travels in calls of its own."""
+        own = self.provider_type.capabilities.own_batches
+        return [
+            self.batch(size),
+            *(
+                samples.make_batch(min(size, most), partial(self.own_message, category))
+                for category, most in own.items()
+            ),
+        ]
 
     @property
     def settings_type(self) -> type[msgspec.Struct]:

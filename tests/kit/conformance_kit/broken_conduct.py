@@ -6,6 +6,7 @@ import time
 from asyncio import sleep as doze
 
 import httpx
+import msgspec
 from recado_core import (
     AccountError,
     InDoubtError,
@@ -13,6 +14,7 @@ from recado_core import (
 )
 from toy_conformance import TestConformance as Good
 from toy_faults import toy
+from toy_operations import OPERATIONS, PAUSE, REPORT, pause_job, read_report
 from toy_provider import ToyProvider, ToySettings
 
 log = logging.getLogger(__name__)
@@ -176,3 +178,53 @@ class Naming(ToyProvider):
 class TestNaming(Good):
     breaks = "test_no_whole_number_is_shown"
     provider_type = toy(Naming)
+
+
+class Listing(ToyProvider):
+    async def suppress(self, entries):
+        await super().suppress(entries)
+        log.info("blocked for %s", [entry.document for entry in entries])
+
+
+class TestListing(Good):
+    breaks = "test_no_whole_number_is_shown"
+    provider_type = toy(Listing)
+
+
+class Overhearing(ToyProvider):
+    async def poll_replies(self, since):
+        async for page in super().poll_replies(since):
+            log.info("wrote: %s", [reply.sender for reply in page])
+            yield page
+
+
+class TestOverhearing(Good):
+    breaks = "test_no_whole_number_is_shown"
+    provider_type = toy(Overhearing)
+
+
+async def report_aloud(provider, request, progress):
+    report = await read_report(provider, request, progress)
+    log.info("reported: %s", report)
+    return report
+
+
+class TestReportingAloud(Good):
+    breaks = "test_no_whole_number_is_shown"
+    provider_type = toy(
+        operations=(msgspec.structs.replace(REPORT, call=report_aloud), *OPERATIONS[1:])
+    )
+
+
+async def pause_twice(provider, request, progress):
+    try:
+        return await pause_job(provider, request, progress)
+    except TransientSendError:
+        return await pause_job(provider, request, progress)
+
+
+class TestPausingTwice(Good):
+    breaks = "test_failure_ends_after_one_request"
+    provider_type = toy(
+        operations=(*OPERATIONS[:1], msgspec.structs.replace(PAUSE, call=pause_twice))
+    )

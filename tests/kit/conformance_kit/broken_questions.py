@@ -11,13 +11,14 @@ from recado_core import (
     TransientSendError,
 )
 from toy_conformance import TestConformance as Good
-from toy_faults import toy
+from toy_faults import able, toy
 from toy_provider import ToyProvider
 
 
 class TestUncaptured(Good):
     breaks = "test_declared_receipts_and_replies_are_captured"
     webhooks: ClassVar = {"refused.json": Good.webhooks["refused.json"]}
+    provider_type = toy(capabilities=able(poll_replies=False))
 
 
 class Never(ToyProvider):

@@ -4,6 +4,8 @@ import httpx
 import msgspec
 from recado_core import (
     AccountError,
+    Category,
+    ContentError,
     InDoubtError,
     Outcome,
     PermanentSendError,
@@ -29,12 +31,27 @@ class TestNoChannel(Good):
 
 
 def refuse(message):
-    raise ValueError(message.text)
+    raise ContentError(message.text)
 
 
 class TestSampleRefusedLocally(Good):
     breaks = "test_sample_messages_pass_the_local_check"
     provider_type = toy(check_message=refuse)
+
+
+def refuse_codes(message):
+    if message.category is Category.OTP:
+        raise ContentError("no codes")
+
+
+class TestCodesRefusedLocally(Good):
+    breaks = "test_sample_messages_pass_the_local_check"
+    provider_type = toy(check_message=refuse_codes)
+
+
+class TestLettingThrough(Good):
+    breaks = "test_refused_text_is_refused_locally"
+    provider_type = toy(check_message=lambda _message: None)
 
 
 class LaxSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +113,32 @@ class Nameless(ToyProvider):
 class TestNameless(Good):
     breaks = "test_accepted_message_has_a_reference"
     provider_type = toy(Nameless)
+
+
+class NamelessCodes(ToyProvider):
+    async def send(self, batch):
+        results = await super().send(batch)
+        if batch.messages[0].category is not Category.OTP:
+            return results
+        return changed(results, provider_ref=None)
+
+
+class TestNamelessCodes(Good):
+    breaks = "test_accepted_message_has_a_reference"
+    provider_type = toy(NamelessCodes)
+
+
+class OneCodeACall(ToyProvider):
+    async def send(self, batch):
+        if batch.messages[0].category is not Category.OTP or len(batch.messages) <= 3:
+            return await super().send(batch)
+        await self.post("/otp", {})
+        return await super().send(batch)
+
+
+class TestOneCodeACall(Good):
+    breaks = "test_full_batch_goes_out_in_one_request"
+    provider_type = toy(OneCodeACall)
 
 
 class Splitting(ToyProvider):

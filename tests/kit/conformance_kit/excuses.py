@@ -49,6 +49,7 @@ class TestBare(ProviderConformance):
     provider_type = toy(
         receiver=None,
         check_message=None,
+        operations=(),
         capabilities=Capabilities(delivery_receipts=False, inbound=False),
     )
     settings: ClassVar = {"token": "toy-token-1234"}

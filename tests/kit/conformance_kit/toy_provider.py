@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
@@ -14,6 +14,7 @@ from recado_core import (
     AccountContext,
     BatchRejected,
     Capabilities,
+    Category,
     ContentError,
     InboundMessage,
     InDoubtError,
@@ -28,6 +29,7 @@ from recado_core import (
     SendResult,
     Status,
     StatusUpdate,
+    Suppressed,
     WebhookItem,
     WebhookRefusedError,
     WebhookReply,
@@ -35,6 +37,7 @@ from recado_core import (
     raise_for_send,
     send_request,
 )
+from toy_operations import OPERATIONS
 
 STATUSES = {1: Status.DELIVERED, 2: Status.UNDELIVERED}
 T = TypeVar("T")
@@ -88,6 +91,7 @@ class Reply(msgspec.Struct):
 
 class Replies(msgspec.Struct):
     replies: list[Reply]
+    next: int | None = None
 
 
 class Refused(msgspec.Struct):
@@ -115,7 +119,8 @@ class ToyProvider:
                 for message in batch.messages
             ],
         }
-        response = await self.post("/send", payload)
+        otp = batch.messages[0].category is Category.OTP
+        response = await self.post("/otp" if otp else "/send", payload)
         return self.results(batch, self.read(response, Taken).messages)
 
     def results(self, batch: OutboundBatch, told: Sequence[TakenMessage]) -> list[SendResult]:
@@ -141,6 +146,26 @@ class ToyProvider:
     async def poll_statuses(self, batch_reference: str) -> list[StatusUpdate]:
         told = self.read(await self.post("/reports", {"ref": batch_reference}), Reports)
         return [read_report(report) for report in told.reports]
+
+    async def poll_replies(self, since: datetime) -> AsyncIterator[list[InboundMessage]]:
+        page: int | None = 1
+        while page:
+            response = await self.post("/replies", {"since": since.isoformat(), "page": page})
+            told = self.read(response, Replies)
+            yield [read_reply(reply) for reply in told.replies]
+            page = told.next
+
+    async def suppress(self, entries: Sequence[Suppressed]) -> None:
+        await self.change_list("/block", entries)
+
+    async def unsuppress(self, entries: Sequence[Suppressed]) -> None:
+        await self.change_list("/unblock", entries)
+
+    async def change_list(self, path: str, entries: Sequence[Suppressed]) -> None:
+        phones = [{"phone": e.address.removeprefix("+"), "document": e.document} for e in entries]
+        response = await self.post(path, {"phones": phones})
+        if response.content:
+            raise InDoubtError("a success says nothing", raw=response.text)
 
     async def balance(self) -> Decimal:
         response = await self.post("/balance", {})
@@ -173,6 +198,16 @@ class ToyProvider:
 def read_report(report: Report) -> StatusUpdate:
     status = STATUSES.get(report.code, Status.UNKNOWN)
     return StatusUpdate(status=status, provider_ref=report.id, code=str(report.code))
+
+
+def read_reply(reply: Reply) -> InboundMessage:
+    return InboundMessage(
+        provider_ref=reply.id,
+        sender=f"+{reply.phone}",
+        text=reply.text,
+        received_at=reply.at,
+        answers_provider_ref=reply.answers,
+    )
 
 
 class ToyReceiver:
@@ -209,13 +244,7 @@ class ToyReceiver:
         return []
 
     def inbound(self, reply: Reply) -> InboundMessage:
-        return InboundMessage(
-            provider_ref=reply.id,
-            sender=f"+{reply.phone}",
-            text=reply.text,
-            received_at=reply.at,
-            answers_provider_ref=reply.answers,
-        )
+        return read_reply(reply)
 
 
 def signature(secret: str, body: bytes) -> bytes:
@@ -225,6 +254,8 @@ def signature(secret: str, body: bytes) -> bytes:
 def check_message(message: OutboundMessage) -> None:
     if len(message.text) > 1000:
         raise ContentError("the toy carries 1000 characters")
+    if message.category is Category.OTP and "://" in message.text:
+        raise ContentError("the toy carries no link in a one-time code")
 
 
 TOY = ProviderType(
@@ -233,14 +264,19 @@ TOY = ProviderType(
     settings=ToySettings,
     capabilities=Capabilities(
         max_batch=20,
+        own_batches={Category.OTP: 5},
         rate="500/60s",
         media=True,
         lookup=True,
         poll_statuses=True,
+        poll_replies=True,
+        suppress=True,
+        max_suppress=50,
         balance=True,
         verify_credentials=True,
     ),
     create=ToyProvider,
     create_receiver=ToyReceiver,
     check_message=check_message,
+    operations=OPERATIONS,
 )

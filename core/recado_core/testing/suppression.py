@@ -1,0 +1,68 @@
+"""What a provider must do when its vendor keeps a suppression list."""
+
+from collections.abc import Sequence
+
+import httpx
+import pytest
+
+from recado_core.contract import Provider, Suppressed
+from recado_core.testing.disclosure import TELLING_DIGITS
+from recado_core.testing.failures import question_failures
+from recado_core.testing.provider_stage import ProviderStage
+
+CHANGES = ("suppress", "unsuppress")
+
+
+class SuppressionTests(ProviderStage):
+    """Addresses put on the vendor's list and taken off it."""
+
+    @pytest.mark.parametrize("change", CHANGES)
+    async def test_entries_go_onto_the_list_and_off_it(self, change: str) -> None:
+        """Somebody left out would be written to against their will, or never again."""
+        self.declares("suppress")
+        entries = self.entries(3)
+        async with self.facing(self.changed(change, entries)) as trial:
+            told = await change_list(trial.plugin, change, entries)
+        assert told is None
+        sent = [text for request in trial.vendor.requests for text in self.sent_texts(request)]
+        sent += [str(request.url) for request in trial.vendor.requests]
+        for entry in entries:
+            assert any(entry.address[-TELLING_DIGITS:] in text for text in sent), entry
+            assert any((entry.document or "") in text for text in sent), entry
+
+    @pytest.mark.parametrize("change", CHANGES)
+    async def test_full_list_goes_out_in_one_request(self, change: str) -> None:
+        """Two requests for one call could fail apart; ``max_suppress`` is what one carries."""
+        self.declares("suppress")
+        entries = self.entries(self.provider_type.capabilities.max_suppress)
+        async with self.facing(self.changed(change, entries)) as trial:
+            await change_list(trial.plugin, change, entries)
+        assert len(trial.vendor.requests) == 1
+
+    @pytest.mark.parametrize("change", CHANGES)
+    async def test_failed_change_of_the_list_is_reported(self, change: str) -> None:
+        """Whoever believes that an address is blocked must be right."""
+        self.declares("suppress")
+        wrong = {}
+        for name, (answer, expected) in question_failures().items():
+            async with self.facing(answer) as trial:
+                try:
+                    wrong[name] = repr(await change_list(trial.plugin, change, self.entries(1)))
+                except Exception as error:  # noqa: BLE001  # whatever it is, its class is judged
+                    if not isinstance(error, expected):
+                        wrong[name] = repr(error)
+        assert not wrong, "what came of answers that are failures"
+
+    def entries(self, size: int) -> list[Suppressed]:
+        """Return entries for the list, no two alike."""
+        return [self.entry(index) for index in range(1, size + 1)]
+
+    def changed(self, change: str, entries: Sequence[Suppressed]) -> httpx.Response:
+        """Return the vendor's answer to one of ``CHANGES``."""
+        return self.suppressed(entries) if change == "suppress" else self.unsuppressed(entries)
+
+
+async def change_list(provider: Provider, change: str, entries: Sequence[Suppressed]) -> object:
+    """Return what one of ``CHANGES`` returns: the kit asks for None."""
+    returned: object = await getattr(provider, change)(entries)
+    return returned
