@@ -100,7 +100,7 @@ def send_error_for(response: httpx.Response, text: str | None = None) -> SendErr
 def retry_after(response: httpx.Response, now: datetime) -> float | None:
     """Return the seconds that ``Retry-After`` asks for (RFC 9110, 10.2.3), or None."""
     value = response.headers.get("retry-after", "").strip()
-    if value.isdigit():
+    if value.isdecimal():
         return float(value)
     try:
         at = parsedate_to_datetime(value)

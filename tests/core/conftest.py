@@ -5,6 +5,7 @@ import secrets
 import shutil
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -86,6 +87,9 @@ class Vendor:
         self.lookup_error = None
         self.receipts: list[StatusUpdate] = []
         self.polled = []
+        self.pages: list[list[InboundMessage] | BaseException] = []
+        self.asked_since = []
+        self.balances: list[Decimal | BaseException] = []
 
     async def send(self, batch):
         self.batches.append(batch)
@@ -106,6 +110,19 @@ class Vendor:
     async def poll_statuses(self, batch_reference):
         self.polled.append(batch_reference)
         return self.receipts
+
+    async def poll_replies(self, since):
+        self.asked_since.append(since)
+        for page in self.pages:
+            if isinstance(page, BaseException):
+                raise page
+            yield page
+
+    async def balance(self):
+        balance = self.balances[0] if len(self.balances) == 1 else self.balances.pop(0)
+        if isinstance(balance, BaseException):
+            raise balance
+        return balance
 
     @property
     def sizes(self):
@@ -136,11 +153,12 @@ class VendorReceiver:
 class House:
     """The engine with its vendors (one for each account), and short ways to use them."""
 
-    def __init__(self, engine, database, vendors, clock):
+    def __init__(self, engine, database, vendors, clock, contexts):
         self.engine = engine
         self.database = database
         self.vendors = vendors
         self.vendor = next(iter(vendors.values()), None)
+        self.context = next(iter(contexts.values()), None)
         self.clock = clock
 
     async def accept(self, **fields):
@@ -200,12 +218,19 @@ def open_house(database_url):
 
     @asynccontextmanager
     async def opened(
-        accounts=None, capabilities=None, checks=(), check_message=None, clock=None, **settings
+        accounts=None,
+        capabilities=None,
+        checks=(),
+        kind=None,
+        clock=None,
+        **settings,
     ):
         clock = clock or Clock()
         vendors = {}
+        contexts = {}
 
         def create(context):
+            contexts[context.account] = context
             return vendors.setdefault(context.account, Vendor())
 
         plugins = load_plugins([])
@@ -218,7 +243,7 @@ def open_house(database_url):
             ),
             create=create,
             create_receiver=lambda _: VendorReceiver(),
-            check_message=check_message,
+            **kind or {},
         )
         plugins.checks.extend(checks)
         accounts = {"main": {}} if accounts is None else accounts
@@ -236,7 +261,7 @@ def open_house(database_url):
         await engine.open()
         database = Database(database_url)
         try:
-            yield House(engine, database, vendors, clock)
+            yield House(engine, database, vendors, clock, contexts)
         finally:
             await engine.close()
             await database.close()

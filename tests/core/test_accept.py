@@ -145,7 +145,7 @@ async def test_what_the_vendor_is_known_to_refuse_is_not_accepted(open_house, er
         if "http" in message.text:
             raise error
 
-    async with open_house(check_message=check_message) as house:
+    async with open_house(kind={"check_message": check_message}) as house:
         assert await pointers_of(house, text="http://example.com") == [pointer]
         told = await answer_to(house, text="oi", sender_id="28000", category=Category.OTP)
         assert len(await stored(house)) == 1

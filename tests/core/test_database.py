@@ -3,7 +3,7 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 from recado_core.engine.database import Database, is_down
-from recado_core.engine.schema import accounts
+from recado_core.engine.schema import EPOCH, accounts
 from sqlalchemy.exc import IntegrityError
 
 NAMES = sa.select(accounts.c.name).order_by(accounts.c.name)
@@ -19,7 +19,15 @@ async def database(database_url):
 
 
 async def add(connection, name):
-    await connection.execute(sa.insert(accounts).values(name=name, webhook_token="t"))
+    await connection.execute(
+        sa.insert(accounts).values(
+            name=name,
+            webhook_token="t",
+            replies_until=EPOCH,
+            replies_due_at=EPOCH,
+            balance_due_at=EPOCH,
+        )
+    )
 
 
 async def names(database):

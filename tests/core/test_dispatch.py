@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 from recado_core import (
     AccountError,
+    Category,
     InDoubtError,
     Outcome,
     PermanentSendError,
@@ -48,6 +49,21 @@ async def test_urgent_messages_go_first(open_house):
         urgent = await house.accept(priority=9)
         await house.settle()
         assert [message.id for message in house.vendor.sent] == [urgent, usual, low]
+
+
+async def test_a_category_with_batches_of_its_own_travels_apart_and_first(open_house):
+    capabilities = {"own_batches": {Category.OTP: 2}}
+    async with open_house(capabilities=capabilities) as house:
+        await house.accept_many(3)
+        await house.accept_many(3, category="otp")
+        await house.accept_many(2, category="marketing")
+        await house.settle()
+        carried = [[str(m.category) for m in batch.messages] for batch in house.vendor.batches]
+        assert carried == [
+            ["otp", "otp"],
+            ["otp"],
+            ["transactional"] * 3 + ["marketing"] * 2,
+        ]
 
 
 async def test_refused_messages_bear_the_vendors_reason(house):

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from recado_core import Category
 from recado_core.engine.database import Database
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.schema import dispatches as dispatches_table
@@ -17,9 +18,19 @@ NOW = MONDAY_NOON
 HISTORY = 1500
 """Messages that are settled, beside a few of each kind that waits."""
 
+TURN = dispatches.Turn(node_id="n", now=NOW, hold_until=NOW, limit=20, without=["other"])
+
 STATEMENTS = {
     "claim": (
         lambda c: messages.claim(c, "main", "d", 100, NOW),
+        {"ix_messages_claim"},
+    ),
+    "claim of a category": (
+        lambda c: messages.claim(c, "main", "d", 1, NOW, only=Category.OTP),
+        {"ix_messages_claim_category"},
+    ),
+    "claim without a category": (
+        lambda c: messages.claim(c, "main", "d", 100, NOW, without={Category.OTP}),
         {"ix_messages_claim"},
     ),
     "count_queued": (messages.count_queued, {"ix_messages_claim"}),
@@ -40,6 +51,14 @@ STATEMENTS = {
     "of_dispatch": (lambda c: messages.of_dispatch(c, "d"), {"ix_messages_dispatch"}),
     "lock_dispatch": (lambda c: messages.lock_dispatch(c, "d"), {"ix_messages_dispatch"}),
     "any_unsettled": (lambda c: messages.any_unsettled(c, "d"), {"ix_messages_dispatch"}),
+    "known_inbound": (
+        lambda c: messages.known_inbound(c, "main", ["ref-1", "ref-2"]),
+        {"uq_messages_inbound"},
+    ),
+    "outbound_by_ref": (
+        lambda c: messages.outbound_by_ref(c, "main", "+5511900000001", "ref-1"),
+        {"ix_messages_address"},
+    ),
     "last_outbound": (
         lambda c: messages.last_outbound(c, "main", "+5511900000001", NOW),
         {"ix_messages_address"},
@@ -61,10 +80,10 @@ STATEMENTS = {
         {"ix_messages_address"},
     ),
     "doubtful": (
-        lambda c: dispatches.doubtful(c, "n", NOW, NOW, 20),
+        lambda c: dispatches.doubtful(c, TURN),
         {"ix_dispatches_doubt"},
     ),
-    "to_poll": (lambda c: dispatches.to_poll(c, "n", NOW, NOW, 20), {"ix_dispatches_poll"}),
+    "to_poll": (lambda c: dispatches.to_poll(c, TURN), {"ix_dispatches_poll"}),
     "doubt_dropped": (
         lambda c: dispatches.doubt_dropped(c, "n", ["d"], NOW),
         {"ix_dispatches_open"},

@@ -28,7 +28,8 @@ from recado_core.contract import (
 )
 from recado_core.engine.database import Database
 from recado_core.engine.failures import NotFoundError, UnsupportedError
-from recado_core.engine.limits import CallBudget, Rate, parse_rate
+from recado_core.engine.limits import CallBudget, Purpose, Rate, parse_rate
+from recado_core.engine.pacing import calling, hooks_for
 from recado_core.engine.plugins import Plugins
 from recado_core.engine.settings import AccountSettings, EngineSettings
 from recado_core.engine.store import accounts as store
@@ -56,6 +57,12 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: int
     capabilities: Capabilities
     queued: int
+    balance: Decimal | None
+    balance_at: datetime | None
+    balance_threshold: Decimal | None
+    balance_low: bool
+    calls_limit: int | None
+    calls_left: int | None
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,10 +97,17 @@ class Account:
         self.rate: Rate | None = (
             parse_rate(self.rate_text, f"accounts.{name}.rate") if self.rate_text else None
         )
-        self.budget = CallBudget(self.rate)
+        self.budget = CallBudget(self.rate, fixed=settings.rate is not None)
         self.wake = asyncio.Event()
         self.paused_at: datetime | None = None
         self.reason: str | None = None
+        self.balance: Decimal | None = None
+        self.balance_at: datetime | None = None
+        self.balance_low = False
+        if settings.balance_threshold is not None and not kind.capabilities.balance:
+            raise ConfigurationError(
+                f"accounts.{name}.balance_threshold: provider {kind.id} tells no balance"
+            )
 
     @property
     def lookup_settles(self) -> float:
@@ -108,6 +122,9 @@ class Account:
             self.wake.set()
         self.paused_at = row["paused_at"]
         self.reason = row["reason"]
+        self.balance = None if row["balance"] is None else Decimal(row["balance"])
+        self.balance_at = row["balance_at"]
+        self.balance_low = row["balance_low"]
 
 
 class Accounts:
@@ -119,10 +136,12 @@ class Accounts:
         plugins: Plugins,
         database: Database,
         now: Callable[[], datetime],
+        monotonic: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._database = database
         self._now = now
+        self._monotonic = monotonic
         self.by_name = {
             name: Account(name, own, _kind(name, own, plugins))
             for name, own in settings.accounts.items()
@@ -134,7 +153,7 @@ class Accounts:
 
         async def work(connection: AsyncConnection) -> list[dict[str, Any]]:
             return [
-                await store.ensure(connection, name, secrets.token_urlsafe(32))
+                await store.ensure(connection, name, secrets.token_urlsafe(32), self._now())
                 for name in self.by_name
             ]
 
@@ -190,12 +209,11 @@ class Accounts:
     async def list(self) -> list[AccountView]:
         """Return every account."""
         queued = await self._queued()
-        return [_view(account, queued.get(name, 0)) for name, account in self.by_name.items()]
+        return [self._view(account, queued) for account in self.by_name.values()]
 
     async def get(self, name: str) -> AccountView:
         """Return one account, or raise ``NotFoundError``."""
-        account = self.find(name)
-        return _view(account, (await self._queued()).get(name, 0))
+        return self._view(self.find(name), await self._queued())
 
     async def pause(self, name: str, reason: str = "paused by an operator") -> AccountView:
         """Stop sending by an account; its messages wait."""
@@ -234,13 +252,14 @@ class Accounts:
         account = self._offering(name, "verify_credentials")
         try:
             provider: SupportsVerifyCredentials = account.provider  # type: ignore[assignment]  # declared
-            detail = await provider.verify_credentials()
+            with calling(Purpose.ASK):
+                detail = await provider.verify_credentials()
         except SendError as error:
             return Verification(ok=False, detail=str(error))
         return Verification(ok=True, detail=detail)
 
     async def balance(self, name: str) -> BalanceView:
-        """Ask the provider for the balance.
+        """Ask the provider for the balance, and keep it.
 
         Raises:
             UnsupportedError: The provider can't tell.
@@ -248,7 +267,33 @@ class Accounts:
         """
         account = self._offering(name, "balance")
         provider: SupportsBalance = account.provider  # type: ignore[assignment]  # declared
-        return BalanceView(account=name, balance=await provider.balance())
+        with calling(Purpose.ASK):
+            balance = await provider.balance()
+        await self.note_balance(account, balance)
+        return BalanceView(account=name, balance=balance)
+
+    async def note_balance(self, account: Account, balance: Decimal) -> None:
+        """Write an account's balance; the first time that it is too low, say so in an event."""
+        now, threshold = self._now(), account.settings.balance_threshold
+        low = threshold is not None and balance < threshold
+
+        async def work(connection: AsyncConnection) -> bool:
+            told = await store.note_balance(connection, account.name, str(balance), now, low=low)
+            if told and low:
+                data = {"balance": balance, "threshold": threshold}
+                event = events.new_event(
+                    "account.balance_low", now, account=account.name, data=data
+                )
+                await events.append(connection, [event])
+            return told
+
+        told = await self._database.write(work)
+        account.balance, account.balance_at, account.balance_low = balance, now, low
+        if told:
+            level, text = (
+                (logging.WARNING, "balance is low") if low else (logging.INFO, "balance is enough")
+            )
+            log.log(level, text, extra={"account": account.name, "balance": str(balance)})
 
     def _offering(self, name: str, capability: str) -> Account:
         account = self.find(name)
@@ -257,6 +302,27 @@ class Accounts:
                 f"the provider {account.kind.id} of account {name} offers no {capability}"
             )
         return account
+
+    def _view(self, account: Account, queued: dict[str, int]) -> AccountView:
+        return AccountView(
+            name=account.name,
+            provider=account.kind.id,
+            channels=sorted(account.kind.channels),
+            status="active" if account.paused_at is None else "paused",
+            reason=account.reason,
+            paused_at=account.paused_at,
+            rate=account.rate_text,
+            concurrency=account.concurrency,
+            batch_size=account.batch_size,
+            capabilities=account.kind.capabilities,
+            queued=queued.get(account.name, 0),
+            balance=account.balance,
+            balance_at=account.balance_at,
+            balance_threshold=account.settings.balance_threshold,
+            balance_low=account.balance_low,
+            calls_limit=account.budget.limit(),
+            calls_left=account.budget.left(self._monotonic()),
+        )
 
     async def _queued(self) -> dict[str, int]:
         async with self._database.read() as connection:
@@ -268,6 +334,7 @@ class Accounts:
             timeout=httpx.Timeout(account.settings.timeout, connect=CONNECT_TIMEOUT),
             limits=httpx.Limits(max_connections=account.concurrency + 2),
             follow_redirects=False,
+            event_hooks=hooks_for(account.budget, self._monotonic),
         )
         self._clients.append(client)
         shared: dict[str, Any] = {
@@ -331,19 +398,3 @@ def _lowered(name: str, key: str, value: int | None, kind: ProviderType) -> int:
     if not 1 <= value <= most:
         raise ConfigurationError(f"accounts.{name}.{key}: must be from 1 to {most}")
     return value
-
-
-def _view(account: Account, queued: int) -> AccountView:
-    return AccountView(
-        name=account.name,
-        provider=account.kind.id,
-        channels=sorted(account.kind.channels),
-        status="active" if account.paused_at is None else "paused",
-        reason=account.reason,
-        paused_at=account.paused_at,
-        rate=account.rate_text,
-        concurrency=account.concurrency,
-        batch_size=account.batch_size,
-        capabilities=account.kind.capabilities,
-        queued=queued,
-    )

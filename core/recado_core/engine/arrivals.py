@@ -127,14 +127,21 @@ async def _take_rejection(
 async def _take_inbound(
     connection: AsyncConnection, account: str, items: Sequence[InboundMessage], now: datetime
 ) -> None:
+    references = [clip_reference(item.provider_ref) or "" for item in items]
+    known = await messages.known_inbound(connection, account, references)
+    items = [item for item, key in zip(items, references, strict=True) if key not in known]
     answered = await messages.outbound_by_id(
         connection, account, [item.answers_message_id for item in items if item.answers_message_id]
     )
     rows: list[Row] = []
     for item in items:
-        mt = answered.get(item.answers_message_id or "") or await messages.last_outbound(
-            connection, account, item.sender, now - ANSWERED_WITHIN
-        )
+        mt = answered.get(item.answers_message_id or "")
+        if mt is None and item.answers_provider_ref:
+            reference = clip_reference(item.answers_provider_ref) or ""
+            mt = await messages.outbound_by_ref(connection, account, item.sender, reference)
+        if mt is None:
+            since = now - ANSWERED_WITHIN
+            mt = await messages.last_outbound(connection, account, item.sender, since)
         rows.append(_inbound_row(account, item, mt, now))
     new = await messages.insert_inbound(connection, rows)
     await events.append(

@@ -1,13 +1,16 @@
-"""Asking providers about dispatches, so that no answer of one harms another."""
+"""Asking providers, so that no answer of one harms another."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
 from recado_core.engine.accounts import Account
+from recado_core.engine.limits import Purpose
+from recado_core.engine.pacing import calling
 from recado_core.errors import SendError
 
 log = logging.getLogger(__name__)
@@ -42,13 +45,14 @@ async def ask(
         kind: What the answer must be an instance of.
         monotonic: The time by the clock that never jumps, in seconds.
     """
-    wait = account.budget.wait(monotonic)
+    wait = account.budget.wait(monotonic, Purpose.ASK)
     if wait > 0:
         return Unanswered("the account's rate is used up", wait)
     account.budget.spend(monotonic)
     try:
-        async with asyncio.timeout(account.settings.timeout * 2):
-            answer = await question()
+        with calling(Purpose.ASK, paid=1):
+            async with asyncio.timeout(account.settings.timeout * 2):
+                answer = await question()
     except SendError as error:
         return Unanswered(error.text)
     except TimeoutError:
@@ -62,20 +66,43 @@ async def ask(
     return answer
 
 
-async def for_each(rows: Sequence[Row], settle: Callable[[Row], Awaitable[None]]) -> None:
-    """Settle dispatches: those of one account in turn, several accounts at once.
+class Inquiry:
+    """Settles dispatches: those of one account in turn, several accounts at once.
 
-    One that fails stays taken until its hold ends, and is tried again then.
+    One account whose provider is slow to answer holds up no other.
     """
-    by_account: dict[str, list[Row]] = {}
-    for row in rows:
-        by_account.setdefault(row["account"], []).append(row)
 
-    async def settle_all(some: list[Row]) -> None:
-        for row in some:
+    def __init__(self, settle: Callable[[Row], Awaitable[None]]) -> None:
+        self._settle = settle
+        self._asked: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def busy(self) -> list[str]:
+        """The accounts whose provider is being asked."""
+        return list(self._asked)
+
+    def begin(self, rows: Sequence[Row]) -> None:
+        """Begin to settle dispatches, of accounts that are not busy."""
+        by_account: dict[str, list[Row]] = {}
+        for row in rows:
+            by_account.setdefault(row["account"], []).append(row)
+        for account, some in by_account.items():
+            task = asyncio.create_task(self._settle_all(some))
+            self._asked[account] = task
+            task.add_done_callback(partial(self._end, account))
+
+    async def finish(self) -> None:
+        """Wait until all that was begun is settled; if that is cancelled, so are they."""
+        while self._asked:
+            await asyncio.gather(*self._asked.values())
+
+    def _end(self, account: str, _: asyncio.Task[None]) -> None:
+        del self._asked[account]
+
+    async def _settle_all(self, rows: Sequence[Row]) -> None:
+        # One that fails stays taken until its hold ends, and is tried again then.
+        for row in rows:
             try:
-                await settle(row)
+                await self._settle(row)
             except Exception:
                 log.exception("a dispatch can't be settled now", extra={"dispatch": row["id"]})
-
-    await asyncio.gather(*(settle_all(some) for some in by_account.values()))

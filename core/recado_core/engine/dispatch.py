@@ -19,7 +19,9 @@ from recado_core.engine.checking import run_checks
 from recado_core.engine.database import Database, is_down
 from recado_core.engine.endings import change_own, first_poll
 from recado_core.engine.identifiers import new_id
+from recado_core.engine.limits import Purpose
 from recado_core.engine.outage import Outage
+from recado_core.engine.pacing import calling
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import accounts as nodes
 from recado_core.engine.store import dispatches, messages
@@ -169,7 +171,7 @@ class Dispatcher:
         async def work(connection: AsyncConnection) -> list[Row]:
             if not await nodes.hold(connection, self._node_id):
                 return []  # others took us for dead; the next beat says otherwise
-            rows = await messages.claim(connection, self._account.name, dispatch_id, limit, now)
+            rows = await self._take(connection, dispatch_id, limit, now)
             if rows:
                 await self._open(connection, dispatch_id, rows, now)
             return rows
@@ -184,6 +186,19 @@ class Dispatcher:
             return None
         self._account.budget.spend(self._monotonic())
         return Claimed(dispatch_id=dispatch_id, rows=rows, at=now, monotonic=monotonic)
+
+    async def _take(
+        self, connection: AsyncConnection, dispatch_id: str, limit: int, now: datetime
+    ) -> list[Row]:
+        """Claim messages that may share a call; those of a category with its own calls first."""
+        apart = self._account.kind.capabilities.own_batches
+        name = self._account.name
+        for category, most in apart.items():
+            size = min(limit, most)
+            rows = await messages.claim(connection, name, dispatch_id, size, now, only=category)
+            if rows:
+                return rows
+        return await messages.claim(connection, name, dispatch_id, limit, now, without=apart)
 
     async def _open(
         self, connection: AsyncConnection, dispatch_id: str, rows: list[Row], now: datetime
@@ -259,8 +274,9 @@ class Dispatcher:
 
     async def _hand_over(self, dispatch_id: str, rows: list[Row], splits: Splits) -> None:
         try:
-            async with asyncio.timeout(self._account.settings.timeout * 2):
-                results = await self._account.provider.send(batch_of(dispatch_id, rows))
+            with calling(Purpose.SEND, paid=1):
+                async with asyncio.timeout(self._account.settings.timeout * 2):
+                    results = await self._account.provider.send(batch_of(dispatch_id, rows))
             changes = settling.after_results(
                 rows, results, self._settings.retry_delays, random.random
             )

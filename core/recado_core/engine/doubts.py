@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.contract import LookupResult, SupportsLookup
 from recado_core.engine import settling
 from recado_core.engine.accounts import Account, Accounts
-from recado_core.engine.asking import Unanswered, ask, for_each
+from recado_core.engine.asking import Inquiry, Unanswered, ask
 from recado_core.engine.batches import batch_of
 from recado_core.engine.database import Database
 from recado_core.engine.endings import change_own, first_poll
@@ -51,18 +51,32 @@ class Doubts:
         self._database = database
         self._now = now
         self._monotonic = monotonic
+        self._inquiry = Inquiry(self._settle)
         self._first_asked: dict[str, float] = {}
 
     async def settle_due(self) -> int:
-        """Ask about the dispatches that are due; return how many there were."""
+        """Ask about the dispatches that are due, and wait for the answers; return how many."""
+        begun = await self.begin_due()
+        await self._inquiry.finish()
+        return begun
+
+    async def begin_due(self) -> int:
+        """Begin to ask about the dispatches that are due; return how many there are."""
         now = self._now()
-        due = await self._database.write(
-            lambda connection: dispatches.doubtful(
-                connection, self._node_id, now, now + HELD, AT_ONCE
-            )
+        turn = dispatches.Turn(
+            node_id=self._node_id,
+            now=now,
+            hold_until=now + HELD,
+            limit=AT_ONCE,
+            without=self._inquiry.busy,
         )
-        await for_each(due, self._settle)
+        due = await self._database.write(lambda connection: dispatches.doubtful(connection, turn))
+        self._inquiry.begin(due)
         return len(due)
+
+    async def finish(self) -> None:
+        """Wait until nothing is being asked."""
+        await self._inquiry.finish()
 
     async def _settle(self, dispatch: Row) -> None:
         async with self._database.read() as connection:

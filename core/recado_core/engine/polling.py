@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.contract import SupportsPollStatuses
 from recado_core.engine import arrivals
 from recado_core.engine.accounts import Accounts
-from recado_core.engine.asking import Unanswered, ask, for_each
+from recado_core.engine.asking import Inquiry, Unanswered, ask
 from recado_core.engine.database import Database
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import dispatches, messages
@@ -47,17 +47,31 @@ class Polling:
         self._database = database
         self._now = now
         self._monotonic = monotonic
+        self._inquiry = Inquiry(self._poll)
 
     async def poll_due(self) -> int:
-        """Ask about the dispatches that are due; return how many there were."""
+        """Ask about the dispatches that are due, and wait for the answers; return how many."""
+        begun = await self.begin_due()
+        await self._inquiry.finish()
+        return begun
+
+    async def begin_due(self) -> int:
+        """Begin to ask about the dispatches that are due; return how many there are."""
         now = self._now()
-        due = await self._database.write(
-            lambda connection: dispatches.to_poll(
-                connection, self._node_id, now, now + HELD, AT_ONCE
-            )
+        turn = dispatches.Turn(
+            node_id=self._node_id,
+            now=now,
+            hold_until=now + HELD,
+            limit=AT_ONCE,
+            without=self._inquiry.busy,
         )
-        await for_each(due, self._poll)
+        due = await self._database.write(lambda connection: dispatches.to_poll(connection, turn))
+        self._inquiry.begin(due)
         return len(due)
+
+    async def finish(self) -> None:
+        """Wait until nothing is being asked."""
+        await self._inquiry.finish()
 
     async def _poll(self, dispatch: Row) -> None:
         account = self._accounts.by_name.get(dispatch["account"])

@@ -18,9 +18,11 @@ from recado_core.engine.idempotency import Once
 from recado_core.engine.keys import Keys
 from recado_core.engine.messages import Messages
 from recado_core.engine.nodes import BEAT, Node
+from recado_core.engine.operations import Operations
 from recado_core.engine.plugins import Plugins
 from recado_core.engine.polling import Polling
 from recado_core.engine.receive import Receive
+from recado_core.engine.rounds import Rounds
 from recado_core.engine.scheduling import Scheduling
 from recado_core.engine.settings import EngineSettings
 from recado_core.errors import ConfigurationError
@@ -70,7 +72,8 @@ class Engine:
         self.plugins = plugins
         self._database = Database(settings.database)
         once = Once(self._database, now)
-        self.accounts = Accounts(settings, plugins, self._database, now)
+        self.accounts = Accounts(settings, plugins, self._database, now, monotonic)
+        self.operations = Operations(self.accounts)
         self.accept = Accept(settings, plugins, self.accounts, self._database, once, now)
         self.messages = Messages(self._database, now)
         self.keys = Keys(self._database, once, now)
@@ -83,6 +86,10 @@ class Engine:
         self._polling = Polling(
             self._node.id, self.accounts, settings, self._database, now, monotonic
         )
+        self._rounds = [
+            Rounds(account, self.accounts, settings, self._database, now, monotonic)
+            for account in self.accounts.by_name.values()
+        ]
         self._scheduling = Scheduling(self.accounts, self._database, now)
         self._dispatchers = [
             Dispatcher(
@@ -122,8 +129,9 @@ class Engine:
         self._tasks = [
             asyncio.create_task(self._repeat(BEAT, self._node.beat)),
             asyncio.create_task(self._repeat(TICK, self._tick)),
-            asyncio.create_task(self._repeat(TICK, self._doubts.settle_due)),
-            asyncio.create_task(self._repeat(TICK, self._polling.poll_due)),
+            asyncio.create_task(self._inquire(self._doubts)),
+            asyncio.create_task(self._inquire(self._polling)),
+            *(asyncio.create_task(self._repeat(TICK, each.take_due)) for each in self._rounds),
             asyncio.create_task(self.receive.run()),
             *(asyncio.create_task(dispatcher.run()) for dispatcher in self._dispatchers),
         ]
@@ -141,6 +149,8 @@ class Engine:
         for dispatcher in self._dispatchers:
             done += await dispatcher.drain()
         done += await self._polling.poll_due()
+        for each in self._rounds:
+            done += await each.take_due()
         return done + await self.receive.process()
 
     async def stop(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109  # what is late is left in doubt
@@ -223,6 +233,10 @@ class Engine:
 
     def _carried(self) -> set[str]:
         return {key for dispatcher in self._dispatchers for key in dispatcher.carried}
+
+    async def _inquire(self, inquirer: Doubts | Polling) -> None:
+        await self._repeat(TICK, inquirer.begin_due)
+        await inquirer.finish()
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do the work again and again until the engine stops, whatever happens to one round."""

@@ -83,6 +83,15 @@ messages = sa.Table(
         "id",
         **partial("status = 'queued'"),
     ),
+    sa.Index(
+        "ix_messages_claim_category",
+        "account",
+        "category",
+        sa.text("priority DESC"),
+        "due_at",
+        "id",
+        **partial("status = 'queued' AND category = 'otp'"),
+    ),
     sa.Index("ix_messages_scheduled", "due_at", **partial("status = 'scheduled'")),
     sa.Index(
         "ix_messages_expiring",
@@ -171,6 +180,8 @@ inbox = sa.Table(
     sa.Index("ix_inbox_pending", "due_at", **partial("state = 'pending'")),
 )
 
+# ``replies_until`` is the time up to which MOs have been asked for; the ``..._due_at`` are when one
+# of the nodes asks next. ``balance`` is a decimal number as text, in the account's currency.
 accounts = sa.Table(
     "accounts",
     metadata,
@@ -178,6 +189,12 @@ accounts = sa.Table(
     sa.Column("webhook_token", sa.String(64), nullable=False),
     sa.Column("paused_at", Instant),
     sa.Column("reason", sa.Text),
+    sa.Column("replies_until", Instant, nullable=False),
+    sa.Column("replies_due_at", Instant, nullable=False),
+    sa.Column("balance", sa.String(64)),
+    sa.Column("balance_at", Instant),
+    sa.Column("balance_low", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("balance_due_at", Instant, nullable=False),
 )
 
 api_keys = sa.Table(

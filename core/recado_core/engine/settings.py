@@ -11,6 +11,8 @@ from recado_core.messages import Category
 
 DEFAULT_RETRY_DELAYS = (60.0, 180.0, 600.0, 1800.0)
 DEFAULT_POLL_DELAYS = (120.0, 600.0, 1800.0, 3600.0)
+DEFAULT_REPLY_POLL = 300.0
+DEFAULT_BALANCE_POLL = 900.0
 
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -27,7 +29,8 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The keys that every account may have, whatever its provider; ``own`` are the provider's.
 
     ``rate`` is in calls (``"500/60s"``), ``timeout`` in seconds for one call, ``daily_limit`` in
-    messages a day of the gateway's zone, ``lookup_settles`` as in ``Capabilities``.
+    messages a day of the gateway's zone, ``lookup_settles`` as in ``Capabilities``,
+    ``balance_threshold`` in the account's currency.
     """
 
     provider: str
@@ -39,6 +42,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     daily_limit: Positive | None = None
     on_doubt: OnDoubt = OnDoubt.HOLD
     lookup_settles: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    balance_threshold: Decimal | None = None
     webhook_token: Secret | None = None
     own: dict[str, Any] = {}
 
@@ -68,6 +72,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     ``retry_delays`` are in seconds, one for every retry at one account; ``poll_delays`` are those
     after which a provider is asked for DLRs that no webhook brought, the last one repeated.
+    ``reply_poll`` and ``balance_poll`` are the seconds between two questions for MO messages and
+    for the balance; 0: they are never asked.
     """
 
     database: str
@@ -76,6 +82,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     default_region: str = "BR"
     retry_delays: tuple[float, ...] = DEFAULT_RETRY_DELAYS
     poll_delays: tuple[float, ...] = DEFAULT_POLL_DELAYS
+    reply_poll: float = DEFAULT_REPLY_POLL
+    balance_poll: float = DEFAULT_BALANCE_POLL
     accounts: dict[str, AccountSettings] = {}
     routes: list[RouteSettings] = []
 

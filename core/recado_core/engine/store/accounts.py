@@ -15,10 +15,16 @@ A = accounts.c
 N = nodes.c
 
 
-async def ensure(connection: AsyncConnection, name: str, webhook_token: str) -> Row:
+async def ensure(connection: AsyncConnection, name: str, webhook_token: str, now: datetime) -> Row:
     """Return the account's row, made with this token if it is new."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(accounts).values(name=name, webhook_token=webhook_token)
+    statement = dialect.insert(accounts).values(
+        name=name,
+        webhook_token=webhook_token,
+        replies_until=now,
+        replies_due_at=now,
+        balance_due_at=now,
+    )
     await connection.execute(statement.on_conflict_do_nothing())
     found = await connection.execute(sa.select(accounts).where(A.name == name))
     return dict(found.mappings().one())
@@ -49,6 +55,49 @@ async def resume(connection: AsyncConnection, name: str) -> bool:
         .values(paused_at=None, reason=None)
     )
     return (await connection.execute(statement)).rowcount > 0
+
+
+async def take_reply_round(
+    connection: AsyncConnection, name: str, now: datetime, next_at: datetime
+) -> datetime | None:
+    """Return up to when MOs have been asked for, if it is this node's turn to ask; else None."""
+    statement = (
+        sa.update(accounts)
+        .where(A.name == name, A.replies_due_at <= now)
+        .values(replies_due_at=next_at)
+        .returning(A.replies_until)
+    )
+    row = (await connection.execute(statement)).first()
+    return row.replies_until if row is not None else None
+
+
+async def end_reply_round(connection: AsyncConnection, name: str, until: datetime) -> None:
+    """Note up to when MOs have been asked for."""
+    statement = sa.update(accounts).where(A.name == name, A.replies_until < until)
+    await connection.execute(statement.values(replies_until=until))
+
+
+async def take_balance_round(
+    connection: AsyncConnection, name: str, now: datetime, next_at: datetime
+) -> bool:
+    """Tell whether it is this node's turn to ask for the balance."""
+    statement = (
+        sa.update(accounts)
+        .where(A.name == name, A.balance_due_at <= now)
+        .values(balance_due_at=next_at)
+    )
+    return (await connection.execute(statement)).rowcount > 0
+
+
+async def note_balance(
+    connection: AsyncConnection, name: str, balance: str, now: datetime, *, low: bool
+) -> bool:
+    """Write an account's balance; tell whether ``low`` is another than before."""
+    was = sa.select(A.balance_low).where(A.name == name).with_for_update()
+    before = (await connection.execute(was)).scalar_one()
+    values = {"balance": balance, "balance_at": now, "balance_low": low}
+    await connection.execute(sa.update(accounts).where(A.name == name).values(values))
+    return bool(before) is not low
 
 
 async def insert_node(connection: AsyncConnection, row: Row) -> None:

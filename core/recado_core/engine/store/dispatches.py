@@ -1,9 +1,10 @@
 """Statements on ``dispatches``."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +13,22 @@ from recado_core.engine.schema import Instant, dispatches, events, messages, nod
 Row = dict[str, Any]
 
 D = dispatches.c
+
+AT_ONCE = 5000
+"""Values that one statement compares with at the most."""
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """Which dispatches a node takes to ask about, and until when the others leave them.
+
+    ``without`` are accounts whose earlier questions are still under way.
+    """
+
+    node_id: str
+    now: datetime
+    hold_until: datetime
+    limit: int
+    without: Collection[str] = ()
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
@@ -74,20 +91,16 @@ async def mark_doubt(  # noqa: PLR0913  # the columns it writes
     await connection.execute(statement)
 
 
-async def doubtful(
-    connection: AsyncConnection, node_id: str, now: datetime, hold_until: datetime, limit: int
-) -> list[Row]:
-    """Take the dispatches in doubt that are due; other nodes leave them until ``hold_until``."""
+async def doubtful(connection: AsyncConnection, turn: Turn) -> list[Row]:
+    """Take the dispatches in doubt that are due."""
     doubt = D.state == sa.literal_column("'doubt'")
-    return await _take(connection, D.due_at, doubt, node_id, now, hold_until, limit)
+    return await _take(connection, D.due_at, doubt, turn)
 
 
-async def to_poll(
-    connection: AsyncConnection, node_id: str, now: datetime, hold_until: datetime, limit: int
-) -> list[Row]:
-    """Take the dispatches whose DLRs are to be asked for, as ``doubtful`` does."""
+async def to_poll(connection: AsyncConnection, turn: Turn) -> list[Row]:
+    """Take the dispatches whose DLRs are to be asked for."""
     planned = D.poll_at.is_not(None)
-    return await _take(connection, D.poll_at, planned, node_id, now, hold_until, limit)
+    return await _take(connection, D.poll_at, planned, turn)
 
 
 async def plan_poll(
@@ -188,26 +201,23 @@ async def sent_since(connection: AsyncConnection, account: str, since: datetime)
     return int((await connection.execute(statement)).scalar_one())
 
 
-async def _take(  # noqa: PLR0913, PLR0917  # what the two callers differ in
+async def _take(
     connection: AsyncConnection,
     due: sa.ColumnElement[datetime],
     condition: sa.ColumnElement[bool],
-    node_id: str,
-    now: datetime,
-    hold_until: datetime,
-    limit: int,
+    turn: Turn,
 ) -> list[Row]:
     ids = (
         sa.select(D.id)
-        .where(condition, due <= now)
+        .where(condition, due <= turn.now, D.account.not_in(turn.without))
         .order_by(due)
-        .limit(limit)
+        .limit(turn.limit)
         .with_for_update(skip_locked=True)
     )
     statement = (
         sa.update(dispatches)
         .where(D.id.in_(ids))
-        .values({due: hold_until, D.node_id: node_id})
+        .values({due: turn.hold_until, D.node_id: turn.node_id})
         .returning(dispatches)
     )
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
@@ -215,7 +225,8 @@ async def _take(  # noqa: PLR0913, PLR0917  # what the two callers differ in
 
 async def account_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
     """Return at which account each of these dispatches was made."""
-    if not ids:
-        return {}
-    statement = sa.select(D.id, D.account).where(D.id.in_(ids))
-    return {row.id: row.account for row in await connection.execute(statement)}
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        statement = sa.select(D.id, D.account).where(D.id.in_(ids[start : start + AT_ONCE]))
+        found.update({row.id: row.account for row in await connection.execute(statement)})
+    return found

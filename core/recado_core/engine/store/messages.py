@@ -1,6 +1,6 @@
 """Statements on ``messages``."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine import policy
 from recado_core.engine.schema import messages
-from recado_core.messages import Status
+from recado_core.messages import Category, Status
 
 Row = dict[str, Any]
 
@@ -58,6 +58,21 @@ async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
         await connection.execute(sa.insert(messages), rows)
 
 
+async def known_inbound(
+    connection: AsyncConnection, account: str, references: Iterable[str]
+) -> set[str]:
+    """Return those of the vendor's references by which an account's MOs are there already."""
+    known: set[str] = set()
+    for some in _chunks(sorted(set(references))):
+        statement = sa.select(M.provider_ref).where(
+            M.account == account,
+            M.direction == sa.literal_column("'in'"),
+            M.provider_ref.in_(some),
+        )
+        known.update((await connection.execute(statement)).scalars())
+    return known
+
+
 async def insert_inbound(connection: AsyncConnection, rows: Sequence[Row]) -> set[str]:
     """Insert MOs that are not there yet; return the ids of those that were new."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -68,10 +83,27 @@ async def insert_inbound(connection: AsyncConnection, rows: Sequence[Row]) -> se
     return new
 
 
-async def claim(
-    connection: AsyncConnection, account: str, dispatch_id: str, limit: int, now: datetime
+async def claim(  # noqa: PLR0913  # whose, for what, how many, which
+    connection: AsyncConnection,
+    account: str,
+    dispatch_id: str,
+    limit: int,
+    now: datetime,
+    *,
+    only: Category | None = None,
+    without: Collection[Category] = (),
 ) -> list[Row]:
-    """Take up to ``limit`` due messages of an account for a dispatch, the most urgent first."""
+    """Take up to ``limit`` due messages of an account for a dispatch, the most urgent first.
+
+    Args:
+        connection: The transaction's.
+        account: Whose messages.
+        dispatch_id: For which dispatch.
+        limit: How many at the most.
+        now: The time.
+        only: The one category to take, if it travels in calls of its own.
+        without: The categories to leave.
+    """
     due = (
         sa.select(M.id)
         .where(
@@ -83,6 +115,10 @@ async def claim(
         .order_by(M.priority.desc(), M.due_at, M.id)
         .limit(limit)
     )
+    if only is not None:  # spelled out, so that a partial index applies
+        due = due.where(M.category == sa.literal_column(f"'{only.value}'"))
+    elif without:
+        due = due.where(M.category.not_in(sorted(without)))
     taken = (
         sa.update(messages)
         .where(_within(connection, due.with_for_update(skip_locked=True)))
@@ -189,6 +225,20 @@ async def outbound_by_id(
         rows = (await connection.execute(statement)).mappings()
         found.update((row["id"], dict(row)) for row in rows)
     return found
+
+
+async def outbound_by_ref(
+    connection: AsyncConnection, account: str, address: str, provider_ref: str
+) -> Row | None:
+    """Return the account's MT to an address that the vendor knows by this reference."""
+    statement = sa.select(M.id, M.address, M.reference).where(
+        M.address == address,
+        M.account == account,
+        M.direction == "out",
+        M.provider_ref == provider_ref,
+    )
+    row = (await connection.execute(statement.limit(1))).mappings().first()
+    return dict(row) if row else None
 
 
 async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:

@@ -17,6 +17,12 @@ def upgrade() -> None:
         sa.Column("webhook_token", sa.String(length=64), nullable=False),
         sa.Column("paused_at", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("replies_until", sa.BigInteger(), nullable=False),
+        sa.Column("replies_due_at", sa.BigInteger(), nullable=False),
+        sa.Column("balance", sa.String(length=64), nullable=True),
+        sa.Column("balance_at", sa.BigInteger(), nullable=True),
+        sa.Column("balance_low", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("balance_due_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_accounts")),
     )
     op.create_table(
@@ -187,6 +193,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("status = 'queued'"),
         postgresql_where=sa.text("status = 'queued'"),
+    )
+    op.create_index(
+        "ix_messages_claim_category",
+        "messages",
+        ["account", "category", sa.text("priority DESC"), "due_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("status = 'queued' AND category = 'otp'"),
+        postgresql_where=sa.text("status = 'queued' AND category = 'otp'"),
     )
     op.create_index(
         "ix_messages_dispatch",
