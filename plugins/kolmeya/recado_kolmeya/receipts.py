@@ -22,7 +22,7 @@ def read_receipt(entry: MessageStatus) -> StatusUpdate | None:
     provider_ref = str(entry.id) if entry.id else None
     if message_id is None and provider_ref is None:
         return None
-    code = _code(entry.status_code)
+    code = read_code(entry.status_code)
     status = STATUSES.get(code) if code is not None else _by_text(entry.status)
     if status is None:
         status = Status.UNKNOWN
@@ -41,7 +41,7 @@ def own_id(reference: Scalar) -> str | None:
     return reference if isinstance(reference, str) and _is_own_id(reference) else None
 
 
-def _code(value: Scalar) -> int | None:
+def read_code(value: Scalar) -> int | None:
     """Read a code: an integer, and in ``status/message`` and perhaps elsewhere a text."""
     if isinstance(value, str):
         value = value.strip()

@@ -4,14 +4,12 @@ One address receives every kind, and a body's shape tells which it is. Only the 
 matter are read; a part that can't be read is left out and spoils no other.
 """
 
-import hashlib
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import UNSET, Raw
 from recado_core import (
     BatchRejected,
-    InboundMessage,
     MalformedWebhookError,
     ReceiverContext,
     WebhookItem,
@@ -19,13 +17,13 @@ from recado_core import (
     WebhookRequest,
 )
 
+from recado_kolmeya.campaigns import read_campaign
 from recado_kolmeya.parts import read_section, tell_unread
-from recado_kolmeya.phones import read_phone
 from recado_kolmeya.receipts import own_id, read_receipt
 from recado_kolmeya.refusals import UNREADABLE, join_texts, make_fit
+from recado_kolmeya.replies import read_reply
 from recado_kolmeya.settings import KolmeyaSettings
-from recado_kolmeya.times import read_time
-from recado_kolmeya.wire import MessageStatus, Notice, Reply, Scalar
+from recado_kolmeya.wire import MessageStatus, Notice, Reply
 
 _WRAPPINGS = 1  # a payload within a payload has not been seen
 
@@ -52,7 +50,7 @@ class KolmeyaReceiver:
         """
 
     def parse(self, request: WebhookRequest) -> list[WebhookItem]:
-        """Return what a webhook says; nothing for a campaign's, or one of an unknown shape.
+        """Return what a webhook says; nothing for one of an unknown shape.
 
         Raises:
             MalformedWebhookError: The body is not JSON.
@@ -69,7 +67,7 @@ class KolmeyaReceiver:
     def _read(self, body: Raw, wrappings: int) -> list[WebhookItem]:
         notice = _notices.decode(body)
         if notice.type is not UNSET and notice.job_id is not UNSET:
-            return []  # a campaign of the vendor's own web pages, not of ours
+            return read_campaign(body)
         if isinstance(notice.messages, Raw) and _is_filled(notice.messages):
             return _read_statuses(notice.messages)
         if isinstance(notice.reply, Raw) and _is_filled(notice.reply):
@@ -84,28 +82,9 @@ class KolmeyaReceiver:
     def _read_replies(self, section: Raw, body: Raw) -> list[WebhookItem]:
         if bytes(section).startswith(b'"'):  # the reply's own text: the body is the reply
             section = body
-        found = (self._read_reply(entry) for entry in read_section(section, _replies, Reply))
+        entries = read_section(section, _replies, Reply)
+        found = (read_reply(entry, self._zone) for entry in entries)
         return [message for message in found if message is not None]
-
-    def _read_reply(self, entry: Reply) -> InboundMessage | None:
-        answered = entry.message
-        sender = "" if answered is None else read_phone(answered.phone)
-        if answered is None or not sender or entry.reply is None:
-            tell_unread("reply")
-            return None
-        message_id = own_id(answered.reference)
-        provider_ref = str(answered.id) if answered.id else None
-        text = str(entry.reply)
-        return InboundMessage(
-            provider_ref=str(entry.id)
-            if entry.id
-            else _digest(sender, text, entry.received_at, answered.id, answered.reference),
-            sender=sender,
-            text=text,
-            received_at=read_time(entry.received_at, self._zone),
-            answers_message_id=message_id,
-            answers_provider_ref=provider_ref,
-        )
 
 
 def _read_statuses(section: Raw) -> list[WebhookItem]:
@@ -124,8 +103,3 @@ def _read_rejection(notice: Notice) -> list[WebhookItem]:
 
 def _is_filled(section: Raw) -> bool:
     return bytes(section) != b"null"
-
-
-def _digest(*content: Scalar) -> str:
-    """Make an id for a reply that came without one, the same whenever it comes again."""
-    return "sha256:" + hashlib.sha256(repr(content).encode()).hexdigest()

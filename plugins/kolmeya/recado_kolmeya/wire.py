@@ -17,7 +17,7 @@ STATUSES = {
     5: Status.REJECTED,  # at the broker
     6: Status.EXPIRED,
 }
-"""The codes of messages sent by API; campaigns and whole requests number theirs otherwise."""
+"""The codes of messages sent by API; whole requests number theirs otherwise."""
 
 STATUS_TEXTS = {
     "tentando enviar": Status.SENT,
@@ -28,6 +28,27 @@ STATUS_TEXTS = {
     "expirada": Status.EXPIRED,
 }
 """The same by name, in lower case and without accents, for an entry that has no code."""
+
+CAMPAIGN_STATUSES = {
+    **{code: (status.value, status) for code, status in STATUSES.items()},
+    1: ("trying", Status.SENT),
+    7: ("rcs_not_supported", Status.SENT),  # it goes on by SMS, or 4 follows
+    8: ("read", Status.READ),
+    9: ("sms_fallback", Status.SENT),
+    10: ("validation", Status.SENT),
+}
+"""The codes of a campaign's STATUS webhook: a word for each, and what it means for a message."""
+
+CAMPAIGN_REFUSALS = {
+    7: "invalid",
+    8: "invalid_anatel",
+    9: "duplicate",
+    10: "not_disturb",
+    11: "blacklist",
+    12: "invalid_message",
+    13: "intelligence",  # "rejected by Kolmeya's intelligence"
+}
+"""The codes of a campaign's INVALID_RECORD webhook, which uses some of the same numbers."""
 
 REFUSALS = {
     "invalids": ("invalid", Outcome.REJECTED),
@@ -120,12 +141,51 @@ class AnsweredMessage(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """A person's reply; the MT's own text (``message`` or ``content``) is not needed."""
+    """A person's reply, by webhook or from ``sms/replys``; the MT's own text is not needed."""
 
     id: Scalar = None
     reply: Scalar = None
     received_at: Scalar = None
     message: AnsweredMessage | None = None
+
+
+class CampaignReply(Struct, frozen=True):
+    """A person's reply to a web campaign, from ``sms/replys-web``."""
+
+    job: Scalar = None
+    phone: Scalar = None
+    reply: Scalar = None
+    received_at: Scalar = None
+
+
+class RepliesRequest(Struct, frozen=True, omit_defaults=True):
+    """``sms/replys`` and ``sms/replys-web``: hours back from now; ``page`` is not documented."""
+
+    period: int
+    page: int | None = None
+
+
+class RepliesPage(Struct, frozen=True):
+    """One page of either; its other fields repeat these."""
+
+    data: list[Raw] | dict[str, Raw] | None
+    current_page: Scalar = None
+    last_page: Scalar = None
+    next_page_url: Any = UNSET
+
+
+class BlacklistPhone(Struct, frozen=True, omit_defaults=True):
+    """A phone for the blacklist; without ``document`` (a CPF) whoever is written to."""
+
+    phone: str
+    document: str | None = None
+
+
+class BlacklistRequest(Struct, frozen=True, omit_defaults=True):
+    """``blacklist/store`` and ``blacklist/destroy``: 1 to 1000 phones."""
+
+    phones: list[BlacklistPhone]
+    tenant_id: int | None = None  # the vendor's text asks for it, its schema does not
 
 
 class Notice(Struct, frozen=True):
@@ -139,3 +199,24 @@ class Notice(Struct, frozen=True):
     type: Raw | UnsetType = UNSET  # of a campaign webhook, with job_id
     job_id: Raw | UnsetType = UNSET
     payload: Raw | UnsetType = UNSET  # all of the above, once seen wrapped
+
+
+class CampaignNotice(Struct, frozen=True):
+    """The body of a web campaign's webhook; ``data`` is as its ``type`` says."""
+
+    job_id: Scalar = None
+    type: Scalar = None
+    data: Raw | UnsetType = UNSET
+    timestamp: Scalar = None
+
+
+class CampaignEntry(Struct, frozen=True):
+    """What a campaign's webhook tells of one phone; ``id`` is of the message in all of them."""
+
+    id: Scalar = None
+    reference: Scalar = None  # not documented
+    fullphone: Scalar = None
+    custom_data: Any = None  # what the campaign's file held beside; PHP writes none as a list
+    code: Scalar = None
+    message: Any = None
+    reply: Scalar = None

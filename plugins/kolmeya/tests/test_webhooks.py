@@ -194,13 +194,16 @@ def test_rejection_of_another_systems_batch_is_left_out(reference):
     assert parse(payload("webhook_rejected") | {"reference": reference}) == []
 
 
-@pytest.mark.parametrize("name", ["webhook_campaign_status", "webhook_campaign_rejected"])
-def test_campaign_webhook_is_not_about_our_messages(name):
-    assert parse(payload(name)) == []
-
-
 @pytest.mark.parametrize(
-    "name", ["webhook_status", "webhook_reply", "webhook_reply_object", "webhook_rejected"]
+    "name",
+    [
+        "webhook_status",
+        "webhook_reply",
+        "webhook_reply_object",
+        "webhook_rejected",
+        "webhook_campaign_status_own",
+        "webhook_campaign_reply",
+    ],
 )
 def test_payload_wrapper_changes_nothing(name):
     assert parse({"payload": payload(name)}) == parse(payload(name)) != []
@@ -226,6 +229,13 @@ def test_payload_wrapper_changes_nothing(name):
         {"payload": 3},
         {"id": {}, "messages": "x"},
         {"type": 2, "job_id": 3},
+        {"type": 2, "job_id": 3, "data": None},
+        {"type": 2, "job_id": 3, "data": 3},
+        {"type": 2, "job_id": 3, "data": {}},
+        {"type": 3, "job_id": 3, "data": [{"reply": "SIM"}, {"fullphone": 11900000001}]},
+        {"type": 5, "job_id": 3, "data": []},
+        {"type": 7, "job_id": 3, "data": [{"fullphone": 11900000001, "reply": "SIM"}]},
+        {"type": {}, "job_id": 3, "data": []},
         {"event": "sms_received", "phone": 11900000001, "message": "SIM"},
     ],
 )
@@ -264,12 +274,21 @@ json_values = st.recursive(
 )
 notices = st.dictionaries(
     st.sampled_from(
-        ["id", "reference", "messages", "reply", "status", "status_message", "type", "payload"]
+        [
+            *("id", "reference", "messages", "reply", "status", "status_message", "payload"),
+            *("type", "job_id", "data", "timestamp"),
+        ]
     ),
     json_values
+    | st.integers(1, 6)
     | st.lists(
         st.dictionaries(
-            st.sampled_from(["id", "reference", "status_code", "status", "reply", "message"]),
+            st.sampled_from(
+                [
+                    *("id", "reference", "status_code", "status", "reply", "message"),
+                    *("fullphone", "custom_data", "code"),
+                ]
+            ),
             json_values,
         )
     ),
