@@ -1,7 +1,9 @@
 """Carries MT messages to Kolmeya and asks it what became of them."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
@@ -12,6 +14,7 @@ from recado_core import (
     Capabilities,
     Category,
     ContentError,
+    InboundMessage,
     InDoubtError,
     LookupResult,
     OutboundBatch,
@@ -21,6 +24,7 @@ from recado_core import (
     SendError,
     SendResult,
     StatusUpdate,
+    Suppressed,
     TransientSendError,
 )
 from recado_core.addresses import national_digits
@@ -30,6 +34,7 @@ from recado_kolmeya.money import read_money
 from recado_kolmeya.otp import find_forbidden
 from recado_kolmeya.outcomes import sort_answer
 from recado_kolmeya.phones import write_phone
+from recado_kolmeya.polling import ReplyPoll
 from recado_kolmeya.receipts import read_receipt
 from recado_kolmeya.refusals import (
     UNREADABLE,
@@ -40,6 +45,7 @@ from recado_kolmeya.refusals import (
     tells_no_credit,
 )
 from recado_kolmeya.settings import KolmeyaSettings
+from recado_kolmeya.suppression import change_blacklist
 from recado_kolmeya.wire import (
     BalanceAnswer,
     MessageStatus,
@@ -57,7 +63,10 @@ CAPABILITIES = Capabilities(
     rate="500/60s",  # X-RateLimit-Limit says 500; no one says of which time, Laravel's is a minute
     lookup=True,
     poll_statuses=True,
+    poll_replies=True,
     balance=True,
+    suppress=True,
+    max_suppress=1000,
     verify_credentials=True,
 )
 
@@ -70,13 +79,15 @@ _HELD_BACK = "not taken: Kolmeya refused the request because of another message 
 
 
 class KolmeyaProvider:
-    """One account at Kolmeya; ``connection``, ``settings`` and ``now`` are for its operations."""
+    """One account at Kolmeya; what has no underscore is for its operations as well."""
 
     def __init__(self, context: AccountContext) -> None:
         self.settings: KolmeyaSettings = context.settings
+        self.zone = ZoneInfo(self.settings.timezone)
         self.now = context.now
         self._webhook_url = context.webhook_url
         self.connection = Connection(context)
+        self._replies = ReplyPoll(context, self.connection)
 
     async def send(self, batch: OutboundBatch) -> list[SendResult]:
         """Hand a batch over; see ``Provider.send`` for what it raises."""
@@ -115,6 +126,18 @@ class KolmeyaProvider:
             raise TransientSendError(
                 self.connection.tell_unreadable(response), raw=self.connection.raw_of(response)
             ) from error
+
+    def poll_replies(self, since: datetime) -> AsyncIterator[Sequence[InboundMessage]]:
+        """Yield, page by page, what people have answered; see ``SupportsPollReplies``."""
+        return self._replies.pages(since)
+
+    async def suppress(self, entries: Sequence[Suppressed]) -> None:
+        """Put phones on Kolmeya's blacklist."""
+        await change_blacklist(self.connection, self.settings, "store", entries)
+
+    async def unsuppress(self, entries: Sequence[Suppressed]) -> None:
+        """Take phones off Kolmeya's blacklist."""
+        await change_blacklist(self.connection, self.settings, "destroy", entries)
 
     async def verify_credentials(self) -> str:
         """Ask for the balance, which costs nothing."""

@@ -1,6 +1,6 @@
 """The settings of a Kolmeya account."""
 
-from decimal import Decimal
+import re
 from enum import StrEnum
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -10,6 +10,9 @@ from recado_core import Secret
 
 VendorId = Annotated[int, Meta(ge=1)]
 """A number that Kolmeya gives to a thing of this account; 0 names nothing."""
+
+
+_is_path = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*").fullmatch
 
 
 class PhoneStyle(StrEnum):
@@ -29,7 +32,10 @@ class KolmeyaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     phone_style: PhoneStyle = PhoneStyle.INTERNATIONAL
     timezone: str = "America/Sao_Paulo"
     tenant_id: VendorId | None = None
-    balance_threshold: Decimal | None = None
+    replies_path: str = "sms/replys"
+    campaign_replies: bool = True
+    campaign_replies_path: str = "sms/replys-web"
+    blacklist_path: str = "blacklist"
 
     def __post_init__(self) -> None:
         """Refuse what would fail later and less clearly."""
@@ -38,6 +44,9 @@ class KolmeyaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError("token: it is empty, or holds characters that no token has")
         if not self.base_url.startswith(("https://", "http://")):
             raise ValueError("base_url: it starts with https:// or http://")
+        for name in ("replies_path", "campaign_replies_path", "blacklist_path"):
+            if _is_path(getattr(self, name)) is None:
+                raise ValueError(f"{name}: it is a path below /v1, such as sms/replys")
         try:
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError):

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import httpx
+import msgspec
 import recado_kolmeya
-from recado_core import BatchRejected, InboundMessage, Status, StatusUpdate
+from recado_core import BatchRejected, Category, InboundMessage, Status, StatusUpdate
 from recado_core.addresses import national_digits
 from recado_core.testing import ProviderConformance
 from recado_kolmeya.wire import REFUSALS
@@ -21,6 +22,49 @@ REPLY = InboundMessage(
     answers_message_id="01890000-0000-7000-8000-000000000001",
     answers_provider_ref="22222222-2222-4222-8222-000000000001",
 )
+
+CAMPAIGN_REPLY = InboundMessage(
+    provider_ref="sha256:5bb82641f1be0f9af009de38eac3dd5eefdd21b975a5476b477ca0f397167f50",
+    sender="+5511900000001",
+    text="SIM, é ótimo! 🎉",
+    received_at=datetime(2025, 11, 16, 17, 30, tzinfo=UTC),
+)
+POLLED = [
+    REPLY,
+    InboundMessage(
+        provider_ref="7001",
+        sender="+5511900000002",
+        text="SAIR",
+        received_at=datetime(2025, 11, 16, 17, 29, 59, tzinfo=UTC),
+        answers_provider_ref="22222222-2222-4222-8222-000000000002",
+    ),
+    InboundMessage(
+        provider_ref="7000",
+        sender="+5511900000003",
+        text="",
+        received_at=datetime(2025, 11, 16, 17, 28, tzinfo=UTC),
+        answers_message_id="01890000-0000-7000-8000-000000000003",
+        answers_provider_ref="22222222-2222-4222-8222-000000000003",
+    ),
+    msgspec.structs.replace(
+        CAMPAIGN_REPLY, received_at=datetime(2025, 11, 16, 17, 29, 58, tzinfo=UTC)
+    ),
+]
+REPLY_PAGES = ("replies_page_1", "replies_page_2", "campaign_replies_page")
+
+
+def campaign_dlr(code, status, text):
+    return StatusUpdate(
+        status=status,
+        message_id=f"01890000-0000-7000-8000-{code:012d}",
+        provider_ref=f"44444444-4444-4444-8444-{code:012d}",
+        code=str(code),
+        text=text,
+    )
+
+
+def answer_from(name):
+    return httpx.Response(200, content=(PAYLOADS / f"{name}.json").read_bytes())
 
 
 def dlr(number, status, text):
@@ -64,8 +108,35 @@ class TestConformance(ProviderConformance):
                 text="Requisição rejeitada por não passar pelos critérios de homologação.",
             )
         ],
+        "webhook_campaign_invalid.json": [
+            StatusUpdate(
+                status=Status.REJECTED,
+                message_id="01890000-0000-7000-8000-000000000001",
+                provider_ref="44444444-4444-4444-8444-000000000001",
+                code="invalid",
+                text="Inválido",
+            )
+        ],
         "webhook_campaign_status.json": [],
+        "webhook_campaign_status_own.json": [
+            campaign_dlr(1, Status.SENT, "tentando enviar"),
+            campaign_dlr(2, Status.SENT, "enviado"),
+            campaign_dlr(3, Status.DELIVERED, "entregue"),
+            campaign_dlr(4, Status.UNDELIVERED, "não entregue"),
+            campaign_dlr(5, Status.REJECTED, "rejeitado no broker"),
+            campaign_dlr(6, Status.EXPIRED, "expirada"),
+            campaign_dlr(7, Status.SENT, "RCS não suportado"),
+            campaign_dlr(8, Status.READ, "lida"),
+            campaign_dlr(9, Status.SENT, "enviando fallback SMS"),
+            campaign_dlr(10, Status.SENT, "validação"),
+        ],
+        "webhook_campaign_reply.json": [CAMPAIGN_REPLY],
+        "webhook_campaign_shortener.json": [],
+        "webhook_campaign_homologation.json": [],
         "webhook_campaign_rejected.json": [],
+    }
+    refused_texts: ClassVar = {
+        Category.OTP: ["1234 em www.exemplo.com", "1234. Ligue 0800 123 4567"]
     }
 
     def accepted(self, batch):
@@ -95,9 +166,20 @@ class TestConformance(ProviderConformance):
         ]
         return statuses_of(batch), told
 
+    def replies_told(self):
+        return [answer_from(name) for name in REPLY_PAGES], POLLED
+
+    def reply_told_again(self):
+        return "webhook_reply.json", self.replies_told()[0]
+
+    def suppressed(self, _entries):
+        return httpx.Response(201)
+
+    def unsuppressed(self, _entries):
+        return httpx.Response(204)
+
     def balance_told(self):
-        content = (PAYLOADS / "balance_observed.json").read_bytes()
-        return httpx.Response(200, content=content), Decimal("9397.30")
+        return answer_from("balance_observed"), Decimal("9397.30")
 
     def credentials_confirmed(self):
         return self.balance_told()[0]

@@ -1,4 +1,3 @@
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -175,17 +174,20 @@ def test_settings_have_the_vendors_defaults():
         phone_style=PhoneStyle.INTERNATIONAL,
         timezone="America/Sao_Paulo",
         tenant_id=None,
-        balance_threshold=None,
+        replies_path="sms/replys",
+        campaign_replies=True,
+        campaign_replies_path="sms/replys-web",
+        blacklist_path="blacklist",
     )
 
 
 def test_settings_from_the_environment_are_texts():
     settings = settings_of(
-        segment="109", sms_api_id="47", phone_style="national", balance_threshold="50.00"
+        segment="109", sms_api_id="47", phone_style="national", campaign_replies="false"
     )
     assert (settings.segment, settings.sms_api_id) == (109, 47)
     assert settings.phone_style is PhoneStyle.NATIONAL
-    assert settings.balance_threshold == Decimal("50.00")
+    assert not settings.campaign_replies
 
 
 @pytest.mark.parametrize(
@@ -199,6 +201,13 @@ def test_settings_from_the_environment_are_texts():
         {"timezone": ""},
         {"base_url": "kolmeya.com.br/api"},
         {"segment_id": 109},
+        {"balance_threshold": "50.00"},
+        {"replies_path": ""},
+        {"replies_path": "/sms/replys"},
+        {"campaign_replies_path": "sms/replys-web?page=1"},
+        {"campaign_replies_path": "../replys-web"},
+        {"blacklist_path": "blacklist/"},
+        {"blacklist_path": "https://kolmeya.com.br/blacklist"},
     ],
 )
 def test_wrong_setting_is_refused_by_its_name(wrong):
