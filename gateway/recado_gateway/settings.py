@@ -1,5 +1,6 @@
 """The configuration: where it is read from, and what may stand in it."""
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,9 @@ from recado_core.contract import ProviderType, decode_setting
 from recado_core.engine.database import parse_url
 from recado_core.engine.plugins import Plugins, load_plugins
 from recado_core.engine.settings import (
+    DEFAULT_BALANCE_POLL,
     DEFAULT_POLL_DELAYS,
+    DEFAULT_REPLY_POLL,
     DEFAULT_RETRY_DELAYS,
     AccountSettings,
     EngineSettings,
@@ -64,6 +67,8 @@ class GatewayTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     plugins: tuple[str, ...] = ()
     retry_delays: tuple[float, ...] = DEFAULT_RETRY_DELAYS
     poll_delays: tuple[float, ...] = DEFAULT_POLL_DELAYS
+    reply_poll: float = DEFAULT_REPLY_POLL
+    balance_poll: float = DEFAULT_BALANCE_POLL
     host: str = "127.0.0.1"
     port: int = 8000
     log_level: LogLevel = LogLevel.INFO
@@ -116,6 +121,8 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
             default_region=gateway.default_region.upper(),
             retry_delays=gateway.retry_delays,
             poll_delays=gateway.poll_delays,
+            reply_poll=gateway.reply_poll,
+            balance_poll=gateway.balance_poll,
             accounts=accounts,
             routes=_read_routes(tables.get("routes"), accounts, plugins),
         ),
@@ -175,9 +182,18 @@ def _check_gateway(gateway: GatewayTable) -> None:
         _check_public_url(gateway.public_url)
     if not 0 <= gateway.port <= LAST_PORT:
         raise ConfigurationError(f"gateway.port: must be from 0 to {LAST_PORT}")
+    _check_times(gateway)
+
+
+def _check_times(gateway: GatewayTable) -> None:
     for name in ("retry_delays", "poll_delays"):
         if any(delay < 0 for delay in getattr(gateway, name)):
             raise ConfigurationError(f"gateway.{name}: a delay can't be negative")
+    for name in ("reply_poll", "balance_poll"):
+        if not 0 <= getattr(gateway, name) < math.inf:  # which TOML can write, and nan
+            raise ConfigurationError(
+                f"gateway.{name}: must be a number of seconds; 0 is never to ask"
+            )
 
 
 def _check_public_url(url: str) -> None:

@@ -1,3 +1,4 @@
+import logging
 import shutil
 import sys
 from contextlib import asynccontextmanager
@@ -24,10 +25,13 @@ CONFIGURATION = f"""
 database = "{SQLITE}recado.db"
 public_url = "{PUBLIC_URL}/"
 plugins = ["probe"]
+balance_poll = 0  # asked for by the tests that want it
 
 [accounts.main]
 provider = "probe"
 token = "{TOKEN}"
+rate = "500/60s"
+balance_threshold = "20.00"
 
 [accounts.plain]
 provider = "probe_plain"
@@ -50,6 +54,19 @@ def configure(tmp_path):
         return load_settings(file, environ)
 
     return write
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """Stand in an empty folder, with the log as it was before."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RECADO_CONFIG", raising=False)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield tmp_path
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
 
 
 class Client(httpx.AsyncClient):

@@ -1,6 +1,8 @@
 import asyncio
 
 import anyio
+import pytest
+from recado_core import ConfigurationError
 from recado_core.engine.runtime import Engine
 from recado_gateway.app import create_app
 
@@ -55,3 +57,9 @@ async def test_engine_that_is_given_is_the_one_used(gateway):
     assert app.state.engine is engine
     async with app.lifespan():
         assert await engine.accounts.list()
+
+
+async def test_threshold_for_a_balance_that_nobody_tells_stops_the_start(configure):
+    settings = configure(RECADO_ACCOUNTS__PLAIN__BALANCE_THRESHOLD="20")
+    with pytest.raises(ConfigurationError, match=r"^accounts\.plain\.balance_threshold: "):
+        create_app(settings)

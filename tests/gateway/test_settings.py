@@ -33,6 +33,7 @@ def test_every_key_has_its_default(tmp_path, monkeypatch):
     assert settings.engine.timezone == "America/Sao_Paulo"
     assert settings.engine.default_region == "BR"
     assert settings.engine.retry_delays == (60, 180, 600, 1800)
+    assert (settings.engine.reply_poll, settings.engine.balance_poll) == (300, 900)
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.engine.accounts == {}
     assert settings.plugins.installed == []
@@ -49,6 +50,8 @@ def test_file_says_everything(configure):
         plugins = ["probe"]
         retry_delays = [1, 2.5]
         poll_delays = [3]
+        reply_poll = 60
+        balance_poll = 0
         host = "192.0.2.1"
         port = 9000
         log_level = "debug"
@@ -61,6 +64,7 @@ def test_file_says_everything(configure):
         rate = "500/60s"
         concurrency = 2
         price = "0.08"
+        balance_threshold = "100.50"
         daily_limit = 1000
         on_doubt = "resend"
 
@@ -78,11 +82,13 @@ def test_file_says_everything(configure):
     assert engine.default_region == "PT"
     assert engine.retry_delays == (1, 2.5)
     assert engine.poll_delays == (3,)
+    assert (engine.reply_poll, engine.balance_poll) == (60, 0)
     assert (settings.host, settings.port, settings.log_level) == ("192.0.2.1", 9000, LogLevel.DEBUG)
     account = engine.accounts["main"]
     assert account.rate == "500/60s"
     assert account.concurrency == 2
     assert account.price == Decimal("0.08")
+    assert account.balance_threshold == Decimal("100.50")
     assert account.daily_limit == 1000
     assert account.on_doubt is OnDoubt.RESEND
     assert account.own == {
@@ -290,6 +296,19 @@ def test_settings_do_not_show_secrets(configure):
             "gateway.retry_delays[1]: Expected float, got str",
         ),
         ("[gateway]\nretry_delays = [-1]\n", "gateway.retry_delays: a delay can't be negative"),
+        (
+            "[gateway]\nreply_poll = -1\n",
+            "gateway.reply_poll: must be a number of seconds; 0 is never to ask",
+        ),
+        (
+            "[gateway]\nbalance_poll = nan\n",
+            "gateway.balance_poll: must be a number of seconds; 0 is never to ask",
+        ),
+        (
+            "[gateway]\nbalance_poll = inf\n",
+            "gateway.balance_poll: must be a number of seconds; 0 is never to ask",
+        ),
+        ('[gateway]\nreply_poll = "5m"\n', "gateway.reply_poll: Expected float, got str"),
         (
             '[gateway]\nlog_level = "loud"\n',
             "gateway.log_level: Invalid enum value 'loud' (one of debug, info, warning, error)",
