@@ -30,12 +30,16 @@ class Listing(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
+PROVIDER_PROBLEMS = ("provider-refused", "provider-failure", "provider-unavailable")
+"""The ends of the problem types of a call that asks the provider."""
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One call: who may make it, what it takes, what it answers.
 
     ``body``, ``query`` and ``answer`` are the types that the schema shows, ``example`` a body.
-    ``statuses`` are those that the answer may have beside ``status``, ``problems`` the ends of the
-    problem types that do not follow from the rest.
+    ``statuses`` are those that the answer may have beside ``status``, ``media_types`` what it may
+    come as, ``problems`` the ends of the problem types that do not follow from the rest.
     """
 
     tag: str
@@ -47,6 +51,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     answer: Any = None
     status: int = 200
     statuses: tuple[int, ...] = ()
+    media_types: tuple[str, ...] = ("application/json",)
     idempotent: bool = False
     problems: tuple[str, ...] = ()
 

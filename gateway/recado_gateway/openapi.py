@@ -177,7 +177,8 @@ def _responses(declared: Endpoint, shown: Shown) -> Json:
         }
     response: Json = {"headers": headers}
     if declared.answer is not None:
-        response["content"] = {JSON: {"schema": shown[declared.answer]}}
+        schema = shown[declared.answer]
+        response["content"] = {each: {"schema": schema} for each in declared.media_types}
     return {
         str(status): {"description": HTTPStatus(status).phrase, **response}
         for status in (declared.status, *declared.statuses)
@@ -187,7 +188,7 @@ def _responses(declared: Endpoint, shown: Shown) -> Json:
 def _failures(route: HTTPRoute, declared: Endpoint, shown: Shown) -> Json:
     slugs = {*declared.problems, "internal"}
     if declared.scope:
-        slugs |= {"unauthenticated", "forbidden"}
+        slugs |= {"unauthenticated", "forbidden", "unavailable"}
     if declared.body is not None:
         slugs |= {"malformed-body", "too-large"}
         slugs |= set() if declared.body is bytes else {"unsupported-media-type", "invalid"}

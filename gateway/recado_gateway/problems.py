@@ -19,6 +19,7 @@ from recado_core.engine.failures import (
 )
 from recado_core.errors import (
     MalformedWebhookError,
+    PermanentSendError,
     RecadoError,
     SendError,
     TransientSendError,
@@ -182,12 +183,26 @@ KINDS: dict[type[Exception], Kind] = {
         "Idempotency-Key reused",
         "This Idempotency-Key came before with another request. Use a new key for a new request.",
     ),
+    PermanentSendError: _kind(
+        "provider-refused",
+        422,
+        "Refused by the provider",
+        "The provider was asked and refuses this request; detail is in its words, provider_code "
+        "its own code, if it gave one.",
+    ),
+    TransientSendError: _kind(
+        "provider-unavailable",
+        503,
+        "Provider unavailable",
+        "The provider can't answer now, or wants fewer calls. Retry-After says when it wants to be "
+        "asked again, if it said so.",
+    ),
     SendError: _kind(
         "provider-failure",
         502,
         "Provider failed",
-        "The provider could not be asked, or refused. provider_code is its own code, if it gave "
-        "one; Retry-After says when it wants to be asked again.",
+        "The provider refuses the account (its credentials, its balance), or gave no answer that "
+        "can be read; then what was asked may have been done.",
     ),
     Exception: INTERNAL,
 }

@@ -75,6 +75,22 @@ async def test_any_json_to_batch_is_taken_or_refused(client, body):
 
 @fuzzed
 @given(
+    name=st.sampled_from(["report", "catalogue", "block", "echo"]),
+    request=st.dictionaries(
+        st.sampled_from(["start", "end", "statuses", "asked_at", "phones", "words", "limits"]),
+        st.lists(SCALARS) | st.sampled_from(["2030-01-01", "2030-01-02"]) | JSON,
+        max_size=4,
+    )
+    | JSON,
+)
+async def test_any_json_to_an_operation_is_taken_or_refused(client, name, request):
+    path = f"/v1/accounts/main/operations/{name}"
+    answer = await client.post(path, content=encode(request))
+    assert answer.status_code in {200, 422}, answer.text
+
+
+@fuzzed
+@given(
     query=st.dictionaries(
         st.sampled_from(
             ["status", "direction", "to", "since", "until", "limit", "cursor", "batch_id", "x"]

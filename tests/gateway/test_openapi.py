@@ -6,6 +6,8 @@ from litestar.routes import HTTPRoute
 from recado_gateway.api.messages import EXAMPLE
 
 SCHEMAS = "#/components/schemas/"
+OPERATIONS = "/v1/accounts/main/operations"
+RUN = "/v1/accounts/{name}/operations/{operation}"
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
@@ -99,6 +101,7 @@ async def test_calls_that_need_a_key_say_which_scope(document):
             [{"name": "x", "scopes": ["root"]}, {"name": "x", "scopes": []}],
         ),
         ("/v1/accounts/{name}/pause", [{}, {"reason": "x"}], [{"cause": "x"}]),
+        (RUN, [{}, {"start": "2030-01-01", "list": [1]}], [[], "x"]),
     ],
 )
 async def test_body_is_described_as_it_is_read(document, path, good, bad):
@@ -130,6 +133,13 @@ async def test_answers_are_as_described(client, document):
         ("/v1/accounts/{name}/balance", "get", await client.get("/v1/accounts/plain/balance")),
         ("/v1/accounts/{name}/balance", "get", await client.get("/v1/accounts/troubled/balance")),
         ("/v1/accounts/{name}/verify", "post", await client.post("/v1/accounts/main/verify")),
+        ("/v1/accounts/{name}/operations", "get", await client.get(OPERATIONS)),
+        (RUN, "post", await client.post(f"{OPERATIONS}/catalogue")),
+        (RUN, "post", await client.post(f"{OPERATIONS}/report", json={})),
+        *[
+            (RUN, "post", await client.post(f"{OPERATIONS}/fail", json={"how": how}))
+            for how in ("refused", "account", "busy")
+        ],
         ("/v1/plugins", "get", await client.get("/v1/plugins")),
         ("/v1/api-keys", "get", await client.get("/v1/api-keys")),
         ("/health/live", "get", await client.get("/health/live")),
@@ -140,6 +150,20 @@ async def test_answers_are_as_described(client, document):
         content = described["content"][answer.headers["Content-Type"]]
         schema = resolved(document, content["schema"])
         jsonschema.Draft202012Validator(schema).validate(answer.json())
+
+
+async def test_answer_that_is_no_json_is_described_by_its_types(client, document):
+    described = document["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
+    for wanted in described:
+        answer = await client.get("/metrics", headers={"Accept": wanted})
+        assert answer.headers["Content-Type"].startswith(f"{wanted}; ")
+        assert described[wanted]["schema"] == {"type": "string"}
+
+
+async def test_operation_leads_to_its_schemas(document):
+    described = document["paths"][RUN]["post"]
+    assert "`GET /v1/accounts/{name}/operations`" in described["description"]
+    assert described["requestBody"]["required"] is False
 
 
 async def test_times_are_described_as_times(document):

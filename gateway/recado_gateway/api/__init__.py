@@ -2,7 +2,7 @@
 
 from litestar.handlers import HTTPRouteHandler
 
-from recado_gateway.api import accounts, api_keys, health, messages, plugins, webhooks
+from recado_gateway.api import accounts, api_keys, health, messages, metrics, plugins, webhooks
 
 HANDLERS: list[HTTPRouteHandler] = [
     *messages.HANDLERS,
@@ -11,4 +11,5 @@ HANDLERS: list[HTTPRouteHandler] = [
     *plugins.HANDLERS,
     *webhooks.HANDLERS,
     *health.HANDLERS,
+    *metrics.HANDLERS,
 ]

@@ -1,11 +1,22 @@
-"""Accounts: what they can do, how they stand, pausing and resuming them."""
+"""Accounts: what they can do, how they stand, and what else their providers offer."""
+
+from functools import cache
+from typing import Any
 
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from recado_core.engine.accounts import AccountView, BalanceView, Verification
+from recado_core.engine.operations import OperationView
 
-from recado_gateway.endpoints import Endpoint, Listing, answer_with, endpoint, engine_of
+from recado_gateway.endpoints import (
+    PROVIDER_PROBLEMS,
+    Endpoint,
+    Listing,
+    answer_with,
+    endpoint,
+    engine_of,
+)
 from recado_gateway.requests import Request, decode_json, read_json
 
 TAG = "Accounts"
@@ -65,12 +76,53 @@ async def verify_account(request: Request, name: FromPath[str]) -> ASGIResponse:
     "GET",
     "/v1/accounts/{name:str}/balance",
     Endpoint(
-        tag=TAG, scope="manage", answer=BalanceView, problems=("unsupported", "provider-failure")
+        tag=TAG, scope="manage", answer=BalanceView, problems=("unsupported", *PROVIDER_PROBLEMS)
     ),
 )
 async def get_balance(request: Request, name: FromPath[str]) -> ASGIResponse:
     """Ask the provider for the account's balance."""
     return answer_with(await engine_of(request).accounts.balance(name))
+
+
+@endpoint(
+    "GET",
+    "/v1/accounts/{name:str}/operations",
+    Endpoint(tag=TAG, scope="manage", answer=Listing[OperationView]),
+)
+async def list_operations(request: Request, name: FromPath[str]) -> ASGIResponse:
+    """List what else the provider offers, each with the schemas of its request and reply."""
+    return answer_with(Listing(items=engine_of(request).operations.list(name)))
+
+
+@endpoint(
+    "POST",
+    "/v1/accounts/{name:str}/operations/{operation:str}",
+    Endpoint(
+        tag=TAG,
+        scope="manage",
+        body=dict[str, Any],
+        body_needed=False,
+        answer=dict[str, Any],
+        problems=PROVIDER_PROBLEMS,
+    ),
+)
+async def run_operation(
+    request: Request, name: FromPath[str], operation: FromPath[str]
+) -> ASGIResponse:
+    """Run one of the provider's operations, and answer with its reply.
+
+    Each has a body and an answer of its own: `GET /v1/accounts/{name}/operations` gives their
+    schemas. A long report is answered once the last of it has come.
+    """
+    operations = engine_of(request).operations
+    kind = operations.find(name, operation).request
+    body = decode_json(await read_json(request) or b"{}", _decoder_of(kind))
+    return answer_with(await operations.run(name, operation, body))
+
+
+@cache
+def _decoder_of(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[msgspec.Struct]:
+    return msgspec.json.Decoder(kind)
 
 
 HANDLERS = [
@@ -80,4 +132,6 @@ HANDLERS = [
     resume_account,
     verify_account,
     get_balance,
+    list_operations,
+    run_operation,
 ]

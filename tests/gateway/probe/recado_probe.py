@@ -1,7 +1,9 @@
 """A provider for the gateway's tests: it takes every message and needs no vendor."""
 
 import hashlib
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Annotated, Literal
 
 import msgspec
 from recado_core import (
@@ -9,9 +11,12 @@ from recado_core import (
     AccountError,
     Capabilities,
     InboundMessage,
+    InDoubtError,
     MalformedWebhookError,
+    Operation,
     OutboundBatch,
     Outcome,
+    PermanentSendError,
     ProviderType,
     ReceiverContext,
     Secret,
@@ -69,6 +74,126 @@ class Probe:
         return "the token is known"
 
 
+# ---------------------------------------------------------------- operations
+
+
+class ReportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    start: date
+    end: date
+    statuses: list[int] = []
+    asked_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.end < self.start:
+            raise ValueError("end: lies before start")
+
+
+class ReportLine(msgspec.Struct, frozen=True, kw_only=True):
+    phone: str
+    sent_at: datetime
+    price: Decimal
+    text: str
+    document: str | None = None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    total: int
+    asked_at: datetime | None = None
+    statuses: list[int] = []
+    lines: list[ReportLine] = []
+
+
+class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
+    items: list[ReportLine]
+
+
+class Nothing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    phones: Annotated[list[str], msgspec.Meta(min_length=1)]
+
+
+class FailRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    how: Literal["refused", "busy", "account", "doubt"]
+
+
+class Echo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    words: list[str]
+    limits: Limits | None = None
+    sure: bool = False
+
+
+def line_of(day: date) -> ReportLine:
+    return ReportLine(
+        phone="+5511900000001",
+        sent_at=datetime.fromisoformat(f"{day}T12:00:00+00:00"),
+        price=Decimal("0.08"),
+        text="[bold]" + "x" * 60,
+    )
+
+
+async def report(_: Probe, request: ReportRequest, progress) -> Report:
+    days = (request.end - request.start).days + 1
+    lines = []
+    for done in range(days):
+        lines.append(line_of(request.start + timedelta(days=done)))
+        progress(done + 1, days)
+    return Report(
+        total=days, asked_at=request.asked_at, statuses=list(request.statuses), lines=lines
+    )
+
+
+async def catalogue(_: Probe, _request: Nothing, _progress) -> Catalogue:
+    return Catalogue(items=[line_of(date(2030, 1, 1))])
+
+
+async def block(_: Probe, request: Block, _progress) -> Nothing:
+    if "refused" in request.phones:
+        raise PermanentSendError("not a phone")
+    return Nothing()
+
+
+async def fail(_: Probe, request: FailRequest, _progress) -> Nothing:
+    match request.how:
+        case "refused":
+            raise PermanentSendError("the period is too long", code="E17")
+        case "busy":
+            raise TransientSendError("try later", retry_after=6.2)
+        case "account":
+            raise AccountError("wrong token", code="401")
+    raise InDoubtError("no answer came")
+
+
+async def echo(_: Probe, request: Echo, _progress) -> Echo:
+    return request
+
+
+OPERATIONS = (
+    Operation(
+        name="report",
+        summary="what was sent",
+        request=ReportRequest,
+        reply=Report,
+        call=report,
+    ),
+    Operation(
+        name="catalogue", summary="what there is", request=Nothing, reply=Catalogue, call=catalogue
+    ),
+    Operation(
+        name="block",
+        summary="no longer send to these",
+        request=Block,
+        reply=Nothing,
+        call=block,
+        changes=True,
+    ),
+    Operation(name="fail", summary="go wrong", request=FailRequest, reply=Nothing, call=fail),
+    Operation(name="echo", summary="say it again", request=Echo, reply=Echo, call=echo),
+)
+
+
 class Receiver:
     reply = WebhookReply(body=b'{"taken": true}')
 
@@ -104,6 +229,7 @@ def register_providers():
             capabilities=Capabilities(max_batch=100, balance=True, verify_credentials=True),
             create=Probe,
             create_receiver=Receiver,
+            operations=OPERATIONS,
         ),
         ProviderType(
             id="probe_plain",

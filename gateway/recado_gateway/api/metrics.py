@@ -1,0 +1,37 @@
+"""Metrics: what a Prometheus server scrapes."""
+
+from collections.abc import Callable
+
+from litestar.response.base import ASGIResponse
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from recado_gateway.endpoints import Endpoint, endpoint, engine_of
+from recado_gateway.metrics import look_at
+from recado_gateway.requests import Request
+
+TEXT = "text/plain"
+OPENMETRICS = "application/openmetrics-text"
+
+
+@endpoint("GET", "/metrics", Endpoint(tag="Health", answer=str, media_types=(TEXT, OPENMETRICS)))
+async def get_metrics(request: Request) -> ASGIResponse:
+    """Show components and accounts as Prometheus reads them; it says which format it wants.
+
+    While the database is away, the answer is 200 all the same, with `recado_component_ok` 0 and
+    without the accounts.
+    """
+    encode, content_type = _encoder_for(request.headers.get("accept", ""))
+    body = encode(await look_at(engine_of(request)))
+    # as a header, because of a media type Litestar takes its charset to be missing
+    return ASGIResponse(body=body, headers={"Content-Type": content_type})
+
+
+def _encoder_for(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    try:
+        return choose_encoder(accept)
+    except TypeError:  # which a version that is no number makes of the library
+        return choose_encoder("")
+
+
+HANDLERS = [get_metrics]

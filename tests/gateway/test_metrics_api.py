@@ -1,0 +1,124 @@
+from decimal import Decimal
+from importlib.metadata import version
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as read_text
+from recado_core.engine.failures import UnavailableError
+
+NO_KEY = {"Authorization": ""}
+
+
+async def scrape(client):
+    """Read the metrics as a Prometheus server does: the value of each by its name and labels."""
+    answer = await client.get("/metrics", headers=NO_KEY)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    found = {}
+    for family in read_text(answer.text):
+        assert family.documentation
+        for sample in family.samples:
+            found[sample.name, *sample.labels.values()] = sample.value
+    return found
+
+
+async def test_accounts_are_told_as_the_api_tells_them(client):
+    await client.get("/v1/accounts/main/balance")
+    await client.post("/v1/messages", json={"to": "+5511900000001", "text": "oi"})
+    found = await scrape(client)
+    main = (await client.get("/v1/accounts/main")).json()
+    assert found["recado_account_balance", "main"] == float(Decimal(main["balance"])) == 12.5
+    assert found["recado_account_balance_timestamp_seconds", "main"] > 0
+    assert found["recado_account_balance_threshold", "main"] == 20
+    assert found["recado_account_balance_low", "main"] == 1
+    assert found["recado_account_queued_messages", "main"] == 1
+    assert found["recado_account_calls_limit", "main"] == 500
+    assert found["recado_account_calls_left", "main"] == main["calls_left"]
+    assert found["recado_account_paused", "main"] == 0
+
+
+async def test_what_is_not_known_of_an_account_is_left_out(client):
+    found = await scrape(client)
+    plain = {name for name, *labels in found if labels == ["plain"]}
+    assert plain == {
+        "recado_account_balance_low",
+        "recado_account_paused",
+        "recado_account_queued_messages",
+    }
+
+
+async def test_paused_account_is_told(client):
+    await client.post("/v1/accounts/main/pause")
+    found = await scrape(client)
+    assert found["recado_account_paused", "main"] == 1
+    assert found["recado_account_paused", "plain"] == 0
+    assert found["recado_component_ok", "account.main"] == 0
+
+
+async def test_components_and_version_are_told(working_client):
+    found = await scrape(working_client)
+    for name in ("database", "schema", "worker", "account.main"):
+        assert found["recado_component_ok", name] == 1
+    assert found["recado_build_info", version("recado-gateway")] == 1
+
+
+async def test_process_is_told_and_the_interpreter_is_not(client):
+    names = {name for name, *_ in await scrape(client)}
+    assert "process_resident_memory_bytes" in names
+    assert not [name for name in names if name.startswith("python_")]
+
+
+async def test_gateway_whose_database_is_away_still_tells_so(client, monkeypatch):
+    async def fail():
+        raise UnavailableError("the database can't be reached now")
+
+    monkeypatch.setattr(client.engine._database, "revision", fail)  # noqa: SLF001  # the disk's part
+    found = await scrape(client)
+    assert found["recado_component_ok", "database"] == 0
+    assert not [name for name, *_ in found if name.startswith("recado_account_")]
+    assert "process_resident_memory_bytes" in {name for name, *_ in found}
+
+
+async def test_database_that_goes_away_between_two_looks_is_told_too(client, monkeypatch):
+    async def fail():
+        raise UnavailableError("the database can't be reached now")
+
+    monkeypatch.setattr(client.engine.accounts, "list", fail)
+    found = await scrape(client)
+    assert found["recado_component_ok", "database"] == 0
+
+
+async def test_scraper_that_wants_openmetrics_gets_it(client):
+    answer = await client.get(
+        "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0, */*;q=0.1"}
+    )
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0;")
+    families = {family.name: family for family in read_openmetrics(answer.text)}
+    assert families["recado_build"].type == "info"
+    assert families["recado_account_paused"].type == "gauge"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "",
+        "*/*",
+        "text/html",
+        "application/openmetrics-text",
+        "text/plain;version=1.0.0",
+        ";;=,é",
+        "application/openmetrics-text;version=x",
+        "application/openmetrics-text;version=9.9;escaping=y",
+        "text/plain;version=1.x",
+    ],
+)
+async def test_whatever_is_accepted_there_is_an_answer(client, accept):
+    answer = await client.get("/metrics", headers={b"Accept": accept.encode("latin-1")})
+    assert answer.status_code == 200, answer.text
+    assert "recado_build_info" in answer.text
+
+
+async def test_no_secret_is_in_the_metrics(client):
+    text = (await client.get("/metrics")).text
+    assert "secret" not in text
+    assert client.engine.accounts.webhook_path("main").rpartition("/")[2] not in text
