@@ -3,7 +3,6 @@
 import getpass
 import io
 import json
-import logging
 import socket
 import stat
 import sys
@@ -18,17 +17,7 @@ from recado_gateway.settings import load_settings
 ADDRESS = "+5511900000001"
 
 
-@pytest.fixture(autouse=True)
-def workplace(tmp_path, monkeypatch):
-    """Stand in an empty folder, with the log as it was before."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RECADO_CONFIG", raising=False)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield tmp_path
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
+pytestmark = pytest.mark.usefixtures("workplace")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import argparse
 import io
-import logging
 import subprocess
 import sys
 from importlib import metadata
@@ -14,18 +13,7 @@ from recado_gateway.cli import main, plugin_commands, program
 from recado_gateway.cli.commands import Commands, Parser
 from recado_gateway.cli.serving import read_port
 
-
-@pytest.fixture(autouse=True)
-def workplace(tmp_path, monkeypatch):
-    """Stand in an empty folder, with the log as it was before."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RECADO_CONFIG", raising=False)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield tmp_path
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
+pytestmark = pytest.mark.usefixtures("workplace")
 
 
 def room_that(monkeypatch, run):

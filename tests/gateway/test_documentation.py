@@ -1,16 +1,44 @@
 """The pages about configuration, API and errors leave nothing out and make nothing up."""
 
 import re
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
+from recado_core import Capabilities
+from recado_core.engine.accounts import AccountView
+from recado_core.engine.runtime import Component
 from recado_core.engine.settings import AccountSettings, RouteMatch, RouteSettings
 from recado_gateway.api import HANDLERS
 from recado_gateway.endpoints import OPTION
+from recado_gateway.metrics import Figures
 from recado_gateway.problems import all_kinds
 from recado_gateway.settings import GatewayTable
 
+COMPONENTS = [Component(name="database", ok=True, detail="answers")]
+ACCOUNTS = [
+    AccountView(
+        name="main",
+        provider="probe",
+        channels=["sms"],
+        status="active",
+        reason=None,
+        paused_at=None,
+        rate="500/60s",
+        concurrency=1,
+        batch_size=1,
+        capabilities=Capabilities(),
+        queued=0,
+        balance=Decimal("12.50"),
+        balance_at=datetime(2030, 1, 1, tzinfo=UTC),
+        balance_threshold=Decimal(20),
+        balance_low=True,
+        calls_limit=500,
+        calls_left=499,
+    )
+]
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -70,3 +98,12 @@ def test_every_call_has_its_row_with_its_scope():
     }
     assert set(written) == set(declared)
     assert all(scope in {None, written[call]} for call, scope in declared.items())
+
+
+def test_every_metric_has_its_row_with_its_labels():
+    text = (DOCS / "operations.md").read_text(encoding="utf-8").partition("### Metrics")[2]
+    written = dict(re.findall(r"^\| `(recado_\w+)` \| `(\w+)` \|", text, re.MULTILINE))
+    families = list(Figures(COMPONENTS, ACCOUNTS).collect())
+    samples = [sample for family in families for sample in family.samples]
+    assert written == {sample.name: " ".join(sample.labels) for sample in samples}
+    assert len(families) == len(written)

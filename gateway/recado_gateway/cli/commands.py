@@ -16,9 +16,21 @@ class UsageError(Exception):
 class Parser(argparse.ArgumentParser):
     """A parser whose commands all take the general options, and that complains in one line."""
 
+    _looking_between = False
+
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 # argparse's own, handed through
         super().__init__(**settings, allow_abbrev=False)
         add_general_options(self)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 # argparse's own, overloaded
+        """Take options between the arguments too, not before and after them alone."""
+        if self._looking_between or self._subparsers is not None:
+            return super().parse_known_args(args, namespace)
+        self._looking_between = True  # argparse calls this method again, for one kind at a time
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._looking_between = False
 
     def error(self, message: str) -> NoReturn:
         """End the program with the exit code of wrong use."""

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
@@ -18,15 +17,22 @@ from recado_core.messages import Status
 
 from recado_gateway.cli.commands import DONE, Commands, UsageError, add_json_option
 from recado_gateway.cli.configuration import open_engine, read_settings
-from recado_gateway.cli.output import explain, print_encoded, print_json, print_table, say
+from recado_gateway.cli.output import (
+    explain,
+    print_encoded,
+    print_json,
+    print_table,
+    say,
+    shorten,
+)
 from recado_gateway.cli.send import Accepted
+from recado_gateway.cli.structs import fields_of
 from recado_gateway.cli.times import in_zone, local_time
 from recado_gateway.settings import Settings
 
 LIMIT = 50
-SHOWN_TEXT = 40
-# In this order; what stands in a table of its own is left out.
 SHOWN_APART = frozenset({"events", "attempts"})
+"""What of a message stands in tables of its own."""
 
 
 def add_to(command: Commands) -> None:
@@ -130,7 +136,7 @@ def run_show(args: argparse.Namespace) -> int:
         print_json(message)
         return DONE
     zone = settings.engine.timezone
-    print_table(("", ""), fields_of(message, zone))
+    print_table(("", ""), fields_of(message, zone, without=SHOWN_APART))
     say("\nEvents")
     print_table(
         ("time", "from", "to", "account", "code", "text"),
@@ -164,14 +170,6 @@ def run_show(args: argparse.Namespace) -> int:
         ),
     )
     return DONE
-
-
-def fields_of(message: MessageDetail, zone: str) -> Iterator[tuple[str, object]]:
-    """Yield the names and values of a message's own fields that are not empty."""
-    for name in message.__struct_fields__:
-        value = getattr(message, name)
-        if name not in SHOWN_APART and value not in (None, "", [], {}):
-            yield name, local_time(value, zone) if isinstance(value, datetime) else value
 
 
 async def _get(settings: Settings, message_id: str) -> MessageDetail:
@@ -208,9 +206,3 @@ def run_resend(args: argparse.Namespace) -> int:
 async def _resend(settings: Settings, message_id: str) -> bytes:
     async with open_engine(settings) as engine:
         return (await engine.accept.resend(message_id)).body
-
-
-def shorten(text: str) -> str:
-    """Return the beginning of a text, on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN_TEXT else f"{line[: SHOWN_TEXT - 1]}…"

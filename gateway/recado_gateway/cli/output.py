@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+SHOWN_TEXT = 40
 UNLIMITED = 10_000
 """Columns of a table that goes to a file or another program, where nothing must be cut off."""
 
@@ -41,6 +42,17 @@ def console() -> Console:
     """Return a console as wide as the terminal, and without end where there is none."""
     found = Console(highlight=False)
     return found if found.is_terminal else Console(highlight=False, width=UNLIMITED)
+
+
+def is_terminal() -> bool:
+    """Say whether a person reads what is printed."""
+    return Console().is_terminal
+
+
+def shorten(text: str) -> str:
+    """Return the beginning of a text, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN_TEXT else f"{line[: SHOWN_TEXT - 1]}…"
 
 
 def make_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

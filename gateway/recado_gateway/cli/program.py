@@ -27,6 +27,7 @@ ROOMS = {
     "check": ("check", "check configuration, plugins, database, accounts and webhook address"),
     "send": ("send", "send one message"),
     "messages": ("messages", "list, show, cancel and resend messages"),
+    "accounts": ("accounts", "look after the accounts, and run what else their providers offer"),
     "keys": ("keys", "make, list and revoke API keys"),
     "plugins": ("plugins", "list the plugins"),
     "db": ("database", "look after the database"),

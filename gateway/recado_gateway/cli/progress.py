@@ -1,12 +1,15 @@
-"""What the demo shows of its messages: a live table, or lines where there is no terminal."""
+"""What is shown while work goes on: the demo's messages, and how far an operation is."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 import msgspec
+from recado_core.contract import Progress
 from recado_core.engine.messages import MessageDetail, MessageView
 from recado_core.engine.policy import FINAL
+from rich import progress as bars
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -86,3 +89,25 @@ def way_of(message: MessageDetail) -> str:
 def words_of(message: MessageDetail) -> str:
     """Return the provider's code and text."""
     return " ".join(filter(None, (message.code, message.status_text)))
+
+
+@contextmanager
+def open_bar(label: str) -> Iterator[Progress | None]:
+    """Show on standard error how far work is, where that is a terminal; nothing of it stays."""
+    terminal = Console(stderr=True)
+    if not terminal.is_terminal:
+        yield None
+        return
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeRemainingColumn(),
+    )
+    with bars.Progress(*columns, console=terminal, transient=True) as bar:
+        task = bar.add_task(label, total=None)  # it pulses until it is told of how many steps
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield show
