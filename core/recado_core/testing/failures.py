@@ -1,5 +1,7 @@
 """The ways in which a vendor fails, and what each must become."""
 
+from collections.abc import Awaitable
+
 import httpx
 
 from recado_core.errors import (
@@ -102,3 +104,12 @@ def question_failures() -> dict[str, tuple[Reply, Expected]]:
     found |= {name: (reply, (TransientSendError, InDoubtError)) for name, reply in SILENT.items()}
     found["200 html"] = (answer_with(200, "html"), SendError)
     return found
+
+
+async def find_wrong(call: Awaitable[object], expected: Expected) -> str:
+    """Return what came of a call instead of the error that is due; nothing if that came."""
+    try:
+        came = await call
+    except Exception as error:  # noqa: BLE001  # whatever it is, its class is judged
+        return "" if isinstance(error, expected) else repr(error)
+    return f"no error, but {came!r}"
