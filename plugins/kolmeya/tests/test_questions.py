@@ -154,6 +154,13 @@ async def test_messages_keyed_by_position_are_polled():
         ("R$ -12,00", "-12.00"),
         ("1500.50", "1500.50"),
         ("1500", "1500"),
+        ("R$9397,30", "9397.30"),
+        ("R$-9.397,30", "-9397.30"),
+        ("−R$12,00", "-12.00"),
+        ("-1500.50", "-1500.50"),
+        ("R$ 0", "0"),
+        ("1.500", "1.500"),  # no comma, so the dot is the decimal sign
+        ("R$0,055", "0.055"),
     ],
 )
 def test_money_is_read_in_both_notations(text, amount):
@@ -166,7 +173,24 @@ async def test_balance_is_asked_without_a_body():
     assert (vendor.requests[0].url.path, vendor.requests[0].content) == ("/api/v1/sms/balance", b"")
 
 
-@pytest.mark.parametrize("balance", ["", "R$", "-", "1.2.3", None, [], {}])
+@pytest.mark.parametrize(
+    "balance",
+    [
+        "",
+        "R$",
+        "-",
+        "1.2.3",
+        "1,500.50",
+        "1.50,00",
+        "12,00-",
+        "1,2,3",
+        ",",
+        "1.009.397",
+        None,
+        [],
+        {},
+    ],
+)
 async def test_unreadable_balance_is_no_amount(balance):
     with pytest.raises(TransientSendError):
         await provider_of(vendor_of({"balance": balance})).balance()
