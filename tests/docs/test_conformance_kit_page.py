@@ -79,6 +79,10 @@ def test_everything_that_raises_until_it_is_given_is_on_the_page():
         "lookup_found": [None],
         "lookup_missing": [],
         "statuses_told": [None],
+        "replies_told": [],
+        "reply_told_again": [],
+        "suppressed": [None],
+        "unsuppressed": [None],
         "balance_told": [],
         "credentials_confirmed": [],
     }.items():
