@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Request as LitestarRequest
 from litestar.types import Message, Scope
-from recado_core.engine.failures import Fault, fault_of
+from recado_core.engine.failures import Fault
 from recado_core.http import WebhookRequest
 
 from recado_gateway.failures import (
@@ -18,6 +18,7 @@ from recado_gateway.failures import (
     InvalidRequestError,
     MalformedRequestError,
 )
+from recado_gateway.faults import fault_in
 
 Request = LitestarRequest[Any, Any, Any]
 T = TypeVar("T")
@@ -119,7 +120,7 @@ def decode_json(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         body.decode()  # a msgspec.Raw in the type would put off finding that it is not UTF-8
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise InvalidRequestError([fault_of(error)]) from error
+        raise InvalidRequestError([fault_in(error, decoder.type)]) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         text = str(error) if isinstance(error, msgspec.DecodeError) else "not to be read as UTF-8"
         if isinstance(error, RecursionError):
@@ -162,7 +163,7 @@ def read_query(request: Request, kind: type[T], plus: Collection[str] = ()) -> T
         # not strict, because in a query a number is text
         return msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidRequestError([fault_of(error)]) from error
+        raise InvalidRequestError([fault_in(error, kind)]) from error
 
 
 # ---------------------------------------------------------------- webhooks

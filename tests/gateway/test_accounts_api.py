@@ -187,7 +187,7 @@ async def test_request_that_is_not_the_operation_s_is_pointed_at(client, body, p
 async def test_request_that_contradicts_itself_is_told_in_the_provider_s_words(client):
     answer = await client.post(REPORT, json={"start": "2030-01-02", "end": "2030-01-01"})
     assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"pointer": "", "detail": "end: lies before start"}]
+    assert answer.json()["errors"] == [{"pointer": "/end", "detail": "lies before start"}]
 
 
 async def test_operation_that_is_not_there_is_told_with_those_that_are(client):

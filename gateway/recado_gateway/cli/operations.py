@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 from recado_core.contract import Operation, Progress
-from recado_core.engine.failures import fault_of
 from recado_core.engine.operations import OperationView
 
 from recado_gateway.cli.commands import DONE, Commands, UsageError, add_json_option
@@ -20,6 +19,7 @@ from recado_gateway.cli.output import explain, print_json, print_table
 from recado_gateway.cli.progress import open_bar
 from recado_gateway.cli.structs import print_struct
 from recado_gateway.cli.times import in_zone
+from recado_gateway.faults import fault_in
 from recado_gateway.settings import Settings
 
 STANDARD_INPUT = "-"
@@ -177,7 +177,7 @@ def make_request(
         # not strict, because on the command line a number is text
         return msgspec.convert(found, operation.request, strict=False)
     except msgspec.ValidationError as error:
-        fault = fault_of(error)
+        fault = fault_in(error, operation.request)
         where = fault.pointer.removeprefix("/").replace("/", ".")
         known = fields_in(operation)
         raise UsageError(
