@@ -1,6 +1,8 @@
 """The account: balance, cost centres, brokers, layouts, and the test of a webhook."""
 
+from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 from recado_kolmeya.simulator.answers import Answer, encode, json_answer
 from recado_kolmeya.simulator.calls import Call
@@ -35,22 +37,23 @@ def reais(amount: Decimal) -> str:
     return f"{'-' if amount < 0 else ''}R${text}"
 
 
-def segment_names(switches: Switches) -> dict[int, str]:
-    """Read the cost centres."""
-    pairs = (each.partition(":") for each in switches.segments)
+@lru_cache(maxsize=8)  # every row of a report asks
+def segment_names(segments: tuple[str, ...]) -> Mapping[int, str]:
+    """Read the cost centres, as they are switched."""
+    pairs = (each.partition(":") for each in segments)
     return {int(number): name for number, _, name in pairs}
 
 
 def segment_of(switches: Switches, segment: int | None) -> tuple[int, str]:
     """Find the cost centre that is billed: the default one unless the one given is known."""
-    names = segment_names(switches)
+    names = segment_names(switches.segments)
     number = segment if segment in names else next(iter(names))
     return number, names[number]
 
 
 def segments(world: World, _call: Call) -> Answer:
     """List the cost centres."""
-    names = segment_names(world.switches)
+    names = segment_names(world.switches.segments)
     return json_answer({"segments": [{"id": id_, "name": name} for id_, name in names.items()]})
 
 

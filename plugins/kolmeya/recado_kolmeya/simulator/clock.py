@@ -5,6 +5,7 @@ import heapq
 import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 BRASILIA = timezone(timedelta(hours=-3))  # no summer time since 2019
 TICK = 0.01  # due work is gathered over this many seconds: fewer wake-ups
@@ -50,6 +51,7 @@ class Clock:
         return datetime.fromtimestamp(self.now() if moment is None else moment, BRASILIA)
 
 
+@lru_cache(maxsize=1024)  # all messages of a request have the same
 def stamp(moment: float) -> str:
     """Write a moment as the vendor does, ``dd/mm/yyyy HH:MM:SS``, without an offset."""
     return datetime.fromtimestamp(moment, BRASILIA).strftime("%d/%m/%Y %H:%M:%S")
