@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from recado_core import CommandLine, ProviderType, hookimpl
 
+from recado_kolmeya.operations import OPERATIONS
 from recado_kolmeya.provider import CAPABILITIES, KolmeyaProvider, check_message
 from recado_kolmeya.settings import KolmeyaSettings
 from recado_kolmeya.webhooks import KolmeyaReceiver
@@ -22,6 +23,7 @@ def register_providers() -> Iterable[ProviderType]:
             create=KolmeyaProvider,
             create_receiver=KolmeyaReceiver,
             check_message=check_message,
+            operations=OPERATIONS,
         )
     ]
 

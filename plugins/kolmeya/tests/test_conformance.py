@@ -11,6 +11,8 @@ from recado_core.addresses import national_digits
 from recado_core.testing import ProviderConformance
 from recado_kolmeya.wire import REFUSALS
 
+from .operations_told import OPERATIONS_TOLD
+
 PAYLOADS = Path(__file__).parent / "payloads"
 REQUEST = "11111111-1111-4111-8111-111111111111"
 BATCH = "01890000-0000-7000-8000-0000000000ff"
@@ -92,6 +94,7 @@ def entry(sent, **fields):
 class TestConformance(ProviderConformance):
     (provider_type,) = recado_kolmeya.register_providers()
     settings: ClassVar = {"token": "Bearer a-token-of-nobody"}
+    operations_told: ClassVar = OPERATIONS_TOLD
     webhooks: ClassVar = {
         "webhook_status.json": [
             dlr(1, Status.DELIVERED, "entregue"),

@@ -1,0 +1,135 @@
+"""What people answered in the last hours: ``sms/replys`` and ``sms/replys-web``."""
+
+from functools import partial
+from typing import Annotated, TypeVar
+
+from msgspec import Meta, Struct
+from recado_core import Operation, Progress
+
+from recado_kolmeya.operations.answers import ask, read_rows, row_within
+from recado_kolmeya.operations.kinds import Fields, Id, Moment, Number, Phone, Text
+from recado_kolmeya.operations.pages import Page, gather_pages, read_page
+from recado_kolmeya.operations.steps import Steps
+from recado_kolmeya.provider import KolmeyaProvider
+
+
+class RepliesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The hours to look back; Kolmeya remembers 168."""
+
+    period: Annotated[int, Meta(ge=1, le=168)] = 24
+
+
+class AnsweredMessage(Struct, frozen=True, kw_only=True):
+    """The message that was answered."""
+
+    id: Text
+    reference: Text
+    phone: Phone
+
+
+class AnsweredRequest(Struct, frozen=True, kw_only=True):
+    """The request with which it was sent."""
+
+    id: Text
+    reference: Text
+
+
+class ApiReply(Struct, frozen=True, kw_only=True):
+    """An answer to a message that was sent by API."""
+
+    id: Id
+    reply: Text
+    received_at: Moment
+    message: Annotated[AnsweredMessage | None, row_within(AnsweredMessage)]
+    request: Annotated[AnsweredRequest | None, row_within(AnsweredRequest)]
+
+
+class ApiReplies(Struct, frozen=True, kw_only=True):
+    """The answers to messages that were sent by API, the newest first."""
+
+    data: list[ApiReply]
+    unreadable: int = 0
+
+
+class WebReply(Struct, frozen=True, kw_only=True):
+    """An answer to a campaign's message."""
+
+    id: Id
+    job: Number
+    phone: Phone
+    message: Text
+    parameters: Fields
+    send_at: Moment
+    reply: Text
+    received_at: Moment
+
+
+class WebReplies(Struct, frozen=True, kw_only=True):
+    """The answers to campaigns, the newest first."""
+
+    data: list[WebReply]
+    unreadable: int = 0
+
+
+async def read_api_replies(
+    provider: KolmeyaProvider, request: RepliesQuery, progress: Progress
+) -> ApiReplies:
+    """Ask for all pages of answers to what was sent by API."""
+    rows, unreadable = await _read(
+        provider, provider.settings.replies_path, request, ApiReply, progress
+    )
+    return ApiReplies(data=rows, unreadable=unreadable)
+
+
+async def read_web_replies(
+    provider: KolmeyaProvider, request: RepliesQuery, progress: Progress
+) -> WebReplies:
+    """Ask for all pages of answers to campaigns."""
+    rows, unreadable = await _read(
+        provider, provider.settings.campaign_replies_path, request, WebReply, progress
+    )
+    return WebReplies(data=rows, unreadable=unreadable)
+
+
+class _RepliesCall(Struct, frozen=True):
+    period: int
+    page: int
+
+
+_Reply = TypeVar("_Reply", ApiReply, WebReply)
+
+
+async def _read(
+    provider: KolmeyaProvider,
+    path: str,
+    request: RepliesQuery,
+    kind: type[_Reply],
+    progress: Progress,
+) -> tuple[list[_Reply], int]:
+    """Ask for all pages; an answer that comes meanwhile moves others to the next page, again."""
+
+    async def ask_page(number: int) -> Page:
+        body = _RepliesCall(request.period, number)
+        return await ask(provider, path, partial(read_page, key="data", number=number), body)
+
+    entries = await gather_pages(ask_page, Steps(progress))
+    rows, unreadable = await read_rows(entries, kind, provider.zone)
+    return list({row.id: row for row in rows}.values()), unreadable
+
+
+OPERATIONS = (
+    Operation(
+        name="replys",
+        summary="Answers to messages sent by API, of the last hours",
+        request=RepliesQuery,
+        reply=ApiReplies,
+        call=read_api_replies,
+    ),
+    Operation(
+        name="replys-web",
+        summary="Answers to campaigns, of the last hours",
+        request=RepliesQuery,
+        reply=WebReplies,
+        call=read_web_replies,
+    ),
+)

@@ -1,0 +1,89 @@
+"""The spans of time that requests name, checked and put into the vendor's clock and calendar."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated
+
+from msgspec import Meta
+from recado_core import PermanentSendError
+
+from recado_kolmeya.operations.windows import MINUTE
+from recado_kolmeya.provider import KolmeyaProvider
+
+Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339, with its offset")]
+Month = Annotated[str, Meta(pattern="^[0-9]{4}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
+
+VendorNumber = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+"""A number that Kolmeya gives to a thing, or a count of rows."""
+
+FIRST_DAY = date(2015, 1, 1)
+"""Before which no report is asked for: each of its windows would be a call for nothing."""
+
+_FIRST_INSTANT = datetime.combine(FIRST_DAY, time(), UTC)
+
+
+def check_instants(start_at: datetime, end_at: datetime | None) -> None:
+    """Raise ``ValueError`` where ``start_at`` and ``end_at`` make no span."""
+    if start_at < _FIRST_INSTANT:
+        raise ValueError(f"start_at: it lies before {FIRST_DAY}")
+    if end_at is not None and end_at < start_at:
+        raise ValueError("end_at: it lies before start_at")
+
+
+def check_days(first_name: str, first: date | None, last_name: str, last: date | None) -> None:
+    """Raise ``ValueError`` where two days make no span."""
+    if first is not None and first < FIRST_DAY:
+        raise ValueError(f"{first_name}: it lies before {FIRST_DAY}")
+    if last is not None and last < (first or FIRST_DAY):
+        raise ValueError(f"{last_name}: it lies before {first_name if first else FIRST_DAY}")
+
+
+def clock_span(
+    provider: KolmeyaProvider, start_at: datetime, end_at: datetime | None
+) -> tuple[datetime, datetime]:
+    """Return a span in full minutes of the account's clock on the wall, until now at most.
+
+    Raises:
+        PermanentSendError: It reaches into the future.
+    """
+    now = provider.now()
+    _refuse_future("start_at", start_at, now)
+    if end_at is not None:
+        _refuse_future("end_at", end_at, now)
+    zone = provider.zone
+    start, end, latest = (
+        moment.astimezone(zone).replace(tzinfo=None) for moment in (start_at, end_at or now, now)
+    )
+    first, last = _floor(start), min(_floor(end + MINUTE - timedelta.resolution), _floor(latest))
+    return first, max(first, last)
+
+
+def calendar_span(
+    provider: KolmeyaProvider, names: tuple[str, str], first: date | None, last: date | None
+) -> tuple[date, date]:
+    """Return a span of days of the account's calendar; without an end until today.
+
+    Without a beginning it is its last day.
+
+    Raises:
+        PermanentSendError: It reaches into the future.
+    """
+    today = today_of(provider)
+    for name, day in zip(names, (first, last), strict=True):
+        if day is not None:
+            _refuse_future(name, day, today)
+    end = today if last is None else last
+    return (end if first is None else first), end
+
+
+def today_of(provider: KolmeyaProvider) -> date:
+    """Return the day that it is in the account's zone."""
+    return provider.now().astimezone(provider.zone).date()
+
+
+def _refuse_future(name: str, point: date, now: date) -> None:
+    if point > now:
+        raise PermanentSendError(f"{name}: it lies in the future")
+
+
+def _floor(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)

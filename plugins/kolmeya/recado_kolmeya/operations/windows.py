@@ -1,0 +1,144 @@
+"""Splits a span of time into what Kolmeya answers in one call, and joins the answers.
+
+Kolmeya's minutes are those of its clock on the wall, and so are these: no window has an offset.
+"""
+
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date, datetime, timedelta
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from recado_kolmeya.operations.steps import Steps
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+
+class MinuteWindow(NamedTuple):
+    """From one minute's beginning to another's.
+
+    Its neighbours share its bounds: the vendor's end is a second, ``10:00`` being ``10:00:00``, so
+    that windows with a minute between them would lose all that was sent in it.
+    """
+
+    start: datetime
+    end: datetime
+
+    def halves(self) -> "tuple[MinuteWindow, ...]":
+        """Return two windows in its place, or none if it can't be split."""
+        if self.end - self.start <= MINUTE:
+            return ()
+        middle = self.start + (self.end - self.start) // MINUTE // 2 * MINUTE
+        return MinuteWindow(self.start, middle), MinuteWindow(middle, self.end)
+
+
+class DayWindow(NamedTuple):
+    """From one day to another, both with all their hours; neighbours share no day."""
+
+    start: date
+    end: date
+
+    def halves(self) -> "tuple[DayWindow, ...]":
+        """Return two windows in its place, or none if it is a single day."""
+        if self.start >= self.end:
+            return ()
+        middle = self.start + (self.end - self.start) // 2
+        return DayWindow(self.start, middle), DayWindow(middle + DAY, self.end)
+
+
+Window = TypeVar("Window", MinuteWindow, DayWindow)
+
+
+class Joined(NamedTuple):
+    """The rows of all windows, the oldest window first; ``truncated`` if there may be more."""
+
+    rows: list[object]
+    truncated: bool
+
+
+def split_minutes(start: datetime, end: datetime, longest: timedelta) -> list[MinuteWindow]:
+    """Return the windows of a span, each but the last of the greatest length."""
+    windows = []
+    while end - start > longest:
+        windows.append(MinuteWindow(start, start + longest))
+        start += longest
+    return [*windows, MinuteWindow(start, end)]
+
+
+def split_days(start: date, end: date, most: int) -> list[DayWindow]:
+    """Return the windows of a span, each but the last of the greatest number of days."""
+    windows = []
+    while (end - start).days >= most:
+        windows.append(DayWindow(start, start + (most - 1) * DAY))
+        start += most * DAY
+    return [*windows, DayWindow(start, end)]
+
+
+async def gather_windows(
+    ask_window: Callable[[Window, int], Awaitable[list[object]]],
+    windows: Sequence[Window],
+    most: int,
+    limit: int | None,
+    steps: Steps,
+) -> Joined:
+    """Return the rows of all windows, once each.
+
+    An answer with as many rows as were asked for is cut off, without a word: its window is asked
+    for again in halves, until they can't be split.
+
+    Args:
+        ask_window: Asks for a window and at most so many rows.
+        windows: The windows, the oldest first.
+        most: How many rows Kolmeya gives in one answer.
+        limit: How many rows are wanted; None for all.
+        steps: Is told of every call.
+    """
+    waiting = deque(windows)
+    wanted = most if limit is None else min(most, limit)
+    rows: list[object] = []
+    before: list[object] = []
+    truncated = False
+    while waiting:
+        window = waiting.popleft()
+        found = await ask_window(window, wanted)
+        is_full = len(found) >= wanted
+        halves = window.halves() if is_full and (limit is None or limit > most) else ()
+        steps.count_call(len(halves))
+        if halves:
+            waiting.extendleft(reversed(halves))
+            continue
+        rows += subtract(found, before)
+        before = found
+        truncated = truncated or is_full
+        if limit is not None and len(rows) >= limit:
+            truncated = truncated or len(rows) > limit or bool(waiting)
+            steps.drop_rest()
+            return Joined(rows[:limit], truncated)
+    return Joined(rows, truncated)
+
+
+def subtract(rows: Sequence[object], others: Sequence[object]) -> list[object]:
+    """Return the rows without those that stand among the others, as often as they stand there.
+
+    Rows have no id, and what two windows share is one second's rows, each in both answers. A row's
+    status may have changed between the two.
+    """
+    if not others:
+        return list(rows)
+    known = Counter(map(_identity, others))
+    fresh: list[object] = []
+    for row in rows:
+        identity = _identity(row)
+        if known[identity]:
+            known[identity] -= 1
+        else:
+            fresh.append(row)
+    return fresh
+
+
+def _identity(row: object) -> bytes:
+    if isinstance(row, dict):
+        row = {key: value for key, value in row.items() if key != "status"}
+    return msgspec.json.encode(row)
