@@ -45,6 +45,7 @@ COMMON_KEYS = frozenset(
         "daily_limit",
         "lookup_settles",
         "on_doubt",
+        "balance_threshold",
         "batch_size",
         "timeout",
         "webhook_token",
