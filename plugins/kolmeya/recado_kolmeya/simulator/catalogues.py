@@ -1,6 +1,5 @@
 """The account: balance, cost centres, brokers, layouts, and the test of a webhook."""
 
-from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
@@ -38,7 +37,7 @@ def reais(amount: Decimal) -> str:
 
 
 @lru_cache(maxsize=8)  # every row of a report asks
-def segment_names(segments: tuple[str, ...]) -> Mapping[int, str]:
+def segment_names(segments: tuple[str, ...]) -> dict[int, str]:
     """Read the cost centres, as they are switched."""
     pairs = (each.partition(":") for each in segments)
     return {int(number): name for number, _, name in pairs}
