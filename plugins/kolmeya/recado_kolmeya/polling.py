@@ -5,6 +5,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -92,13 +93,18 @@ async def _pages(connection: Connection, path: str, hours: int) -> AsyncIterator
             return
         mark = hashlib.sha256(b"".join(map(bytes, entries))).digest()
         if number > 1 and (mark in seen or read_code(page.current_page) != number):
-            logger.warning("kolmeya tells only the first replies", extra={"pages": number - 1})
+            _tell_first_only(path)
             return
         seen.add(mark)
         yield entries
         if not _goes_on(page, number):
             return
         number += 1
+
+
+@lru_cache(maxsize=16)
+def _tell_first_only(path: str) -> None:
+    logger.warning("kolmeya gives no further page of replies", extra={"path": path})
 
 
 def _goes_on(page: RepliesPage, number: int) -> bool:

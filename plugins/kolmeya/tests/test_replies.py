@@ -167,11 +167,12 @@ async def test_pages_that_go_round_in_a_circle_are_left():
     assert texts == ["Resposta 1", "Resposta 0"]
 
 
-async def test_service_that_gives_no_further_page_is_told_of(caplog):
-    await told_by(page_of(reply(1), next_page_url="x"))
+async def test_service_that_gives_no_further_page_is_told_of_once(caplog):
+    path = "sms/no-further-page"
+    for _ in range(2):
+        await told_by(page_of(reply(1), next_page_url="x"), replies_path=path)
     (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert "only the first" in record.message
+    assert (record.levelno, record.path) == (logging.WARNING, path)
 
 
 @pytest.mark.parametrize(("last", "count"), [(2, 2), ("2", 2), (1, 1), (None, 1)])
