@@ -247,15 +247,16 @@ def test_operation_that_is_not_there_is_told_with_those_that_are(capsys):
 
 def test_reply_is_shown_as_fields_and_a_table(capsys):
     lines = read(capsys, "run", "main", "report", "start=2030-01-01", "end=2030-01-02")
-    assert lines[:4] == [
-        "total  2",
+    assert lines[:5] == [
+        "total     2",
+        "statuses  none",
         "",
         "lines",
         "phone           sent_at              price  text",
     ]
-    assert len(lines) == 6
+    assert len(lines) == 7
     # the time in the gateway's zone, the text whole where nothing must be cut off
-    assert lines[4].split() == [
+    assert lines[5].split() == [
         "+5511900000001",
         "2030-01-01",
         "09:00:00",
@@ -274,17 +275,45 @@ def test_reply_without_anything_is_told_on_standard_error(capsys):
     assert capsys.readouterr() == ("", "block: done; the reply is empty\n")
 
 
+def test_list_without_anything_in_it_is_told(capsys):
+    assert read(capsys, "run", "main", "echo", "words:=[]") == ["words  none"]
+
+
 def test_reply_of_nested_values_is_in_words(capsys):
     lines = read(capsys, "run", "main", "echo", "words=a", 'limits:={"per_day": 5}', "sure=true")
     assert lines == ["words   a", "limits  per_day=5", "sure    yes"]
 
 
-def test_long_text_is_cut_in_a_terminal(capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("columns", "text"), [(200, "x" * 60), (90, "x" * 33 + "…"), (70, "x" * 13 + "…")]
+)
+def test_table_cuts_its_texts_where_the_terminal_is_narrow(columns, text, capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", str(columns))
     assert main(["accounts", "run", "main", "catalogue"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert "phone" in head
+    assert f"[bold]{text}" in row
+
+
+def test_row_stands_by_itself_where_no_table_fits(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["accounts", "run", "main", "report", "start=2030-01-01", "end=2030-01-02"]) == 0
     said = capsys.readouterr().out
-    assert "[bold]" + "x" * 33 + "…" in said
+    lines = [line.split() for line in said.partition("lines\n")[2].splitlines()]
+    names = [line[0] for line in lines if len(line) > 1]
+    assert names == ["phone", "sent_at", "price", "text"] * 2
+    assert lines.count([]) == 1  # between the two
+
+
+def test_text_of_a_person_can_t_steer_the_terminal(capsys):
+    line = {"phone": "+5511900000001", "sent_at": "2030-01-01T00:00:00Z", "price": "0.08"}
+    item = json.dumps([{**line, "text": "Oi \x1b[31m\x9b2J\nção"}])
+    _, shown = read(capsys, "run", "main", "echo", f"lines:={item}")
+    assert shown.endswith("  Oi [31m2J ção")
+    (shown,) = read(capsys, "run", "main", "echo", "words=Oi \x1b[31m")
+    assert shown == "words  Oi [31m"
 
 
 def test_progress_is_shown_on_a_terminal_and_leaves_the_answer_alone(capsys, monkeypatch):

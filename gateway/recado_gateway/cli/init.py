@@ -61,6 +61,7 @@ MORE = """\
 # segment = 109     # the cost centre, `tenant_segment_id` at Kolmeya
 # rate = "500/60s"  # calls; also: concurrency, daily_limit, on_doubt
 # price = "0.08"
+# balance_threshold = "100.00"  # below it, the log and an event say that the balance is low
 
 # The first route that matches a message names its accounts: the first carries it, the next ones
 # stand in. A route for some messages only: match = { category = "marketing", prefix = "+55" }

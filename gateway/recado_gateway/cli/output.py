@@ -1,6 +1,7 @@
 """What a command prints: lines, and tables that are JSON on request."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,9 @@ from rich.text import Text
 SHOWN_TEXT = 40
 UNLIMITED = 10_000
 """Columns of a table that goes to a file or another program, where nothing must be cut off."""
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What would steer a terminal; a message may hold anything."""
 
 
 def say(line: str = "") -> None:
@@ -44,15 +48,10 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, width=UNLIMITED)
 
 
-def is_terminal() -> bool:
-    """Say whether a person reads what is printed."""
-    return Console().is_terminal
-
-
-def shorten(text: str) -> str:
-    """Return the beginning of a text, on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN_TEXT else f"{line[: SHOWN_TEXT - 1]}…"
+def shorten(text: str, most: int = SHOWN_TEXT) -> str:
+    """Return the beginning of a text, on one line and without what would steer a terminal."""
+    line = _CONTROLS.sub("", " ".join(text.split()))
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def make_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -62,7 +61,7 @@ def make_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
         table.add_column(head, overflow="fold")
     for row in rows:
         # Text, because a message may hold what rich would take for markup
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text(_CONTROLS.sub("", "" if it is None else str(it))) for it in row))
     return table
 
 

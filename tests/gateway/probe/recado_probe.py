@@ -120,7 +120,8 @@ class FailRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Echo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    words: list[str]
+    words: list[str] | None = None
+    lines: list[ReportLine] | None = None
     limits: Limits | None = None
     sure: bool = False
 
