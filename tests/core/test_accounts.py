@@ -62,6 +62,9 @@ def make_engine(sqlite_url):
         ({"batch_size": 0}, r"accounts\.main\.batch_size: must be from 1 to 100"),
         ({"batch_size": 101}, r"accounts\.main\.batch_size: must be from 1 to 100"),
         ({"rate": "fast"}, r"accounts\.main\.rate: "),
+        ({"price": Decimal("NaN")}, r"accounts\.main\.price: must be a number"),
+        ({"balance_threshold": Decimal("inf")}, r"accounts\.main\.balance_threshold: must be a"),
+        ({"balance_threshold": Decimal(5)}, r"accounts\.main\.balance_threshold: .* no balance"),
     ],
 )
 def test_a_wrong_account_is_an_error_that_names_the_key(make_engine, fields, text):

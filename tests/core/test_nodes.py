@@ -6,7 +6,7 @@ import pytest
 from recado_core.engine.database import Database
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.nodes import host_name
-from recado_core.engine.store import accounts, dispatches, messages
+from recado_core.engine.store import accounts, dispatches, outbox
 
 from .conftest import accept_all
 
@@ -38,7 +38,7 @@ class OtherProcess:
         now = self._clock.now()
 
         async def work(connection):
-            rows = await messages.claim(connection, "main", self.dispatch_id, 10, now)
+            rows = await outbox.claim(connection, "main", self.dispatch_id, 10, now)
             dispatch = {
                 "id": self.dispatch_id,
                 "account": "main",

@@ -11,7 +11,7 @@ from recado_core.engine.identifiers import new_id
 from recado_core.engine.schema import dispatches as dispatches_table
 from recado_core.engine.schema import events as events_table
 from recado_core.engine.schema import messages as messages_table
-from recado_core.engine.store import dispatches, events, inbox, keys, messages
+from recado_core.engine.store import dispatches, events, inbox, keys, messages, outbox
 from recado_core.testing.clock import MONDAY_NOON
 
 NOW = MONDAY_NOON
@@ -22,33 +22,33 @@ TURN = dispatches.Turn(node_id="n", now=NOW, hold_until=NOW, limit=20, without=[
 
 STATEMENTS = {
     "claim": (
-        lambda c: messages.claim(c, "main", "d", 100, NOW),
+        lambda c: outbox.claim(c, "main", "d", 100, NOW),
         {"ix_messages_claim"},
     ),
     "claim of a category": (
-        lambda c: messages.claim(c, "main", "d", 1, NOW, only=Category.OTP),
+        lambda c: outbox.claim(c, "main", "d", 1, NOW, only=Category.OTP),
         {"ix_messages_claim_category"},
     ),
     "claim without a category": (
-        lambda c: messages.claim(c, "main", "d", 100, NOW, without={Category.OTP}),
+        lambda c: outbox.claim(c, "main", "d", 100, NOW, without={Category.OTP}),
         {"ix_messages_claim"},
     ),
-    "count_queued": (messages.count_queued, {"ix_messages_claim"}),
+    "count_queued": (outbox.count_queued, {"ix_messages_claim"}),
     "fallbacks_of_queued": (
-        lambda c: messages.fallbacks_of_queued(c, "main"),
+        lambda c: outbox.fallbacks_of_queued(c, "main"),
         {"ix_messages_claim"},
     ),
-    "accounts_with_queued": (messages.accounts_with_queued, {"ix_messages_claim"}),
+    "accounts_with_queued": (outbox.accounts_with_queued, {"ix_messages_claim"}),
     "scheduled_due": (
-        lambda c: messages.scheduled_due(c, NOW, 100),
+        lambda c: outbox.scheduled_due(c, NOW, 100),
         {"ix_messages_scheduled"},
     ),
-    "expired": (lambda c: messages.expired(c, NOW, 100), {"ix_messages_expiring"}),
+    "expired": (lambda c: outbox.expired(c, NOW, 100), {"ix_messages_expiring"}),
     "ids_by_provider_ref": (
         lambda c: messages.ids_by_provider_ref(c, "main", ["ref-1", "ref-2"]),
         {"ix_messages_in_flight"},
     ),
-    "of_dispatch": (lambda c: messages.of_dispatch(c, "d"), {"ix_messages_dispatch"}),
+    "of_dispatch": (lambda c: outbox.of_dispatch(c, "d"), {"ix_messages_dispatch"}),
     "lock_dispatch": (lambda c: messages.lock_dispatch(c, "d"), {"ix_messages_dispatch"}),
     "any_unsettled": (lambda c: messages.any_unsettled(c, "d"), {"ix_messages_dispatch"}),
     "known_inbound": (

@@ -4,7 +4,7 @@ import pytest
 from recado_core.engine.database import Database
 from recado_core.engine.failures import ConflictError
 from recado_core.engine.identifiers import new_id
-from recado_core.engine.store import messages
+from recado_core.engine.store import outbox
 
 HOUR = timedelta(hours=1)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
@@ -83,7 +83,7 @@ async def test_what_has_expired_is_not_claimed_before_the_next_look_at_the_clock
     lasting = await house.accept()
     other_process = Database(database_url)
     rows = await other_process.write(
-        lambda connection: messages.claim(connection, "main", new_id(), 10, at)
+        lambda connection: outbox.claim(connection, "main", new_id(), 10, at)
     )
     await other_process.close()
     assert [row["id"] for row in rows] == [lasting]

@@ -33,7 +33,7 @@ from recado_core.engine.pacing import calling, hooks_for
 from recado_core.engine.plugins import Plugins
 from recado_core.engine.settings import AccountSettings, EngineSettings
 from recado_core.engine.store import accounts as store
-from recado_core.engine.store import events, messages
+from recado_core.engine.store import events, outbox
 from recado_core.engine.vendor_words import clip_text
 from recado_core.errors import ConfigurationError, SendError
 
@@ -104,6 +104,10 @@ class Account:
         self.balance: Decimal | None = None
         self.balance_at: datetime | None = None
         self.balance_low = False
+        for key in ("price", "balance_threshold"):
+            amount: Decimal | None = getattr(settings, key)
+            if amount is not None and not amount.is_finite():
+                raise ConfigurationError(f"accounts.{name}.{key}: must be a number, not {amount}")
         if settings.balance_threshold is not None and not kind.capabilities.balance:
             raise ConfigurationError(
                 f"accounts.{name}.balance_threshold: provider {kind.id} tells no balance"
@@ -326,7 +330,7 @@ class Accounts:
 
     async def _queued(self) -> dict[str, int]:
         async with self._database.read() as connection:
-            return await messages.count_queued(connection)
+            return await outbox.count_queued(connection)
 
     def _make_provider(self, account: Account) -> None:
         client = httpx.AsyncClient(

@@ -24,7 +24,7 @@ from recado_core.engine.outage import Outage
 from recado_core.engine.pacing import calling
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import accounts as nodes
-from recado_core.engine.store import dispatches, messages
+from recado_core.engine.store import dispatches, outbox
 from recado_core.engine.transitions import Change
 from recado_core.engine.vendor_words import clip_code, clip_text
 from recado_core.errors import (
@@ -195,10 +195,10 @@ class Dispatcher:
         name = self._account.name
         for category, most in apart.items():
             size = min(limit, most)
-            rows = await messages.claim(connection, name, dispatch_id, size, now, only=category)
+            rows = await outbox.claim(connection, name, dispatch_id, size, now, only=category)
             if rows:
                 return rows
-        return await messages.claim(connection, name, dispatch_id, limit, now, without=apart)
+        return await outbox.claim(connection, name, dispatch_id, limit, now, without=apart)
 
     async def _open(
         self, connection: AsyncConnection, dispatch_id: str, rows: list[Row], now: datetime
@@ -379,7 +379,7 @@ class Dispatcher:
             for half_id, half in halves:
                 await self._open(connection, half_id, half, now)
                 ids = [row["id"] for row in half]
-                await messages.hand_over(connection, ids, dispatch_id, half_id)
+                await outbox.hand_over(connection, ids, dispatch_id, half_id)
             return True
 
         try:

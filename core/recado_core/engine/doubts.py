@@ -16,7 +16,7 @@ from recado_core.engine.batches import batch_of
 from recado_core.engine.database import Database
 from recado_core.engine.endings import change_own, first_poll
 from recado_core.engine.settings import EngineSettings, OnDoubt
-from recado_core.engine.store import dispatches, messages
+from recado_core.engine.store import dispatches, outbox
 from recado_core.engine.transitions import Change
 from recado_core.engine.vendor_words import clip_text
 from recado_core.messages import Status
@@ -80,7 +80,7 @@ class Doubts:
 
     async def _settle(self, dispatch: Row) -> None:
         async with self._database.read() as connection:
-            rows = await messages.of_dispatch(connection, dispatch["id"])
+            rows = await outbox.of_dispatch(connection, dispatch["id"])
         rows = [row for row in rows if row["status"] == Status.SENDING]
         account = self._accounts.by_name.get(dispatch["account"])
         if not rows:  # receipts have told, of some perhaps only that they were sent

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine import policy
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.database import Database
-from recado_core.engine.store import messages
+from recado_core.engine.store import messages, outbox
 from recado_core.engine.transitions import Change, apply
 from recado_core.messages import Status
 
@@ -40,7 +40,7 @@ class Scheduling:
     async def orphans(self) -> list[str]:
         """Return the accounts for which messages wait and which are not configured."""
         async with self._database.read() as connection:
-            holding = await messages.accounts_with_queued(connection)
+            holding = await outbox.accounts_with_queued(connection)
         return [name for name in holding if name not in self._accounts.by_name]
 
     async def rescue_stranded(self) -> int:
@@ -50,7 +50,7 @@ class Scheduling:
             How many were moved.
         """
         async with self._database.read() as connection:
-            holding = await messages.accounts_with_queued(connection)
+            holding = await outbox.accounts_with_queued(connection)
         paused = self._accounts.paused()
         stranded = [name for name in holding if not self._is_active(name, paused)]
         now = self._now()
@@ -71,7 +71,7 @@ class Scheduling:
 
     async def _queue_some(self, connection: AsyncConnection) -> int:
         now = self._now()
-        ids = await messages.scheduled_due(connection, now, AT_ONCE)
+        ids = await outbox.scheduled_due(connection, now, AT_ONCE)
         standing = await messages.lock(connection, ids)
         changes = [
             Change(
@@ -92,7 +92,7 @@ class Scheduling:
 
     async def _expire_some(self, connection: AsyncConnection) -> int:
         now = self._now()
-        ids = await messages.expired(connection, now, AT_ONCE)
+        ids = await outbox.expired(connection, now, AT_ONCE)
         standing = await messages.lock(connection, ids)
         changes = [
             Change(
@@ -109,7 +109,7 @@ class Scheduling:
     async def _move_all(self, name: str, paused: set[str]) -> int:
         """Move what can be moved of an account's queue."""
         async with self._database.read() as connection:
-            plans = await messages.fallbacks_of_queued(connection, name)
+            plans = await outbox.fallbacks_of_queued(connection, name)
         moved = 0
         for plan in plans:
             active = [other for other in plan if self._is_active(other, paused)]
@@ -123,7 +123,7 @@ class Scheduling:
     async def _move_some(
         self, connection: AsyncConnection, *, name: str, plan: list[str], active: list[str]
     ) -> int:
-        return await messages.move_queued(
+        return await outbox.move_queued(
             connection, name, plan, account=active[0], fallbacks=active[1:] or None, limit=AT_ONCE
         )
 

@@ -9,7 +9,7 @@ from recado_core.engine import dispatch
 from recado_core.engine.database import Database
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.settings import RouteMatch, RouteSettings
-from recado_core.engine.store import accounts, dispatches, messages
+from recado_core.engine.store import accounts, dispatches, outbox
 
 from ..conftest import accept_all
 from .troubles import (
@@ -263,17 +263,17 @@ async def test_a_stop_that_runs_out_of_time_ends_the_calls_and_leaves_them_in_do
 @pytest.mark.parametrize("patience", [30.0, 0.02])
 async def test_a_stop_during_a_claim_leaves_nothing_behind(open_house, monkeypatch, patience):
     entered, go = asyncio.Event(), asyncio.Event()
-    claim = messages.claim
+    claim = outbox.claim
 
-    async def slowly(*arguments):
+    async def slowly(*arguments, **options):
         entered.set()
         await go.wait()
-        return await claim(*arguments)
+        return await claim(*arguments, **options)
 
     async with open_house() as house:
         silence = Silence(house.vendor)
         message_id = await house.accept()
-        monkeypatch.setattr(messages, "claim", slowly)
+        monkeypatch.setattr(outbox, "claim", slowly)
         before = asyncio.all_tasks()
         await house.engine.start()
         await entered.wait()
