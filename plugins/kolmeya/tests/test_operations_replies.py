@@ -1,8 +1,9 @@
 from datetime import timedelta
 
+import httpx
 import pytest
 
-from .account import open_world
+from .account import open_account, open_world
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ async def test_replies_of_all_pages_are_joined_the_newest_first():
         "+5511900000005",
     )
     assert (newest.request.id, newest.request.reference) == (stored["id"], "lote-1")
-    assert replies.unreadable == 0
+    assert (replies.truncated, replies.unreadable) == (False, 0)
     assert account.asked == [{"period": 24, "page": page} for page in (1, 2, 3)]
     assert account.progress == [(1, 3), (2, 3), (3, 3)]
 
@@ -91,3 +92,15 @@ async def test_paths_of_replies_are_the_accounts():
             with pytest.raises(Exception, match=r"Not found\."):
                 await account.run(name)
             assert account.exchanges[-1][0].url.path.endswith(f"/v1/sms/{path}")
+
+
+@pytest.mark.parametrize("name", ["replys", "replys-web"])
+async def test_service_that_gives_the_first_page_again_is_told_of(name):
+    row = {"id": "33333333-3333-4333-8333-333333333333", "job": "5000001", "reply": "SIM"}
+    page = {"current_page": 1, "last_page": 7, "data": [row]}
+    vendor = httpx.MockTransport(lambda _: httpx.Response(200, json=page))
+    async with open_account(vendor, None) as account:
+        told = await account.run(name)
+    assert [reply.id for reply in told.data] == [row["id"]]
+    assert told.truncated
+    assert account.progress == [(1, 7), (2, 2)]

@@ -1,10 +1,11 @@
 from datetime import UTC, timedelta
 
+import httpx
 import pytest
 from recado_core import PermanentSendError
 from recado_kolmeya.operations import reports
 
-from .account import FORMS, open_world
+from .account import FORMS, open_account, open_world
 
 forms = pytest.mark.parametrize("form", FORMS)
 
@@ -202,6 +203,16 @@ async def test_unknown_job_has_sent_nothing(form):
         reply = await account.run("reports-statuses-job", jobId=7)
     assert reply.messages == []
     assert account.progress == [(1, 1)]
+
+
+async def test_service_that_knows_no_pages_tells_a_job_once():
+    rows = [{"telefone": 11900000001, "mensagem": f"Olá {number}"} for number in range(3)]
+    vendor = httpx.MockTransport(lambda _: httpx.Response(200, json={"messages": rows}))
+    async with open_account(vendor, None) as account:
+        reply = await account.run("reports-statuses-job", jobId=5000001)
+    assert texts(reply) == ["Olá 0", "Olá 1", "Olá 2"]
+    assert not reply.truncated
+    assert account.progress == [(1, 2), (2, 2)]
 
 
 async def test_requests_come_in_all_pages_the_newest_first(monkeypatch):

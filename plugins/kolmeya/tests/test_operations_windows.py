@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recado_kolmeya.operations.steps import Steps
 from recado_kolmeya.operations.windows import (
@@ -26,6 +26,8 @@ LONGEST = 40  # minutes, or days
 
 # Where a minute's end lies is not documented: whether its own second counts, or all its seconds.
 ENDS = {"second": timedelta(), "before": -SECOND, "minute": MINUTE - SECOND}
+
+unhurried = settings(deadline=None)  # others use the machine as well
 
 
 class Reports:
@@ -74,6 +76,7 @@ seconds = st.one_of(st.integers(0, LONGEST * 60), st.integers(0, LONGEST).map(la
 messages = st.lists(st.tuples(seconds.map(lambda n: START + n * SECOND), st.sampled_from("ab")))
 
 
+@unhurried
 @given(
     messages,
     minutes,
@@ -98,6 +101,7 @@ def test_minutes_are_covered_once_whatever_the_limits(rows, length, longest, mos
     assert all(window.end - window.start <= longest for window in reports.calls)
 
 
+@unhurried
 @given(messages, minutes, st.integers(1, 12), st.integers(1, 30))
 def test_no_more_rows_come_than_are_wanted(rows, length, most, limit):
     reports = Reports(sorted(rows))
@@ -109,6 +113,7 @@ def test_no_more_rows_come_than_are_wanted(rows, length, most, limit):
         assert joined.truncated
 
 
+@unhurried
 @given(
     st.lists(st.tuples(st.integers(0, LONGEST), st.sampled_from("ab"))),
     st.integers(0, LONGEST),
@@ -132,6 +137,7 @@ def test_days_are_covered_once_whatever_the_limits(rows, length, most, longest):
         assert got == wanted
 
 
+@unhurried
 @given(minutes, st.integers(1, LONGEST).map(lambda n: n * MINUTE))
 def test_windows_of_minutes_follow_each_other(length, longest):
     windows = split_minutes(START, START + length, longest)
@@ -141,6 +147,7 @@ def test_windows_of_minutes_follow_each_other(length, longest):
     assert all(window.start < window.end for window in windows[1:])
 
 
+@unhurried
 @given(st.integers(0, 1000), st.integers(1, 400))
 def test_windows_of_days_follow_each_other(length, most):
     first = date(2024, 2, 10)

@@ -12,7 +12,7 @@ from recado_kolmeya.operations.kinds import Count, Moment, Phone, Text
 from recado_kolmeya.operations.pages import Page, gather_pages, read_page
 from recado_kolmeya.operations.spans import VendorNumber, calendar_span, check_days
 from recado_kolmeya.operations.steps import Steps
-from recado_kolmeya.operations.windows import split_days
+from recado_kolmeya.operations.windows import join, split_days
 from recado_kolmeya.provider import KolmeyaProvider
 
 _PAGE = 40_000  # Kolmeya's own default; no greatest is stated
@@ -56,9 +56,10 @@ class InvalidRecord(Struct, frozen=True, kw_only=True):
 
 
 class InvalidRecords(Struct, frozen=True, kw_only=True):
-    """What was lost, day by day."""
+    """What was lost, day by day; ``truncated`` if there is more."""
 
     data: list[InvalidRecord]
+    truncated: bool = False
     unreadable: int = 0
 
 
@@ -70,12 +71,13 @@ async def read_invalid_records(
     first, last = calendar_span(provider, ("date", "end_date"), request.date, end)
     windows = split_days(first, last, 1)
     steps = Steps(progress, len(windows))
-    entries: list[object] = []
-    for window in windows:
-        ask_page = partial(_ask, provider, request, window.start)
-        entries += await gather_pages(ask_page, steps)
+    parts = [
+        await gather_pages(partial(_ask, provider, request, window.start), steps)
+        for window in windows
+    ]
+    entries, truncated = join(parts)
     rows, unreadable = await read_rows(entries, InvalidRecord, provider.zone)
-    return InvalidRecords(data=rows, unreadable=unreadable)
+    return InvalidRecords(data=rows, truncated=truncated, unreadable=unreadable)
 
 
 class _InvalidRecordsCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -102,7 +104,7 @@ async def _ask(
         per_page=str(_PAGE),
         page=str(number),
     )
-    read = partial(read_page, key="data", number=number)
+    read = partial(read_page, key="data")
     return await ask(provider, "sms/reports/invalid-records", read, body)
 
 

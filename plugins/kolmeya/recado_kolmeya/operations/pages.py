@@ -1,56 +1,54 @@
 """Reads a list that comes in pages, in each of the ways in which Kolmeya writes them."""
 
 from collections.abc import Awaitable, Callable
-from itertools import count
 from typing import NamedTuple
 
 from recado_kolmeya.operations.answers import list_in
-from recado_kolmeya.operations.kinds import UnreadableError, read_count
+from recado_kolmeya.operations.kinds import read_count
 from recado_kolmeya.operations.steps import Steps
-from recado_kolmeya.operations.windows import subtract
+from recado_kolmeya.operations.windows import Joined, subtract
 
 
 class Page(NamedTuple):
-    """The rows of a page, and how many pages there are, if the answer says so."""
+    """The rows of a page, its number and the last one's, if the answer tells them."""
 
     rows: list[object]
-    last: int | None
+    number: int | None = None
+    last: int | None = None
 
 
-def read_page(value: object, key: str, number: int) -> Page:
-    """Read a page: with the framework's paginator, a ``pagination``, or neither.
-
-    Raises:
-        UnreadableError: It is no page, or another one than was asked for.
-    """
+def read_page(value: object, key: str) -> Page:
+    """Read a page: with the framework's paginator, a ``pagination``, or neither."""
     rows = list_in(value, key)
     head = value.get("pagination", value) if isinstance(value, dict) else None
     if not isinstance(head, dict):
-        return Page(rows, None)
-    if read_count(head.get("current_page")) not in {None, number}:
-        raise UnreadableError("it is another page")
-    return Page(rows, read_count(head.get("last_page")))
+        return Page(rows)
+    return Page(rows, read_count(head.get("current_page")), read_count(head.get("last_page")))
 
 
-async def gather_pages(ask_page: Callable[[int], Awaitable[Page]], steps: Steps) -> list[object]:
-    """Return the rows of all pages.
+async def gather_pages(ask_page: Callable[[int], Awaitable[Page]], steps: Steps) -> Joined:
+    """Return the rows of all pages, ``truncated`` if Kolmeya gives another than was asked for.
 
     Where no answer says how many there are, the end is a page that is empty or the same as the one
     before: the live service was seen to leave that out, and may then not know of pages at all.
     """
     rows: list[object] = []
     before: list[object] = []
-    ahead = 1
-    for number in count(1):
+    number, ahead = 0, 1
+    while ahead:
+        number += 1
         page = await ask_page(number)
-        if page.last is None:
-            left = int(bool(subtract(page.rows, before)))
-            rows += page.rows if left else []
-        else:
+        if number > 1 and page.number not in {None, number}:
+            steps.count_call(1 - ahead)
+            return Joined(rows, truncated=True)
+        if page.last is not None:
             left = max(0, page.last - number) if page.rows else 0
             rows += page.rows
+        elif subtract(page.rows, before):
+            left = 1
+            rows += page.rows
+        else:
+            left = 0
         steps.count_call(left - ahead + 1)
-        if not left:
-            break
         before, ahead = page.rows, left
-    return rows
+    return Joined(rows, truncated=False)

@@ -45,9 +45,10 @@ class ApiReply(Struct, frozen=True, kw_only=True):
 
 
 class ApiReplies(Struct, frozen=True, kw_only=True):
-    """The answers to messages that were sent by API, the newest first."""
+    """The answers to what was sent by API, the newest first; ``truncated`` if there are more."""
 
     data: list[ApiReply]
+    truncated: bool = False
     unreadable: int = 0
 
 
@@ -65,9 +66,10 @@ class WebReply(Struct, frozen=True, kw_only=True):
 
 
 class WebReplies(Struct, frozen=True, kw_only=True):
-    """The answers to campaigns, the newest first."""
+    """The answers to campaigns, the newest first; ``truncated`` if there are more."""
 
     data: list[WebReply]
+    truncated: bool = False
     unreadable: int = 0
 
 
@@ -75,20 +77,20 @@ async def read_api_replies(
     provider: KolmeyaProvider, request: RepliesQuery, progress: Progress
 ) -> ApiReplies:
     """Ask for all pages of answers to what was sent by API."""
-    rows, unreadable = await _read(
+    rows, truncated, unreadable = await _read(
         provider, provider.settings.replies_path, request, ApiReply, progress
     )
-    return ApiReplies(data=rows, unreadable=unreadable)
+    return ApiReplies(data=rows, truncated=truncated, unreadable=unreadable)
 
 
 async def read_web_replies(
     provider: KolmeyaProvider, request: RepliesQuery, progress: Progress
 ) -> WebReplies:
     """Ask for all pages of answers to campaigns."""
-    rows, unreadable = await _read(
+    rows, truncated, unreadable = await _read(
         provider, provider.settings.campaign_replies_path, request, WebReply, progress
     )
-    return WebReplies(data=rows, unreadable=unreadable)
+    return WebReplies(data=rows, truncated=truncated, unreadable=unreadable)
 
 
 class _RepliesCall(Struct, frozen=True):
@@ -105,16 +107,16 @@ async def _read(
     request: RepliesQuery,
     kind: type[_Reply],
     progress: Progress,
-) -> tuple[list[_Reply], int]:
+) -> tuple[list[_Reply], bool, int]:
     """Ask for all pages; an answer that comes meanwhile moves others to the next page, again."""
 
     async def ask_page(number: int) -> Page:
         body = _RepliesCall(request.period, number)
-        return await ask(provider, path, partial(read_page, key="data", number=number), body)
+        return await ask(provider, path, partial(read_page, key="data"), body)
 
-    entries = await gather_pages(ask_page, Steps(progress))
-    rows, unreadable = await read_rows(entries, kind, provider.zone)
-    return list({row.id: row for row in rows}.values()), unreadable
+    joined = await gather_pages(ask_page, Steps(progress))
+    rows, unreadable = await read_rows(joined.rows, kind, provider.zone)
+    return list({row.id: row for row in rows}.values()), joined.truncated, unreadable
 
 
 OPERATIONS = (

@@ -22,6 +22,7 @@ from recado_kolmeya.operations.windows import (
     DayWindow,
     MinuteWindow,
     gather_windows,
+    join,
     split_days,
     split_minutes,
 )
@@ -79,9 +80,10 @@ class JobStatusesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class JobStatuses(Struct, frozen=True, kw_only=True):
-    """What a job has sent."""
+    """What a job has sent; ``truncated`` if there is more."""
 
     messages: list[SentMessage]
+    truncated: bool = False
     unreadable: int = 0
 
 
@@ -109,9 +111,10 @@ class SentRequest(Struct, frozen=True, kw_only=True):
 
 
 class Requests(Struct, frozen=True, kw_only=True):
-    """The requests of a span, the newest first."""
+    """The requests of a span, the newest first; ``truncated`` if there are more."""
 
     requests: list[SentRequest]
+    truncated: bool = False
     unreadable: int = 0
 
 
@@ -140,12 +143,12 @@ async def read_job_statuses(
 
     async def ask_page(number: int) -> Page:
         path = f"sms/reports/statuses/{request.job_id}"
-        read = partial(read_page, key="messages", number=number)
+        read = partial(read_page, key="messages")
         return await ask(provider, path, read, _PageCall(_JOB_PAGE, number))
 
-    entries = await gather_pages(ask_page, Steps(progress))
-    rows, unreadable = await read_rows(entries, SentMessage, provider.zone)
-    return JobStatuses(messages=rows, unreadable=unreadable)
+    joined = await gather_pages(ask_page, Steps(progress))
+    rows, unreadable = await read_rows(joined.rows, SentMessage, provider.zone)
+    return JobStatuses(messages=rows, truncated=joined.truncated, unreadable=unreadable)
 
 
 async def read_requests(
@@ -155,12 +158,14 @@ async def read_requests(
     span = calendar_span(provider, ("start_at", "end_at"), request.start_at, request.end_at)
     windows = split_days(*span, REQUEST_DAYS)
     steps = Steps(progress, len(windows))
-    entries: list[object] = []
-    for window in reversed(windows):
-        entries += await gather_pages(partial(_ask_requests, provider, window), steps)
+    parts = [
+        await gather_pages(partial(_ask_requests, provider, window), steps)
+        for window in reversed(windows)
+    ]
+    entries, truncated = join(parts)
     rows, unreadable = await read_rows(entries, SentRequest, provider.zone)
     unique = {row.id: row for row in rows}  # a request made meanwhile moves others a page on
-    return Requests(requests=list(unique.values()), unreadable=unreadable)
+    return Requests(requests=list(unique.values()), truncated=truncated, unreadable=unreadable)
 
 
 class _StatusesCall(Struct, frozen=True):
@@ -183,7 +188,7 @@ class _RequestsCall(Struct, frozen=True):
 
 async def _ask_requests(provider: KolmeyaProvider, window: DayWindow, number: int) -> Page:
     body = _RequestsCall(window.start, window.end, _REQUESTS_PAGE, number)
-    read = partial(read_page, key="requests", number=number)
+    read = partial(read_page, key="requests")
     return await ask(provider, "sms/reports/requests", read, body)
 
 

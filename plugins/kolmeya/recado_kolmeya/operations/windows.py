@@ -4,7 +4,7 @@ Kolmeya's minutes are those of its clock on the wall, and so are these: no windo
 """
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
@@ -52,7 +52,7 @@ Window = TypeVar("Window", MinuteWindow, DayWindow)
 
 
 class Joined(NamedTuple):
-    """The rows of all windows, the oldest window first; ``truncated`` if there may be more."""
+    """The rows of several answers; ``truncated`` if there are, or may be, more."""
 
     rows: list[object]
     truncated: bool
@@ -83,7 +83,7 @@ async def gather_windows(
     limit: int | None,
     steps: Steps,
 ) -> Joined:
-    """Return the rows of all windows, once each.
+    """Return the rows of all windows, once each, those of the oldest window first.
 
     An answer with as many rows as were asked for is cut off, without a word: its window is asked
     for again in halves, until they can't be split.
@@ -117,6 +117,13 @@ async def gather_windows(
             steps.drop_rest()
             return Joined(rows[:limit], truncated)
     return Joined(rows, truncated)
+
+
+def join(parts: Iterable[Joined]) -> Joined:
+    """Return the rows of all parts, in their order."""
+    kept = list(parts)
+    rows = [row for part in kept for row in part.rows]
+    return Joined(rows, any(part.truncated for part in kept))
 
 
 def subtract(rows: Sequence[object], others: Sequence[object]) -> list[object]:
