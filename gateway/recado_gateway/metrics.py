@@ -7,7 +7,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
-from recado_core.engine.accounts import AccountView
+from recado_core.engine.account import AccountView
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.runtime import Component, Engine
 

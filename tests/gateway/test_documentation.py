@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from recado_core import Capabilities
-from recado_core.engine.accounts import AccountView
+from recado_core.engine.account import AccountView
 from recado_core.engine.runtime import Component
 from recado_core.engine.settings import AccountSettings, RouteMatch, RouteSettings
 from recado_gateway.api import HANDLERS

@@ -1,6 +1,5 @@
 """The configured accounts: their providers, their state, and what an operator does with them."""
 
-import asyncio
 import hmac
 import logging
 import secrets
@@ -17,18 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.contract import (
     AccountContext,
-    Capabilities,
-    Provider,
     ProviderType,
     ReceiverContext,
     SupportsBalance,
     SupportsVerifyCredentials,
-    WebhookReceiver,
-    decode_setting,
 )
+from recado_core.engine.account import Account, AccountView
 from recado_core.engine.database import Database
 from recado_core.engine.failures import NotFoundError, UnsupportedError
-from recado_core.engine.limits import CallBudget, Purpose, Rate, parse_rate
+from recado_core.engine.limits import Purpose
 from recado_core.engine.pacing import calling, hooks_for
 from recado_core.engine.plugins import Plugins
 from recado_core.engine.settings import AccountSettings, EngineSettings
@@ -43,28 +39,6 @@ CONNECT_TIMEOUT = 10.0
 """Seconds in which a connection to a provider must be made."""
 
 
-class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account as the API shows it."""
-
-    name: str
-    provider: str
-    channels: list[str]
-    status: str
-    reason: str | None
-    paused_at: datetime | None
-    rate: str | None
-    concurrency: int
-    batch_size: int
-    capabilities: Capabilities
-    queued: int
-    balance: Decimal | None
-    balance_at: datetime | None
-    balance_threshold: Decimal | None
-    balance_low: bool
-    calls_limit: int | None
-    calls_left: int | None
-
-
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """What came of asking a provider whether it knows the account's credentials."""
 
@@ -77,58 +51,6 @@ class BalanceView(msgspec.Struct, frozen=True, kw_only=True):
 
     account: str
     balance: Decimal
-
-
-class Account:
-    """One configured account, with its provider once it is open."""
-
-    provider: Provider
-    receiver: WebhookReceiver | None
-    webhook_token: str
-
-    def __init__(self, name: str, settings: AccountSettings, kind: ProviderType) -> None:
-        self.name = name
-        self.settings = settings
-        self.kind = kind
-        self.own = _own_settings(name, settings, kind)
-        self.batch_size = _lowered(name, "batch_size", settings.batch_size, kind)
-        self.concurrency = settings.concurrency or kind.capabilities.concurrency
-        self.rate_text = settings.rate or kind.capabilities.rate
-        self.rate: Rate | None = (
-            parse_rate(self.rate_text, f"accounts.{name}.rate") if self.rate_text else None
-        )
-        self.budget = CallBudget(self.rate, fixed=settings.rate is not None)
-        self.wake = asyncio.Event()
-        self.paused_at: datetime | None = None
-        self.reason: str | None = None
-        self.balance: Decimal | None = None
-        self.balance_at: datetime | None = None
-        self.balance_low = False
-        for key in ("price", "balance_threshold"):
-            amount: Decimal | None = getattr(settings, key)
-            if amount is not None and not amount.is_finite():
-                raise ConfigurationError(f"accounts.{name}.{key}: must be a number, not {amount}")
-        if settings.balance_threshold is not None and not kind.capabilities.balance:
-            raise ConfigurationError(
-                f"accounts.{name}.balance_threshold: provider {kind.id} tells no balance"
-            )
-
-    @property
-    def lookup_settles(self) -> float:
-        """Seconds after a call from which a lookup that does not find it is believed."""
-        if self.settings.lookup_settles is not None:
-            return self.settings.lookup_settles
-        return self.kind.capabilities.lookup_settles
-
-    def take_state(self, row: dict[str, Any]) -> None:
-        """Take over what the store says of the account."""
-        if self.paused_at is not None and row["paused_at"] is None:
-            self.wake.set()
-        self.paused_at = row["paused_at"]
-        self.reason = row["reason"]
-        self.balance = None if row["balance"] is None else Decimal(row["balance"])
-        self.balance_at = row["balance_at"]
-        self.balance_low = row["balance_low"]
 
 
 class Accounts:
@@ -213,11 +135,15 @@ class Accounts:
     async def list(self) -> list[AccountView]:
         """Return every account."""
         queued = await self._queued()
-        return [self._view(account, queued) for account in self.by_name.values()]
+        return [
+            account.view(queued.get(account.name, 0), self._monotonic())
+            for account in self.by_name.values()
+        ]
 
     async def get(self, name: str) -> AccountView:
         """Return one account, or raise ``NotFoundError``."""
-        return self._view(self.find(name), await self._queued())
+        account = self.find(name)
+        return account.view((await self._queued()).get(name, 0), self._monotonic())
 
     async def pause(self, name: str, reason: str = "paused by an operator") -> AccountView:
         """Stop sending by an account; its messages wait."""
@@ -307,27 +233,6 @@ class Accounts:
             )
         return account
 
-    def _view(self, account: Account, queued: dict[str, int]) -> AccountView:
-        return AccountView(
-            name=account.name,
-            provider=account.kind.id,
-            channels=sorted(account.kind.channels),
-            status="active" if account.paused_at is None else "paused",
-            reason=account.reason,
-            paused_at=account.paused_at,
-            rate=account.rate_text,
-            concurrency=account.concurrency,
-            batch_size=account.batch_size,
-            capabilities=account.kind.capabilities,
-            queued=queued.get(account.name, 0),
-            balance=account.balance,
-            balance_at=account.balance_at,
-            balance_threshold=account.settings.balance_threshold,
-            balance_low=account.balance_low,
-            calls_limit=account.budget.limit(),
-            calls_left=account.budget.left(self._monotonic()),
-        )
-
     async def _queued(self) -> dict[str, int]:
         async with self._database.read() as connection:
             return await outbox.count_queued(connection)
@@ -377,28 +282,3 @@ def _kind(name: str, settings: AccountSettings, plugins: Plugins) -> ProviderTyp
             f"there is {known}"
         )
     return kind
-
-
-def _own_settings(name: str, settings: AccountSettings, kind: ProviderType) -> msgspec.Struct:
-    known = {field.encode_name for field in msgspec.structs.fields(kind.settings)}
-    for key in settings.own:
-        if key not in known:
-            raise ConfigurationError(
-                f"accounts.{name}.{key}: unknown key; provider {kind.id} knows "
-                f"{', '.join(sorted(known))}"
-            )
-    try:
-        return msgspec.convert(
-            settings.own, kind.settings, dec_hook=decode_setting, strict=False, str_keys=True
-        )
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"accounts.{name}: {error}") from error
-
-
-def _lowered(name: str, key: str, value: int | None, kind: ProviderType) -> int:
-    most = kind.capabilities.max_batch
-    if value is None:
-        return most
-    if not 1 <= value <= most:
-        raise ConfigurationError(f"accounts.{name}.{key}: must be from 1 to {most}")
-    return value

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from recado_core.engine.accounts import Account
+from recado_core.engine.account import Account
 from recado_core.engine.limits import Purpose
 from recado_core.engine.pacing import calling
 from recado_core.errors import SendError

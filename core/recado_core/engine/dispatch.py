@@ -6,16 +6,17 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.contract import Check
 from recado_core.engine import settling
-from recado_core.engine.accounts import Account, Accounts
+from recado_core.engine.account import Account
+from recado_core.engine.accounts import Accounts
 from recado_core.engine.batches import batch_of, recipient_of
 from recado_core.engine.checking import run_checks
+from recado_core.engine.claims import Claimed, Claims, dispatch_row
 from recado_core.engine.database import Database, is_down
 from recado_core.engine.endings import change_own, first_poll
 from recado_core.engine.identifiers import new_id
@@ -23,7 +24,6 @@ from recado_core.engine.limits import Purpose
 from recado_core.engine.outage import Outage
 from recado_core.engine.pacing import calling
 from recado_core.engine.settings import EngineSettings
-from recado_core.engine.store import accounts as nodes
 from recado_core.engine.store import dispatches, outbox
 from recado_core.engine.transitions import Change
 from recado_core.engine.vendor_words import clip_code, clip_text
@@ -45,15 +45,6 @@ STALE_CLAIM = 10.0
 """Seconds after its claim in which a batch must leave; later, another node may think us dead."""
 MAX_SPLITS = 64
 """How often a batch is halved in a row, without a part that is taken, to find its bad messages."""
-
-
-class Claimed(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch of one dispatch, and when it was claimed, by both clocks, before the commit."""
-
-    dispatch_id: str
-    rows: list[Row]
-    at: datetime
-    monotonic: float
 
 
 class Splits(msgspec.Struct):
@@ -94,6 +85,9 @@ class Dispatcher:
         self._stopping = False
         self._outage = Outage(account.name)
         self.carried: set[str] = set()
+        self._claims = Claims(
+            node_id, account, settings.timezone, database, self.carried, now, monotonic
+        )
 
     async def run(self) -> None:
         """Claim and carry until ``stop`` is called, and end when what is in flight is recorded."""
@@ -128,7 +122,7 @@ class Dispatcher:
         """Carry all that is due and may go now, batch by batch; return how many messages."""
         carried = 0
         while self._account.paused_at is None and self._pause() <= 0:
-            claimed = await self._claim()
+            claimed = await self._claims.take()
             if not claimed:
                 break
             await self._carry(claimed)
@@ -143,7 +137,7 @@ class Dispatcher:
         try:
             pause = self._pause()
             if account.paused_at is None and pause <= 0 and not self._stopping:
-                claimed = await self._claim()
+                claimed = await self._claims.take()
         finally:
             if not claimed:
                 self._slots.release()
@@ -158,71 +152,6 @@ class Dispatcher:
         """Return the seconds until the provider may be called again."""
         now = self._monotonic()
         return max(self._account.budget.wait(now), self._outage.wait(now))
-
-    async def _claim(self) -> Claimed | None:
-        """Claim the next batch for a new dispatch, if there is one and it may go today."""
-        limit = await self._allowance(self._now())
-        if limit <= 0:
-            return None
-        dispatch_id = new_id()
-        self.carried.add(dispatch_id)  # before the time that the dispatch bears
-        now, monotonic = self._now(), self._monotonic()
-
-        async def work(connection: AsyncConnection) -> list[Row]:
-            if not await nodes.hold(connection, self._node_id):
-                return []  # others took us for dead; the next beat says otherwise
-            rows = await self._take(connection, dispatch_id, limit, now)
-            if rows:
-                await self._open(connection, dispatch_id, rows, now)
-            return rows
-
-        rows = []
-        try:
-            rows = await self._database.write(work)
-        finally:
-            if not rows:
-                self.carried.discard(dispatch_id)
-        if not rows:
-            return None
-        self._account.budget.spend(self._monotonic())
-        return Claimed(dispatch_id=dispatch_id, rows=rows, at=now, monotonic=monotonic)
-
-    async def _take(
-        self, connection: AsyncConnection, dispatch_id: str, limit: int, now: datetime
-    ) -> list[Row]:
-        """Claim messages that may share a call; those of a category with its own calls first."""
-        apart = self._account.kind.capabilities.own_batches
-        name = self._account.name
-        for category, most in apart.items():
-            size = min(limit, most)
-            rows = await outbox.claim(connection, name, dispatch_id, size, now, only=category)
-            if rows:
-                return rows
-        return await outbox.claim(connection, name, dispatch_id, limit, now, without=apart)
-
-    async def _open(
-        self, connection: AsyncConnection, dispatch_id: str, rows: list[Row], now: datetime
-    ) -> None:
-        row = {
-            "id": dispatch_id,
-            "account": self._account.name,
-            "node_id": self._node_id,
-            "size": len(rows),
-            "started_at": now,
-        }
-        await dispatches.insert(connection, [row])
-
-    async def _allowance(self, now: datetime) -> int:
-        """Return how many messages the next batch may hold, the daily limit considered."""
-        daily = self._account.settings.daily_limit
-        if daily is None:
-            return self._account.batch_size
-        midnight = now.astimezone(ZoneInfo(self._settings.timezone)).replace(
-            hour=0, minute=0, second=0, microsecond=0
-        )
-        async with self._database.read() as connection:
-            sent = await dispatches.sent_since(connection, self._account.name, midnight)
-        return min(self._account.batch_size, daily - sent)
 
     async def _sleep(self, seconds: float, *, wakeable: bool = True) -> None:
         if self._stopping:
@@ -377,7 +306,8 @@ class Dispatcher:
                 text=clip_text(error.text),
             )
             for half_id, half in halves:
-                await self._open(connection, half_id, half, now)
+                row = dispatch_row(half_id, self._account.name, self._node_id, len(half), now)
+                await dispatches.insert(connection, [row])
                 ids = [row["id"] for row in half]
                 await outbox.hand_over(connection, ids, dispatch_id, half_id)
             return True

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.contract import LookupResult, SupportsLookup
 from recado_core.engine import settling
-from recado_core.engine.accounts import Account, Accounts
+from recado_core.engine.account import Account
+from recado_core.engine.accounts import Accounts
 from recado_core.engine.asking import Inquiry, Unanswered, ask
 from recado_core.engine.batches import batch_of
 from recado_core.engine.database import Database

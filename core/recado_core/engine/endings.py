@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.accounts import Account
+from recado_core.engine.account import Account
 from recado_core.engine.store import messages
 from recado_core.engine.transitions import Change, apply
 

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.contract import SupportsBalance, SupportsPollReplies
 from recado_core.engine import arrivals
-from recado_core.engine.accounts import Account, Accounts
+from recado_core.engine.account import Account
+from recado_core.engine.accounts import Accounts
 from recado_core.engine.asking import Unanswered, ask
 from recado_core.engine.database import Database
 from recado_core.engine.settings import EngineSettings

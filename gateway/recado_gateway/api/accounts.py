@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from recado_core.engine.accounts import AccountView, BalanceView, Verification
+from recado_core.engine.account import AccountView
+from recado_core.engine.accounts import BalanceView, Verification
 from recado_core.engine.operations import OperationView
 
 from recado_gateway.endpoints import (

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx
 import msgspec
-from recado_core.engine.accounts import AccountView, Verification
+from recado_core.engine.account import AccountView
+from recado_core.engine.accounts import Verification
 from recado_core.engine.database import Database, head, parse_url
 from recado_core.engine.failures import UnsupportedError
 from recado_core.engine.runtime import Engine

@@ -1,0 +1,146 @@
+"""One configured account: its settings, its provider, its budget of calls, its state."""
+
+import asyncio
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from recado_core.contract import (
+    Capabilities,
+    Provider,
+    ProviderType,
+    WebhookReceiver,
+    decode_setting,
+)
+from recado_core.engine.limits import CallBudget, Rate, parse_rate
+from recado_core.engine.settings import AccountSettings
+from recado_core.errors import ConfigurationError
+
+
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """An account as the API shows it."""
+
+    name: str
+    provider: str
+    channels: list[str]
+    status: str
+    reason: str | None
+    paused_at: datetime | None
+    rate: str | None
+    concurrency: int
+    batch_size: int
+    capabilities: Capabilities
+    queued: int
+    balance: Decimal | None
+    balance_at: datetime | None
+    balance_threshold: Decimal | None
+    balance_low: bool
+    calls_limit: int | None
+    calls_left: int | None
+
+
+class Account:
+    """One configured account, with its provider once it is open."""
+
+    provider: Provider
+    receiver: WebhookReceiver | None
+    webhook_token: str
+
+    def __init__(self, name: str, settings: AccountSettings, kind: ProviderType) -> None:
+        self.name = name
+        self.settings = settings
+        self.kind = kind
+        self.own = _own_settings(name, settings, kind)
+        self.batch_size = _lowered(name, "batch_size", settings.batch_size, kind)
+        self.concurrency = settings.concurrency or kind.capabilities.concurrency
+        self.rate_text = settings.rate or kind.capabilities.rate
+        self.rate: Rate | None = (
+            parse_rate(self.rate_text, f"accounts.{name}.rate") if self.rate_text else None
+        )
+        self.budget = CallBudget(self.rate, fixed=settings.rate is not None)
+        self.wake = asyncio.Event()
+        self.paused_at: datetime | None = None
+        self.reason: str | None = None
+        self.balance: Decimal | None = None
+        self.balance_at: datetime | None = None
+        self.balance_low = False
+        _check_amounts(name, settings, kind)
+
+    @property
+    def lookup_settles(self) -> float:
+        """Seconds after a call from which a lookup that does not find it is believed."""
+        if self.settings.lookup_settles is not None:
+            return self.settings.lookup_settles
+        return self.kind.capabilities.lookup_settles
+
+    def take_state(self, row: dict[str, Any]) -> None:
+        """Take over what the store says of the account."""
+        if self.paused_at is not None and row["paused_at"] is None:
+            self.wake.set()
+        self.paused_at = row["paused_at"]
+        self.reason = row["reason"]
+        self.balance = None if row["balance"] is None else Decimal(row["balance"])
+        self.balance_at = row["balance_at"]
+        self.balance_low = row["balance_low"]
+
+    def view(self, queued: int, monotonic: float) -> AccountView:
+        """Return the account as the API shows it, with what waits for it in the outbox."""
+        return AccountView(
+            name=self.name,
+            provider=self.kind.id,
+            channels=sorted(self.kind.channels),
+            status="active" if self.paused_at is None else "paused",
+            reason=self.reason,
+            paused_at=self.paused_at,
+            rate=self.rate_text,
+            concurrency=self.concurrency,
+            batch_size=self.batch_size,
+            capabilities=self.kind.capabilities,
+            queued=queued,
+            balance=self.balance,
+            balance_at=self.balance_at,
+            balance_threshold=self.settings.balance_threshold,
+            balance_low=self.balance_low,
+            calls_limit=self.budget.limit(),
+            calls_left=self.budget.left(monotonic),
+        )
+
+
+def _check_amounts(name: str, settings: AccountSettings, kind: ProviderType) -> None:
+    for key, amount in (
+        ("price", settings.price),
+        ("balance_threshold", settings.balance_threshold),
+    ):
+        if amount is not None and not amount.is_finite():
+            raise ConfigurationError(f"accounts.{name}.{key}: must be a number, not {amount}")
+    if settings.balance_threshold is not None and not kind.capabilities.balance:
+        raise ConfigurationError(
+            f"accounts.{name}.balance_threshold: provider {kind.id} tells no balance"
+        )
+
+
+def _own_settings(name: str, settings: AccountSettings, kind: ProviderType) -> msgspec.Struct:
+    known = {field.encode_name for field in msgspec.structs.fields(kind.settings)}
+    for key in settings.own:
+        if key not in known:
+            raise ConfigurationError(
+                f"accounts.{name}.{key}: unknown key; provider {kind.id} knows "
+                f"{', '.join(sorted(known))}"
+            )
+    try:
+        return msgspec.convert(
+            settings.own, kind.settings, dec_hook=decode_setting, strict=False, str_keys=True
+        )
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"accounts.{name}: {error}") from error
+
+
+def _lowered(name: str, key: str, value: int | None, kind: ProviderType) -> int:
+    most = kind.capabilities.max_batch
+    if value is None:
+        return most
+    if not 1 <= value <= most:
+        raise ConfigurationError(f"accounts.{name}.{key}: must be from 1 to {most}")
+    return value

@@ -1,0 +1,121 @@
+"""Taking due messages out of the outbox, each batch for a dispatch of its own."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.account import Account
+from recado_core.engine.database import Database
+from recado_core.engine.identifiers import new_id
+from recado_core.engine.store import accounts as nodes
+from recado_core.engine.store import dispatches, outbox
+
+Row = dict[str, Any]
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch of one dispatch, and when it was claimed, by both clocks, before the commit."""
+
+    dispatch_id: str
+    rows: list[Row]
+    at: datetime
+    monotonic: float
+
+
+class Claims:
+    """The claims of one account.
+
+    Args:
+        node_id: This process.
+        account: Whose messages are claimed.
+        timezone: The zone in which a day begins, for the daily limit.
+        database: The store.
+        carried: The dispatches that this process carries; a new one is added before its claim.
+        now: The clock on the wall.
+        monotonic: The clock that never jumps, in seconds.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  # as above
+        self,
+        node_id: str,
+        account: Account,
+        timezone: str,
+        database: Database,
+        carried: set[str],
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._node_id = node_id
+        self._account = account
+        self._zone = ZoneInfo(timezone)
+        self._database = database
+        self._carried = carried
+        self._now = now
+        self._monotonic = monotonic
+
+    async def take(self) -> Claimed | None:
+        """Claim the next batch for a new dispatch, if there is one and it may go today."""
+        limit = await self._allowance(self._now())
+        if limit <= 0:
+            return None
+        name, dispatch_id = self._account.name, new_id()
+        self._carried.add(dispatch_id)  # before the time that the dispatch bears
+        now, monotonic = self._now(), self._monotonic()
+
+        async def work(connection: AsyncConnection) -> list[Row]:
+            if not await nodes.hold(connection, self._node_id):
+                return []  # others took us for dead; the next beat says otherwise
+            rows = await self._take(connection, dispatch_id, limit, now)
+            if rows:
+                row = dispatch_row(dispatch_id, name, self._node_id, len(rows), now)
+                await dispatches.insert(connection, [row])
+            return rows
+
+        rows = []
+        try:
+            rows = await self._database.write(work)
+        finally:
+            if not rows:
+                self._carried.discard(dispatch_id)
+        if not rows:
+            return None
+        self._account.budget.spend(self._monotonic())
+        return Claimed(dispatch_id=dispatch_id, rows=rows, at=now, monotonic=monotonic)
+
+    async def _take(
+        self, connection: AsyncConnection, dispatch_id: str, limit: int, now: datetime
+    ) -> list[Row]:
+        """Claim messages that may share a call; those of a category with its own calls first."""
+        apart = self._account.kind.capabilities.own_batches
+        name = self._account.name
+        for category, most in apart.items():
+            size = min(limit, most)
+            rows = await outbox.claim(connection, name, dispatch_id, size, now, only=category)
+            if rows:
+                return rows
+        return await outbox.claim(connection, name, dispatch_id, limit, now, without=apart)
+
+    async def _allowance(self, now: datetime) -> int:
+        """Return how many messages the next batch may hold, the daily limit considered."""
+        daily = self._account.settings.daily_limit
+        if daily is None:
+            return self._account.batch_size
+        midnight = now.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        async with self._database.read() as connection:
+            sent = await dispatches.sent_since(connection, self._account.name, midnight)
+        return min(self._account.batch_size, daily - sent)
+
+
+def dispatch_row(dispatch_id: str, account: str, node_id: str, size: int, now: datetime) -> Row:
+    """Return the row of a dispatch whose call this process is about to make."""
+    return {
+        "id": dispatch_id,
+        "account": account,
+        "node_id": node_id,
+        "size": size,
+        "started_at": now,
+    }
