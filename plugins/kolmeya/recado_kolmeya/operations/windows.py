@@ -100,7 +100,7 @@ async def gather_windows(
     rows: list[object] = []
     before: list[object] = []
     truncated = False
-    while waiting:
+    while waiting and (limit is None or len(rows) < limit):
         window = waiting.popleft()
         found = await ask_window(window, wanted)
         is_full = len(found) >= wanted
@@ -112,11 +112,9 @@ async def gather_windows(
         rows += subtract(found, before)
         before = found
         truncated = truncated or is_full
-        if limit is not None and len(rows) >= limit:
-            truncated = truncated or len(rows) > limit or bool(waiting)
-            steps.drop_rest()
-            return Joined(rows[:limit], truncated)
-    return Joined(rows, truncated)
+    steps.drop_rest()
+    kept = rows[:limit]
+    return Joined(kept, truncated or bool(waiting) or len(kept) < len(rows))
 
 
 def join(parts: Iterable[Joined]) -> Joined:
