@@ -49,7 +49,7 @@ def test_operations_are_listed_and_run_by_http_and_by_command(house):
         "/v1/accounts/main/operations/reports-requests", json=span | {"start": "x"}
     )
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/start")
-    unknown = gateway.http.post("/v1/accounts/main/operations/jobs-pause", json={"job": 1})
+    unknown = gateway.http.post("/v1/accounts/main/operations/jobs-pause", json={"smsJob": 1})
     assert unknown.status_code == 422
     assert unknown.json()["type"].endswith("/provider-refused")
     assert gateway.http.post("/v1/accounts/main/operations/nothing", json={}).status_code == 404
