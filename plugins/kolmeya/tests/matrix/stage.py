@@ -59,8 +59,9 @@ class Stage:
     labels of what they stand for, and times by the minutes since the beginning.
     """
 
-    def __init__(self, bench, http, exchanges):
+    def __init__(self, bench, http, exchanges, settings):
         self.bench = bench
+        self.settings = {"token": TOKEN, "base_url": BASE_URL} | settings
         self.http = http
         self.exchanges = exchanges
         self.provider = self.make_provider()
@@ -77,10 +78,9 @@ class Stage:
         return datetime.fromtimestamp(self.world.clock.now(), UTC)
 
     def make_provider(self, **settings):
-        chosen = {"token": TOKEN, "base_url": BASE_URL} | settings
         context = AccountContext(
             account="kolmeya_main",
-            settings=KolmeyaSettings(**chosen),
+            settings=KolmeyaSettings(**(self.settings | settings)),
             http=self.http,
             now=self.now,
             webhook_url=WEBHOOK_URL,
@@ -265,8 +265,8 @@ def _select(reply, parts):
 
 
 @asynccontextmanager
-async def open_stage(switches):
-    """Open a stage at ``START``, where faults begin to count."""
+async def open_stage(switches, **settings):
+    """Open a stage at ``START``, where faults begin to count, for an account of these settings."""
     without_faults = msgspec.structs.replace(switches, faults=())
     async with open_bench(without_faults) as bench:
         await bench.advance(START.timestamp() - bench.simulator.world.clock.now())
@@ -274,7 +274,7 @@ async def open_stage(switches):
             bench.simulator.world.change({"faults": msgspec.to_builtins(switches.faults)})
         recorder = Recorder(httpx.ASGITransport(bench.simulator))
         async with httpx.AsyncClient(transport=recorder) as http:
-            yield Stage(bench, http, recorder.exchanges)
+            yield Stage(bench, http, recorder.exchanges, settings)
 
 
 def make_switches(**changes):
