@@ -1,7 +1,7 @@
 """The scenes of the account: its balance, its blacklist, and what stops it."""
 
 from msgspec import Struct
-from recado_core import Secret, Suppressed
+from recado_core import AccountError, Secret, Suppressed
 from recado_core.testing import make_id
 
 from .scenes import BLACKLISTED, FAILS, PLAIN, scene
@@ -90,8 +90,8 @@ CALLS = ("send", "lookup", "poll", "replies", "balance", "verify", "suppress", "
 
 
 @scene(
-    usual=dict.fromkeys(CALLS, UNAUTHENTICATED),
-    refused=dict.fromkeys(CALLS, FAILS),
+    usual={**dict.fromkeys(CALLS, UNAUTHENTICATED), "said": "HTTP 401: Unauthenticated."},
+    refused=dict.fromkeys((*CALLS, "said"), FAILS),
 )
 async def wrong_token(stage):
     """A token that has been replaced: a person has to act, and nothing else goes on."""
@@ -99,6 +99,14 @@ async def wrong_token(stage):
 
     async def read_replies():
         return [each async for page in provider.poll_replies(START) for each in page]
+
+    async def hear():
+        try:
+            await provider.balance()
+        except AccountError as error:
+            if error.code != "401":
+                raise
+            return error.text
 
     messages = [stage.message("plain", PLAIN)]
     sent = await stage.send("batch", messages, provider)
@@ -113,6 +121,7 @@ async def wrong_token(stage):
         "verify": await stage.ask(provider.verify_credentials),
         "suppress": await stage.ask(provider.suppress, [Suppressed(address=PLAIN)]),
         "operation": await stage.run("segments", provider=provider),
+        "said": await stage.ask(hear),
     }
 
 

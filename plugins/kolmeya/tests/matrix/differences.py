@@ -1,6 +1,6 @@
 """What comes otherwise than usual under each value of a switch; not named: nothing."""
 
-from .accounts import CALLS, FIRST, SECOND, THIRD
+from .accounts import FIRST, SECOND, THIRD
 from .expectations import Difference
 from .faults import FAULT_DIFFERENCES
 from .operations import API_REPLY, API_ROWS, CAMPAIGN_ROWS, JOB, STATES, SUMMARY
@@ -56,6 +56,7 @@ PASSED = {
         "verify": "Kolmeya accepts the token; balance R$ 9397.22",
         "suppress": None,
         "operation": SCENES["catalogues"].usual["segments"],
+        "said": None,
     }
 }
 THIRD_TRY = {"phoneless": {"failure": "TransientSendError 429"}}  # of a call that fails with 500
@@ -166,7 +167,7 @@ DIFFERENCES = {
     "token=": Difference(PASSED),
     "token=another-token": Difference(PASSED, refused="AccountError 401"),
     "allowed_ips=192.0.2.1": Difference(
-        {"wrong_token": dict.fromkeys(CALLS, "AccountError 401")}, refused="AccountError 403"
+        {"wrong_token": SCENES["wrong_token"].usual}, refused="AccountError 403"
     ),
     "tenant_blocked=True": Difference(
         {"phoneless": {"failure": "AccountError 403"}}, unsent="AccountError 403"

@@ -93,7 +93,7 @@ FAULT_DIFFERENCES = {
     "faults=error,path=sms/balance": Difference(
         {
             "money": dict.fromkeys(("before", "after", "verified"), "TransientSendError 500"),
-            "wrong_token": dict.fromkeys(("balance", "verify"), "TransientSendError 500"),
+            "wrong_token": dict.fromkeys(("balance", "verify", "said"), "TransientSendError 500"),
         }
     ),
     "faults=error,after=1.0": Difference(
