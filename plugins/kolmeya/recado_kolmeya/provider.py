@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -39,6 +40,7 @@ from recado_kolmeya.receipts import read_receipt
 from recado_kolmeya.refusals import (
     UNREADABLE,
     is_json,
+    join_texts,
     make_fit,
     named_messages,
     read_refusal,
@@ -205,10 +207,12 @@ class KolmeyaProvider:
         except UNREADABLE:
             results = {}
         if not results:
-            credit = tells_no_credit(read_refusal(response.content))
-            kind = AccountError if credit else InDoubtError
-            raise kind(
-                connection.tell_unreadable(response),
+            complaint = _complaint(response.content)
+            no_credit = tells_no_credit(complaint)
+            raise (AccountError if no_credit else InDoubtError)(
+                make_fit(complaint, connection.secrets)
+                if no_credit
+                else connection.tell_unreadable(response),
                 code=str(response.status_code),
                 raw=connection.raw_of(response),
             )
@@ -299,6 +303,20 @@ def _held(
 
 def _refused(message: OutboundMessage, code: str, text: str) -> SendResult:
     return SendResult(message_id=message.id, outcome=Outcome.REJECTED, code=code, text=text)
+
+
+def _complaint(content: bytes) -> str:
+    """Return what a successful answer complains of, if it tells of no request beside.
+
+    Elsewhere it echoes the texts of messages, which may speak of somebody else's balance.
+    """
+    try:
+        body = msgspec.json.decode(content, type=dict[str, Any])
+    except UNREADABLE:
+        return ""
+    if body.keys() & {"id", "valids"}:
+        return ""
+    return join_texts([body.get(name) for name in ("message", "error", "errors")])
 
 
 def _tells_unknown(response: httpx.Response) -> bool:

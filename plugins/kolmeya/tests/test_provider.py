@@ -248,6 +248,21 @@ async def test_success_that_only_speaks_of_the_balance_stops_the_account():
     assert type(await error_of({"message": "Saldo insuficiente."})) is AccountError
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"invalids": [{"phone": 9, "message": "Seu saldo é insuficiente", "error": "403"}]},
+        {"id": 7, "message": "Saldo insuficiente."},
+        {"valids": [], "message": "Saldo insuficiente."},
+        {"data": "Saldo insuficiente"},
+        {"errors": {"messages.0": {"message": "Olá"}}, "sent": ["sem saldo"]},
+        [{"message": "Saldo insuficiente"}],
+    ],
+)
+async def test_words_of_a_message_that_is_echoed_stop_no_account(answer):
+    assert type(await error_of(httpx.Response(200, json=answer))) is InDoubtError
+
+
 async def test_batch_refused_whole_for_its_balance_stops_the_account():
     refused = {"phone": 11900000001, "reference": own(1), "error": "Saldo insuficiente"}
     error = await error_of({"valids": [], "invalids": [refused]})
