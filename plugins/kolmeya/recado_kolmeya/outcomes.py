@@ -14,7 +14,7 @@ import msgspec
 from recado_core import OutboundMessage, Outcome, SendResult
 from recado_core.addresses import same_line
 
-from recado_kolmeya.refusals import join_texts, make_fit, tells_no_credit
+from recado_kolmeya.refusals import UNREADABLE, join_texts, make_fit, tells_no_credit
 from recado_kolmeya.wire import REFUSALS, Refused, Scalar, StoreAnswer, Valid
 
 _LINE_END = 8
@@ -110,5 +110,5 @@ def _refused(section: object) -> Iterator[Refused]:
         elif isinstance(part, dict):
             try:
                 yield msgspec.convert(part, Refused)
-            except msgspec.ValidationError:
+            except UNREADABLE:
                 continue

@@ -8,6 +8,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw
 
+from recado_kolmeya.refusals import UNREADABLE
+
 logger = logging.getLogger(__name__)
 
 Part = TypeVar("Part", bound=msgspec.Struct)
@@ -26,17 +28,17 @@ def read_section(
     """
     try:
         return decoder.decode(section)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return read_each(_split(section, kind), kind)
 
 
 def read_each(parts: Iterable[Raw], kind: type[Part]) -> list[Part]:
-    """Decode the entries that can be."""
+    """Decode the entries that can be; a text in no known encoding is found out only here."""
     found: list[Part] = []
     for part in parts:
         try:
             found.append(msgspec.json.decode(part, type=kind))
-        except msgspec.ValidationError:
+        except UNREADABLE:
             tell_unread("entry")
     return found
 

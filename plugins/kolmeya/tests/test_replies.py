@@ -191,6 +191,13 @@ async def test_page_of_odd_entries_spoils_no_other():
     assert texts == ["Resposta 5"]
 
 
+async def test_reply_in_no_known_encoding_spoils_no_other():
+    body = json.dumps(page_of(reply(1), reply(2), reply(3)))
+    odd = body.replace("Resposta 2", "N\xe3o").encode("latin-1")
+    texts, _ = await told_by(httpx.Response(200, content=odd))
+    assert texts == ["Resposta 1", "Resposta 3"]
+
+
 async def test_entries_keyed_by_position_are_read():
     texts, _ = await told_by(page_of(data={"0": reply(1), "2": reply(2)}))
     assert texts == ["Resposta 1", "Resposta 2"]

@@ -245,11 +245,16 @@ def test_unknown_shape_is_nothing(body):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"\xff", b"<html>", b'{"messages":[{"status":"\xff"}]}', b"{}x", b"[" * 9999],
+    [b"", b"{", b"\xff", b"<html>", b'{"status":"\xff"}', b"{}x", b"[" * 9999],
 )
 def test_unreadable_body_is_malformed(body):
     with pytest.raises(MalformedWebhookError):
         parse(body)
+
+
+def test_status_in_no_known_encoding_spoils_no_other():
+    body = b'{"messages":[{"id":"v-1","status":"\xff"},{"id":"v-2","status_code":3}]}'
+    assert [update.provider_ref for update in parse(body)] == ["v-2"]
 
 
 def test_unknown_shape_is_logged_once_and_without_numbers(caplog):
