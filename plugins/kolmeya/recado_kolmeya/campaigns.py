@@ -13,9 +13,10 @@ import msgspec
 from msgspec import Raw
 from recado_core import InboundMessage, Status, StatusUpdate, WebhookItem
 
+from recado_kolmeya.masking import make_fit
 from recado_kolmeya.parts import read_section
 from recado_kolmeya.receipts import own_id, read_code
-from recado_kolmeya.refusals import join_texts, make_fit, read_refusal
+from recado_kolmeya.refusals import join_texts, read_refusal
 from recado_kolmeya.replies import make_campaign_reply
 from recado_kolmeya.times import read_timestamp
 from recado_kolmeya.wire import (

@@ -19,12 +19,11 @@ from recado_core import (
 )
 from recado_core.http import RAW_KEPT
 
-from recado_kolmeya.refusals import UNREADABLE, make_fit, read_refusal, tells_no_credit
+from recado_kolmeya.masking import hide_secrets, make_fit, name_parts, outline, secrets_of
+from recado_kolmeya.refusals import UNREADABLE, read_refusal, tells_no_credit
 from recado_kolmeya.settings import KolmeyaSettings, bare_token
 
 Answer = TypeVar("Answer")
-
-_SHORTEST_SECRET = 8  # what is shorter stands in innocent text as well
 
 
 class Connection:
@@ -33,7 +32,7 @@ class Connection:
     def __init__(self, context: AccountContext) -> None:
         settings: KolmeyaSettings = context.settings
         token = bare_token(settings.token)
-        self.secrets = _secrets(token, context.webhook_url or "")
+        self.secrets = secrets_of(token, context.webhook_url or "")
         self._http = context.http
         self._root = settings.base_url.rstrip("/") + "/v1/"
         self._headers = httpx.Headers(
@@ -80,7 +79,7 @@ class Connection:
     def error_for(self, response: httpx.Response) -> SendError:
         """Return the ``SendError`` that a failed answer means, in the vendor's words."""
         status = response.status_code
-        said = read_refusal(response.content)
+        said = self.said_in(response)
         text = make_fit(f"HTTP {status}: {said}", self.secrets) if said else None
         raw = self.raw_of(response)
         if response.is_redirect:
@@ -95,19 +94,16 @@ class Connection:
         error.raw = raw
         return error
 
+    def said_in(self, response: httpx.Response) -> str:
+        """Return what an answer says for a person, without secrets: what is read of it is cut."""
+        return read_refusal(hide_secrets(response.text, self.secrets).encode())
+
     def tell_unreadable(self, response: httpx.Response) -> str:
-        """Return a line on a successful answer that makes no sense."""
-        said = read_refusal(response.content) or "nothing"
+        """Return a line on a successful answer that makes no sense, without a value of it."""
         start = f"HTTP {response.status_code} with an answer that can't be read: "
-        return make_fit(start + said, self.secrets)
+        return make_fit(start + name_parts(response.content), self.secrets)
 
     def raw_of(self, response: httpx.Response) -> str:
-        """Return the start of an answer for the operator."""
-        return make_fit(response.text[: 2 * RAW_KEPT], self.secrets, RAW_KEPT)
-
-
-def _secrets(token: str, webhook_url: str) -> tuple[str, ...]:
-    """Return what no text may show; the address ends in a token, which might be quoted alone."""
-    ending = webhook_url.rpartition("/")[2]
-    known = (webhook_url, ending if len(ending) >= _SHORTEST_SECRET else "", token)
-    return tuple(text for text in known if text)
+        """Return the start of a refusal for the operator; of a success, the outline alone."""
+        text = outline(response.content) if response.is_success else response.text
+        return make_fit(text, self.secrets, RAW_KEPT)

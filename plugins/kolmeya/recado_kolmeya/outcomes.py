@@ -14,7 +14,8 @@ import msgspec
 from recado_core import OutboundMessage, Outcome, SendResult
 from recado_core.addresses import same_line
 
-from recado_kolmeya.refusals import UNREADABLE, join_texts, make_fit, tells_no_credit
+from recado_kolmeya.masking import make_fit
+from recado_kolmeya.refusals import UNREADABLE, join_texts, tells_no_credit
 from recado_kolmeya.wire import REFUSALS, Refused, Scalar, StoreAnswer, Valid
 
 _LINE_END = 8

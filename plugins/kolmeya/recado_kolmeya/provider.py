@@ -31,6 +31,7 @@ from recado_core import (
 from recado_core.addresses import national_digits
 
 from recado_kolmeya.connection import Connection
+from recado_kolmeya.masking import make_fit
 from recado_kolmeya.money import read_money
 from recado_kolmeya.otp import find_forbidden
 from recado_kolmeya.outcomes import sort_answer
@@ -41,7 +42,6 @@ from recado_kolmeya.refusals import (
     UNREADABLE,
     is_json,
     join_texts,
-    make_fit,
     named_messages,
     read_refusal,
     tells_no_credit,

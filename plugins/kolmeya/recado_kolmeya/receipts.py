@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from recado_core import Status, StatusUpdate
 
+from recado_kolmeya.masking import make_fit
 from recado_kolmeya.wire import STATUS_TEXTS, STATUSES, MessageStatus, Scalar
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def read_receipt(entry: MessageStatus) -> StatusUpdate | None:
         message_id=message_id,
         provider_ref=provider_ref,
         code=None if code is None else str(code),
-        text=None if entry.status is None else str(entry.status)[:_LONGEST_WORD],
+        text=None if entry.status is None else make_fit(str(entry.status), longest=_LONGEST_WORD),
     )
 
 

@@ -6,22 +6,19 @@ seen was ``{"errors": [text]}``; a proxy answers in HTML, and a failing server n
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from recado_core.addresses import mask
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no JSON, or not of the wanted shape."""
 
-_LONGEST_TEXT = 300
 _LONGEST_BODY = 4_000  # of which no more is read for a person
 _DEEPEST = 4
 
 _markup = re.compile(r"(?is)<(script|style|head)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
 _title = re.compile(r"(?is)<title[^>]*>(.*?)</title")
-_phone = re.compile(r"\+?(?<!\d)(?:\d{9,}|(?:55[ -]?)?\(?\d{2}\)?[ -]?9?\d{4}[ -]\d{4})(?!\d)")
 _message_key = re.compile(r"messages\.([0-9]{1,4})(?:\.\w+)*").fullmatch
 
 # No captured reply to a send without credit is known: these words are a guess.
@@ -36,7 +33,7 @@ def read_refusal(content: bytes) -> str:
     try:
         value = msgspec.json.decode(content)
     except UNREADABLE:
-        return _strip_markup(content[:_LONGEST_BODY].decode(errors="replace"))
+        return _strip_markup(_start_of(content))
     if isinstance(value, dict):
         known = [value[key] for key in ("message", "error", "errors") if value.get(key)]
         value = known or value
@@ -82,20 +79,8 @@ def tells_no_credit(text: str) -> bool:
     return _no_credit(text) is not None
 
 
-def make_fit(text: str, secrets: Sequence[str] = (), longest: int = _LONGEST_TEXT) -> str:
-    """Return a vendor's text without the account's secrets and full phone numbers, and short."""
-    for secret in secrets:
-        text = text.replace(secret, "***").replace(secret.replace("/", r"\/"), "***")
-    text = _phone.sub(_mask_phone, text)
-    return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
 class _Validation(msgspec.Struct):
     errors: dict[str, Any]
-
-
-def _mask_phone(match: re.Match[str]) -> str:
-    return mask("".join(character for character in match[0] if character.isdigit()))
 
 
 def _texts(value: object, deepest: int) -> Iterator[str]:
@@ -111,6 +96,12 @@ def _texts(value: object, deepest: int) -> Iterator[str]:
             yield from _texts(part, deepest - 1)
     elif text := " ".join(str(value).split()):
         yield text
+
+
+def _start_of(content: bytes) -> str:
+    """Return as much of a page as is read, which ends in no half of a phone's digits."""
+    start = content[:_LONGEST_BODY].decode(errors="replace")
+    return start if len(content) <= _LONGEST_BODY else start.rstrip("0123456789 .-()")
 
 
 def _strip_markup(text: str) -> str:

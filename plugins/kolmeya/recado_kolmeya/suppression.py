@@ -7,8 +7,9 @@ import msgspec
 from recado_core import AddressError, PermanentSendError, Suppressed, TransientSendError
 
 from recado_kolmeya.connection import Connection
+from recado_kolmeya.masking import make_fit
 from recado_kolmeya.phones import write_phone
-from recado_kolmeya.refusals import UNREADABLE, make_fit, read_refusal
+from recado_kolmeya.refusals import UNREADABLE
 from recado_kolmeya.settings import KolmeyaSettings, PhoneStyle
 from recado_kolmeya.wire import BlacklistPhone, BlacklistRequest
 
@@ -51,5 +52,5 @@ def _check(connection: Connection, response: httpx.Response) -> None:
         text = connection.tell_unreadable(response)
         raise TransientSendError(text, code=code, raw=raw) from error
     if isinstance(body, dict) and (body.get("errors") or body.get("error")):
-        said = make_fit(f"HTTP {code}: {read_refusal(response.content)}", connection.secrets)
+        said = make_fit(f"HTTP {code}: {connection.said_in(response)}", connection.secrets)
         raise PermanentSendError(said, code=code, raw=raw)

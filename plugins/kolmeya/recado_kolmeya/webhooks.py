@@ -18,9 +18,10 @@ from recado_core import (
 )
 
 from recado_kolmeya.campaigns import read_campaign
+from recado_kolmeya.masking import make_fit
 from recado_kolmeya.parts import read_section, tell_unread
 from recado_kolmeya.receipts import own_id, read_receipt
-from recado_kolmeya.refusals import UNREADABLE, join_texts, make_fit
+from recado_kolmeya.refusals import UNREADABLE, join_texts
 from recado_kolmeya.replies import read_reply
 from recado_kolmeya.settings import KolmeyaSettings
 from recado_kolmeya.wire import MessageStatus, Notice, Reply

@@ -170,24 +170,41 @@ async def test_batch_of_foreign_numbers_asks_nothing():
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "raw"),
     [
-        httpx.Response(200, text="<html><title>Manutenção</title></html>"),
-        httpx.Response(200, text='{"valids": ['),
-        httpx.Response(200, text=""),
-        httpx.Response(200, json=[]),
-        httpx.Response(200, json={"valids": 3}),
-        httpx.Response(200, json={"errors": ['Undefined array key "phone"']}),
-        httpx.Response(200, json={"valids": [], "invalids": []}),
-        httpx.Response(200, json={"valids": [{"id": "v", "phone": 9, "reference": None}]}),
-        httpx.Response(204),
+        (httpx.Response(200, text="<html><title>Manutenção</title></html>"), None),
+        (httpx.Response(200, text='{"valids": ['), ""),
+        (httpx.Response(200, text=""), ""),
+        (httpx.Response(200, json=[]), "[]"),
+        (httpx.Response(200, json={"valids": 3}), '{"valids":"number"}'),
+        (
+            httpx.Response(200, json={"errors": ['Undefined array key "phone"']}),
+            '{"errors":["text"]}',
+        ),
+        (
+            httpx.Response(200, json={"valids": [], "invalids": []}),
+            '{"valids":[],"invalids":[]}',
+        ),
+        (
+            httpx.Response(200, json={"valids": [{"id": "v", "phone": 9, "reference": None}]}),
+            '{"valids":[{"id":"text","phone":"number","reference":null}]}',
+        ),
+        (httpx.Response(204), ""),
     ],
 )
-async def test_success_that_accounts_for_no_message_is_in_doubt(answer):
+async def test_success_that_accounts_for_no_message_is_in_doubt(answer, raw):
     error = await error_of(answer)
     assert type(error) is InDoubtError
     assert error.code == str(answer.status_code)
-    assert error.raw == answer.text
+    assert error.raw == (answer.text if raw is None else raw)
+
+
+async def test_answer_of_another_shape_shows_nothing_of_what_it_holds():
+    held = {"nome": "Maria Exemplo", "message": "Seu código é 1234", "cpf": 11144477735}
+    error = await error_of({"messages": [held], "message": "1234"})
+    for text in (str(error), error.text, error.raw):
+        assert not any(word in text for word in ("Maria", "1234", "7735"))
+    assert error.text.endswith(": messages, message")
 
 
 async def test_message_in_no_list_is_asked_for_and_accepted_if_held():

@@ -1,7 +1,8 @@
 import json
 
 import pytest
-from recado_kolmeya.refusals import is_json, make_fit, named_messages, read_refusal, tells_no_credit
+from recado_kolmeya.masking import make_fit, name_parts, outline, secrets_of
+from recado_kolmeya.refusals import is_json, named_messages, read_refusal, tells_no_credit
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,12 @@ def test_depth_and_length_of_a_body_do_no_harm():
         ("para +55 (11) 90000-0001", "para 5511*****0001"),
         ("(11) 3000-0001", "113****001"),
         ("11 90000 0001", "119****0001"),
+        ("11 9 0000-0001", "119****0001"),
+        ("11.90000.0001", "119****0001"),
+        ("(11)90000.0001", "119****0001"),
+        ("CPF 111.444.777-35 e 111.144.177-35", "CPF 111****7735 e 111****7735"),
+        ("de 2025-11-16 14:30 a 16.11.2025 14:30", "de 2025-11-16 14:30 a 16.11.2025 14:30"),
+        ("o endereço 192.168.100.101", "o endereço 192.168.100.101"),
         ("código 422 em 16/11/2025 14:30:00", "código 422 em 16/11/2025 14:30:00"),
         ("limite 1000", "limite 1000"),
         ("https://k.test/hook?t=abc", "***"),
@@ -72,6 +79,79 @@ def test_depth_and_length_of_a_body_do_no_harm():
 )
 def test_numbers_and_secrets_are_hidden(text, fit):
     assert make_fit(text, ["https://k.test/hook?t=abc"]) == fit
+
+
+TOKEN = "17|" + "aB3" * 13
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        TOKEN,
+        TOKEN.replace("|", "&#124;"),
+        TOKEN.replace("|", "&#x7C;"),
+        TOKEN.replace("|", "&vert;"),
+        TOKEN.replace("|", "\\u007c"),
+        TOKEN.replace("|", "%7C"),
+        TOKEN.partition("|")[2],
+    ],
+)
+def test_token_is_hidden_however_it_is_written(written):
+    assert "aB3" not in make_fit(f"Bearer {written}!", secrets_of(TOKEN, ""))
+
+
+def test_short_words_of_a_token_are_no_secret():
+    assert make_fit("o token", secrets_of("17|token", "")) == "o token"
+
+
+@pytest.mark.parametrize("length", range(230, 300, 7))
+def test_secret_is_hidden_before_the_text_is_cut(length):
+    assert "aB3" not in make_fit("x" * length + " " + TOKEN, secrets_of(TOKEN, ""))
+
+
+def test_page_is_cut_within_no_phone():
+    for length in range(3985, 4000):
+        assert not any(c.isdigit() for c in read_refusal(b"x" * length + b" (11) 90000-0001"))
+
+
+ANSWER = {
+    "nome": {"11900000001": "Maria", "cpf": 11144477735, "ok": True, "none": None},
+    "rows": [{"message": "Seu código é 1234"}, {"message": "x"}],
+}
+
+
+def test_outline_holds_no_values():
+    body = json.dumps(ANSWER).encode()
+    assert json.loads(outline(body)) == {
+        "nome": {"…": "text", "cpf": "number", "ok": True, "none": None},
+        "rows": [{"message": "text"}],
+    }
+    assert name_parts(body) == "nome, rows"
+    assert outline(body[:-1]) == ""
+    assert name_parts(body[:-1]) == "no JSON"
+
+
+@pytest.mark.parametrize(
+    ("body", "parts"),
+    [
+        (b"", "nothing"),
+        (b" ", "nothing"),
+        (b"[1]", "a list"),
+        (b"{}", "an empty object"),
+        (b'"Maria"', "a single value"),
+        (b"11900000001;Maria", "no JSON"),
+        (b"<title>Manuten\xc3\xa7\xc3\xa3o</title>", "Manutenção"),
+    ],
+)
+def test_answer_is_named_by_its_parts(body, parts):
+    assert name_parts(body) == parts
+
+
+def test_outline_of_a_deep_or_wide_body_is_small():
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    wide = json.dumps({f"k{n}": n for n in range(9999)}).encode()
+    assert len(outline(deep)) < 100
+    assert len(outline(wide)) < 1000
 
 
 def test_long_text_is_cut():

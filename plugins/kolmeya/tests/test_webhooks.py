@@ -257,6 +257,12 @@ def test_status_in_no_known_encoding_spoils_no_other():
     assert [update.provider_ref for update in parse(body)] == ["v-2"]
 
 
+def test_words_of_a_status_show_no_number():
+    (update,) = parse({"messages": [{"id": "v-1", "status": "enviado a 5511900000001" + "x" * 99}]})
+    assert update.text.startswith("enviado a 5511*****0001x")
+    assert len(update.text) == 80
+
+
 def test_unknown_shape_is_logged_once_and_without_numbers(caplog):
     caplog.set_level("DEBUG")
     tell_unread.cache_clear()
