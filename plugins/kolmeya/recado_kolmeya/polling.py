@@ -27,6 +27,7 @@ Read = Callable[[Entry, tzinfo], InboundMessage | None]
 
 MOST_HOURS = 168
 _HOUR = timedelta(hours=1)
+_MOST_PAGES = 10_000
 _NOT_FOR_US = frozenset({"403", "404", "405", "422"})
 
 
@@ -81,9 +82,11 @@ async def _pages(connection: Connection, path: str, hours: int) -> AsyncIterator
     """Yield the entries of each page.
 
     That a page can be asked for is not documented: a service that passes over the wish answers
-    with the first page again, or with one that it has numbered otherwise.
+    with the first page again, or with one that it has numbered otherwise. One that always names a
+    further page is left after as many as its first said there were.
     """
     seen: set[bytes] = set()
+    most = _MOST_PAGES
     number = 1
     while True:
         asked = RepliesRequest(hours, None if number == 1 else number)
@@ -99,7 +102,21 @@ async def _pages(connection: Connection, path: str, hours: int) -> AsyncIterator
         yield entries
         if not _goes_on(page, number):
             return
+        most = _most_pages(page) if number == 1 else most
+        if number >= most:
+            logger.warning(
+                "kolmeya names ever more pages of replies", extra={"path": path, "pages": number}
+            )
+            return
         number += 1
+
+
+def _most_pages(page: RepliesPage) -> int:
+    """Return how many pages to read at most; some replies may come meanwhile."""
+    total, each = read_code(page.total), read_code(page.per_page)
+    if total is None or not each or each < 0:
+        return _MOST_PAGES
+    return min(math.ceil(total / each) + 2, _MOST_PAGES)
 
 
 @lru_cache(maxsize=16)

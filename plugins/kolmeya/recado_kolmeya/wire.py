@@ -171,6 +171,8 @@ class RepliesPage(Struct, frozen=True):
     data: list[Raw] | dict[str, Raw] | None
     current_page: Scalar = None
     last_page: Scalar = None
+    per_page: Scalar = None
+    total: Scalar = None
     next_page_url: Any = UNSET
 
 

@@ -167,6 +167,41 @@ async def test_pages_that_go_round_in_a_circle_are_left():
     assert texts == ["Resposta 1", "Resposta 0"]
 
 
+class EndlessVendor:
+    """Answers every page with a new reply, and names a further one."""
+
+    def __init__(self, **changes):
+        self.count = 0
+        self.changes = changes
+
+    def client(self):
+        return httpx.AsyncClient(transport=httpx.MockTransport(self.answer))
+
+    def answer(self, _request):
+        self.count += 1
+        more = {"next_page_url": "x", "last_page": self.count + 1, "total": None}
+        page = page_of(reply(self.count), number=self.count, **more) | self.changes
+        return httpx.Response(200, json=page)
+
+
+@pytest.mark.parametrize(
+    ("changes", "most"),
+    [
+        ({"total": 7, "per_page": 2}, 6),
+        ({"total": "7", "per_page": "2"}, 6),
+        ({"total": 10**9, "per_page": 1}, 25),
+        ({"total": 7, "per_page": 0}, 25),
+        ({"total": None, "per_page": 2}, 25),
+    ],
+)
+async def test_pages_without_an_end_are_left(changes, most, caplog, monkeypatch):
+    monkeypatch.setattr("recado_kolmeya.polling._MOST_PAGES", 25)
+    vendor = EndlessVendor(**changes)
+    assert len(await poll(provider_of(vendor))) == vendor.count == most
+    (record,) = caplog.records
+    assert (record.levelno, record.pages) == (logging.WARNING, most)
+
+
 async def test_service_that_gives_no_further_page_is_told_of_once(caplog):
     path = "sms/no-further-page"
     for _ in range(2):
