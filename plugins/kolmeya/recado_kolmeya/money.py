@@ -3,19 +3,24 @@
 import re
 from decimal import Decimal, InvalidOperation
 
-_is_brazilian = re.compile(r"-?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+").fullmatch
+_amount = re.compile(
+    r"(-?)\s*(?:R\$)?\s*(-?)((?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+|[0-9]+(?:\.[0-9]+)?)"
+).fullmatch
 _signs = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-"})
 
 
-def read_money(text: str) -> Decimal:
+def read_money(value: str | float) -> Decimal:
     """Read ``R$9.397,30`` or ``1500.50``: a comma, where there is one, is the decimal sign.
 
     Raises:
-        InvalidOperation: It is no amount, or in a notation that has not been seen.
+        InvalidOperation: It is no amount and nothing else, or in a notation that has not been seen.
     """
-    bare = "".join(c for c in text.translate(_signs) if c in "0123456789.,-")
-    if "," not in bare:
-        return Decimal(bare)
-    if _is_brazilian(bare) is None:
+    if not isinstance(value, str):
+        return Decimal(str(value))
+    match = _amount(value.translate(_signs).strip())
+    if match is None or (match[1] and match[2]):
         raise InvalidOperation("an amount in a notation that has not been seen")
-    return Decimal(bare.replace(".", "").replace(",", "."))
+    number = match[3]
+    if "," in number:
+        number = number.replace(".", "").replace(",", ".")
+    return Decimal(match[1] + match[2] + number)

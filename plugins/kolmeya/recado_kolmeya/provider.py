@@ -121,9 +121,9 @@ class KolmeyaProvider:
     async def balance(self) -> Decimal:
         """Return the account's balance in reais."""
         response = await self.connection.ask("sms/balance")
-        text = str(self.connection.read(response, BalanceAnswer).balance)
+        balance = self.connection.read(response, BalanceAnswer).balance
         try:
-            return read_money(text)
+            return read_money(balance)
         except InvalidOperation as error:
             raise TransientSendError(
                 self.connection.tell_unreadable(response), raw=self.connection.raw_of(response)

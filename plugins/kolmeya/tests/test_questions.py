@@ -161,6 +161,11 @@ async def test_messages_keyed_by_position_are_polled():
         ("R$ 0", "0"),
         ("1.500", "1.500"),  # no comma, so the dot is the decimal sign
         ("R$0,055", "0.055"),
+        (" R$ 5,00\n", "5.00"),
+        (1500, "1500"),
+        (1500.5, "1500.5"),
+        (1e16, "1E+16"),
+        (-0.25, "-0.25"),
     ],
 )
 def test_money_is_read_in_both_notations(text, amount):
@@ -186,6 +191,16 @@ async def test_balance_is_asked_without_a_body():
         "1,2,3",
         ",",
         "1.009.397",
+        "Saldo 2: R$ 5,00",
+        "R$ 5,00 (10)",
+        "(5,00)",
+        "1e+16",
+        "10 SMS",
+        "US$ 5.00",
+        "--5",
+        "-R$-5,00",
+        "\N{ARABIC-INDIC DIGIT FIVE}",
+        True,
         None,
         [],
         {},
