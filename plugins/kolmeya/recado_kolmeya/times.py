@@ -24,8 +24,8 @@ def read_timestamp(value: Scalar) -> datetime | None:
     """Return the time of a campaign's webhook, seconds or milliseconds: Kolmeya does not say."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    seconds = value / 1000 if value >= _MILLISECONDS else value
     try:
+        seconds = value / 1000 if value >= _MILLISECONDS else value
         moment = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None

@@ -237,6 +237,7 @@ def test_another_reply_has_another_reference(change):
         (0, None),
         (-1, None),
         (10**30, None),
+        (10**399, None),
         (True, None),
         ("1763314200", None),
         (None, None),
