@@ -4,10 +4,11 @@ One address receives every kind, and a body's shape tells which it is. Only the 
 matter are read; a part that can't be read is left out and spoils no other.
 """
 
+from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 from recado_core import (
     BatchRejected,
     MalformedWebhookError,
@@ -67,11 +68,11 @@ class KolmeyaReceiver:
 
     def _read(self, body: Raw, wrappings: int) -> list[WebhookItem]:
         notice = _notices.decode(body)
-        if notice.type is not UNSET and notice.job_id is not UNSET:
+        if _is_filled(notice.type) and notice.job_id is not UNSET:
             return read_campaign(body)
-        if isinstance(notice.messages, Raw) and _is_filled(notice.messages):
+        if _is_filled(notice.messages):
             return _read_statuses(notice.messages)
-        if isinstance(notice.reply, Raw) and _is_filled(notice.reply):
+        if _is_filled(notice.reply):
             return self._read_replies(notice.reply, body)
         if notice.status == "rejected" or notice.status_message is not None:
             return _read_rejection(notice)
@@ -102,5 +103,5 @@ def _read_rejection(notice: Notice) -> list[WebhookItem]:
     return [BatchRejected(batch_reference=reference, code="rejected", text=text)]
 
 
-def _is_filled(section: Raw) -> bool:
-    return bytes(section) != b"null"
+def _is_filled(section: Raw | UnsetType) -> TypeGuard[Raw]:
+    return isinstance(section, Raw) and bytes(section) != b"null"

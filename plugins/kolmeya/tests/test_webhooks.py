@@ -257,6 +257,12 @@ def test_status_in_no_known_encoding_spoils_no_other():
     assert [update.provider_ref for update in parse(body)] == ["v-2"]
 
 
+@pytest.mark.parametrize("name", ["messages", "reply"])
+def test_empty_fields_of_a_campaign_hide_nothing(name):
+    body = payload("webhook_status" if name == "messages" else "webhook_reply")
+    assert parse(body | {"type": None, "job_id": None}) == parse(body) != []
+
+
 def test_words_of_a_status_show_no_number():
     (update,) = parse({"messages": [{"id": "v-1", "status": "enviado a 5511900000001" + "x" * 99}]})
     assert update.text.startswith("enviado a 5511*****0001x")
