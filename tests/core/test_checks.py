@@ -218,3 +218,13 @@ async def test_a_message_that_is_held_too_long_expires(open_house):
         await house.advance(61)
         assert await house.status(message_id) == "expired"
         assert house.vendor.batches == []
+
+
+async def test_a_batch_that_checks_keep_back_costs_no_call(open_house):
+    check = Blacklist()
+    async with open_house(checks=[check], accounts={"main": {"rate": "100/60s"}}) as house:
+        await house.accept(to=ANA)
+        check.addresses.add(ANA)
+        await house.settle()
+        assert house.vendor.sizes == []
+        assert (await house.engine.accounts.get("main")).calls_left == 100

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 import pytest
 import sqlalchemy as sa
@@ -135,3 +136,6 @@ async def test_a_database_that_can_t_be_reached_is_down(url):
         await database.revision()
     assert is_down(caught.value)
     await database.close()
+    for thread in threading.enumerate():  # aiosqlite's, which still reports to this loop
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join)

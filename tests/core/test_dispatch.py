@@ -66,6 +66,15 @@ async def test_a_category_with_batches_of_its_own_travels_apart_and_first(open_h
         ]
 
 
+async def test_those_that_go_first_leave_a_turn_to_the_others(open_house):
+    async with open_house(capabilities={"own_batches": {Category.OTP: 1}}) as house:
+        await house.accept_many(25, category="otp")
+        await house.accept_many(2)
+        await house.settle()
+        carried = [str(batch.messages[0].category) for batch in house.vendor.batches]
+        assert carried == ["otp"] * 10 + ["transactional"] + ["otp"] * 15
+
+
 async def test_refused_messages_bear_the_vendors_reason(house):
     def answer(batch):
         first, second, third = batch.messages

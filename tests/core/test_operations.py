@@ -1,7 +1,9 @@
+import asyncio
+
 import httpx
 import msgspec
 import pytest
-from recado_core import Operation, PermanentSendError
+from recado_core import InDoubtError, Operation, PermanentSendError, TransientSendError
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.limits import Purpose
 
@@ -77,6 +79,41 @@ async def test_a_refusal_of_the_vendors_is_passed_on(open_house):
     async with open_house(kind={"operations": (Pages(refused).operation(),)}) as house:
         with pytest.raises(PermanentSendError, match="no such job"):
             await house.engine.operations.run("main", "report", ReportRequest())
+
+
+async def test_a_change_that_may_have_been_made_is_in_doubt(open_house):
+    failed = TransientSendError("HTTP 504", code="504", possibly_taken=True)
+    operation = Pages(failed).operation()
+    change = msgspec.structs.replace(operation, name="change", changes=True)
+    async with open_house(kind={"operations": (operation, change)}) as house:
+        with pytest.raises(InDoubtError, match="HTTP 504"):
+            await house.engine.operations.run("main", "change", ReportRequest())
+        with pytest.raises(TransientSendError):
+            await house.engine.operations.run("main", "report", ReportRequest())
+
+
+async def test_no_more_than_two_operations_of_an_account_run_at_once(open_house):
+    running, most, go = 0, [], asyncio.Event()
+
+    async def call(_provider, _request, _progress):
+        nonlocal running
+        running += 1
+        most.append(running)
+        await go.wait()
+        running -= 1
+        return ReportReply(rows=[])
+
+    report = msgspec.structs.replace(Pages().operation(), call=call)
+    async with open_house(kind={"operations": (report,)}) as house:
+        calls = [
+            asyncio.create_task(house.engine.operations.run("main", "report", ReportRequest()))
+            for _ in range(6)
+        ]
+        await asyncio.sleep(0.05)
+        go.set()
+        await asyncio.gather(*calls)
+    assert max(most) == 2
+    assert len(most) == 6
 
 
 async def test_the_calls_of_an_operation_leave_half_of_the_rate_to_sending(open_house):

@@ -1,11 +1,16 @@
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
 from recado_core import ConfigurationError, InboundMessage, TransientSendError
+from recado_core.engine import arrivals
+from recado_core.engine.limits import Purpose
 from recado_core.engine.messages import MessageFilter
+from recado_core.engine.pacing import wait_for_turn
 from recado_core.engine.schema import events
+from recado_core.testing import Clock
 
 HOUR = timedelta(hours=1)
 
@@ -196,3 +201,170 @@ async def test_a_threshold_needs_a_provider_that_tells_the_balance(open_house):
     with pytest.raises(ConfigurationError, match=r"accounts\.main\.balance_threshold"):
         async with open_house(accounts={"main": {"balance_threshold": 1}}):
             pass
+
+
+async def test_more_pages_than_the_budget_holds_are_read_in_one_round(open_asking, monkeypatch):
+    waited = []
+
+    async def sleep(seconds):
+        waited.append(seconds)
+        house.clock.advance(seconds)
+
+    async with open_asking(accounts={"main": {"rate": "10/60s"}}) as house:
+        house.vendor.balances = [Decimal(1)]
+        house.vendor.pages = [[reply(number)] for number in range(1, 26)]
+        asked = house.vendor.poll_replies
+        budget = house.engine.accounts.find("main").budget
+
+        async def calling_pages(since):
+            async for page in asked(since):
+                await wait_for_turn(budget, Purpose.ASK, lambda: house.clock.now().timestamp())
+                budget.spend(house.clock.now().timestamp(), Purpose.ASK)
+                yield page
+
+        house.vendor.poll_replies = calling_pages
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        await house.settle()
+        assert len(await received(house)) == 25
+        assert waited
+        assert len(house.vendor.asked_since) == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        reply(2, sender="+55119\ud83d0000002"),
+        reply(2, sender="\0" * 400, recipient="\0" * 400, channel="c" * 40),
+        reply(2, received_at=datetime(2026, 1, 5, 9)),  # noqa: DTZ001  # as a plugin might
+    ],
+)
+async def test_an_odd_reply_is_taken_as_well_as_it_can_be(open_asking, bad):
+    async with open_asking() as house:
+        house.vendor.balances = [Decimal(1)]
+        house.vendor.pages = [[reply(1), bad], [reply(3)]]
+        await house.settle()
+        assert await received(house) == ["SIM 1", "SIM 2", "SIM 3"]
+
+
+async def test_a_reply_that_cannot_be_stored_holds_up_no_other(open_asking, monkeypatch, caplog):
+    row_of = arrivals._inbound_row  # noqa: SLF001  # what a plugin can't be made to break
+
+    def break_one(account, item, mt, now):
+        if item.text == "SIM 2":
+            raise ZeroDivisionError
+        return row_of(account, item, mt, now)
+
+    monkeypatch.setattr(arrivals, "_inbound_row", break_one)
+    async with open_asking() as house:
+        house.vendor.balances = [Decimal(1)]
+        house.vendor.pages = [[reply(1), reply(2)], [reply(3)]]
+        await house.settle()
+        assert await received(house) == ["SIM 1", "SIM 3"]
+        assert "a reply can't be stored" in [record.message for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [None, reply(1), [{"text": "SIM"}], (each for each in [reply(1)]), map(reply, [1])],
+    ids=["none", "one", "dicts", "generator", "map"],
+)
+async def test_a_page_of_another_kind_is_no_page(open_asking, page):
+    async with open_asking() as house:
+        house.vendor.balances = [Decimal(1)]
+        began = house.clock.now()
+        house.vendor.pages = [page]
+        await house.settle()
+        assert await received(house) == []
+        house.vendor.pages = [[reply(1)]]
+        await house.advance(301)
+        assert house.vendor.asked_since == [began - HOUR] * 2
+        assert await received(house) == ["SIM 1"]
+
+
+async def test_a_clock_that_was_wrong_once_stops_no_round(open_house):
+    capabilities = {"poll_replies": True, "balance": True}
+    ahead = Clock(Clock().now() + timedelta(days=30))
+    async with open_house(capabilities=capabilities, clock=ahead) as house:
+        house.vendor.balances = [Decimal(1)]
+        await house.settle()
+    right = Clock()
+    async with open_house(capabilities=capabilities, clock=right) as house:
+        house.vendor.balances = [Decimal(2)]
+        await house.settle()
+        assert house.vendor.asked_since == [right.now() - HOUR]
+        assert (await house.engine.accounts.get("main")).balance == Decimal(2)
+
+
+async def test_shorter_rounds_count_from_the_restart(open_asking):
+    async with open_asking(reply_poll=86_400.0, balance_poll=86_400.0) as house:
+        house.vendor.balances = [Decimal(1)]
+        await house.settle()
+        house.clock.advance(60)
+        async with open_asking(clock=house.clock, reply_poll=30.0, balance_poll=30.0) as again:
+            again.vendor.balances = [Decimal(2)]
+            await again.settle()
+            assert len(again.vendor.asked_since) == 1
+            assert (await again.engine.accounts.get("main")).balance == Decimal(2)
+
+
+async def test_replies_without_a_reference_or_with_long_ones_are_told_apart(open_asking):
+    async with open_asking() as house:
+        house.vendor.balances = [Decimal(1)]
+        house.vendor.pages = [
+            [
+                reply(1, provider_ref=""),
+                reply(2, provider_ref=""),
+                reply(3, provider_ref="r" * 300 + "1"),
+                reply(4, provider_ref="r" * 300 + "2"),
+            ]
+        ]
+        await house.settle()
+        await house.advance(301)
+        assert await received(house) == ["SIM 1", "SIM 2", "SIM 3", "SIM 4"]
+
+
+async def test_trouble_in_the_middle_is_told_once(open_asking, caplog):
+    async with open_asking() as house:
+        house.vendor.balances = [Decimal(1)]
+        house.vendor.pages = [[reply(1)], TransientSendError("down", code="503")]
+        for _ in range(3):
+            await house.settle()
+            house.clock.advance(301)
+        messages = [record.message for record in caplog.records]
+        assert messages.count("provider can't be asked now") == 1
+        assert "provider answers again" not in messages
+
+
+@pytest.mark.parametrize("told", [None, 1.5, "7", Decimal("NaN"), Decimal("Infinity")])
+async def test_a_balance_that_is_no_number_is_none(open_asking, told):
+    async with open_asking({"main": {"balance_threshold": 5}}) as house:
+        house.vendor.balances = [told]
+        await house.settle()
+        assert (await house.engine.accounts.get("main")).balance is None
+        with pytest.raises(TransientSendError):
+            await house.engine.accounts.balance("main")
+
+
+async def test_without_its_threshold_a_balance_is_not_low(open_asking):
+    async with open_asking({"main": {"balance_threshold": 5}}) as house:
+        house.vendor.balances = [Decimal(1)]
+        await house.settle()
+        assert (await house.engine.accounts.get("main")).balance_low
+    async with open_asking(clock=house.clock) as house:
+        assert not (await house.engine.accounts.get("main")).balance_low
+
+
+async def test_the_serving_process_tells_of_a_balance_that_another_has_asked_for(
+    open_asking, caplog
+):
+    accounts = {"main": {"balance_threshold": 5}}
+    async with (
+        open_asking(accounts, balance_poll=0.0) as serving,
+        open_asking(accounts, clock=serving.clock, balance_poll=0.0) as other,
+    ):
+        other.vendor.balances = [Decimal(1)]
+        await other.engine.accounts.balance("main")
+        assert "balance is low" not in [record.message for record in caplog.records]
+        await serving.settle()
+        await serving.settle()
+        assert [record.message for record in caplog.records].count("balance is low") == 1

@@ -14,9 +14,14 @@ from recado_core.contract import (
     WebhookReceiver,
     decode_setting,
 )
-from recado_core.engine.limits import CallBudget, Rate, parse_rate
+from recado_core.engine.limits import CallBudget, parse_rate
 from recado_core.engine.settings import AccountSettings
 from recado_core.errors import ConfigurationError
+
+QUESTIONS = 3
+"""Questions in turn that are asked at once of one account: a round's, and those of people."""
+OPERATIONS = 2
+"""Operations of one account that run at once."""
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,16 +61,17 @@ class Account:
         self.batch_size = _lowered(name, "batch_size", settings.batch_size, kind)
         self.concurrency = settings.concurrency or kind.capabilities.concurrency
         self.rate_text = settings.rate or kind.capabilities.rate
-        self.rate: Rate | None = (
-            parse_rate(self.rate_text, f"accounts.{name}.rate") if self.rate_text else None
-        )
-        self.budget = CallBudget(self.rate, fixed=settings.rate is not None)
+        rate = parse_rate(self.rate_text, f"accounts.{name}.rate") if self.rate_text else None
+        self.budget = CallBudget(rate, fixed=settings.rate is not None)
+        self.questions = asyncio.Semaphore(QUESTIONS)
+        self.operations = asyncio.Semaphore(OPERATIONS)
         self.wake = asyncio.Event()
         self.paused_at: datetime | None = None
         self.reason: str | None = None
+        self.trouble: str | None = None
+        self.was_low = False
         self.balance: Decimal | None = None
         self.balance_at: datetime | None = None
-        self.balance_low = False
         _check_amounts(name, settings, kind)
 
     @property
@@ -83,7 +89,7 @@ class Account:
         self.reason = row["reason"]
         self.balance = None if row["balance"] is None else Decimal(row["balance"])
         self.balance_at = row["balance_at"]
-        self.balance_low = row["balance_low"]
+        self.was_low = row["balance_low"]
 
     def view(self, queued: int, monotonic: float) -> AccountView:
         """Return the account as the API shows it, with what waits for it in the outbox."""
@@ -102,10 +108,14 @@ class Account:
             balance=self.balance,
             balance_at=self.balance_at,
             balance_threshold=self.settings.balance_threshold,
-            balance_low=self.balance_low,
+            balance_low=self._is_low(),
             calls_limit=self.budget.limit(),
             calls_left=self.budget.left(monotonic),
         )
+
+    def _is_low(self) -> bool:
+        threshold = self.settings.balance_threshold
+        return threshold is not None and self.balance is not None and self.balance < threshold
 
 
 def _check_amounts(name: str, settings: AccountSettings, kind: ProviderType) -> None:

@@ -21,20 +21,25 @@ from recado_core.contract import (
     SupportsBalance,
     SupportsVerifyCredentials,
 )
-from recado_core.engine.account import Account, AccountView
+from recado_core.engine.account import OPERATIONS, QUESTIONS, Account, AccountView
+from recado_core.engine.asking import Unanswered, ask_in_turn
 from recado_core.engine.database import Database
 from recado_core.engine.failures import NotFoundError, UnsupportedError
 from recado_core.engine.limits import Purpose
-from recado_core.engine.pacing import calling, hooks_for
+from recado_core.engine.pacing import hooks_for
 from recado_core.engine.plugins import Plugins
 from recado_core.engine.settings import AccountSettings, EngineSettings
 from recado_core.engine.store import accounts as store
 from recado_core.engine.store import events, outbox
 from recado_core.engine.vendor_words import clip_text
-from recado_core.errors import ConfigurationError, SendError
+from recado_core.errors import ConfigurationError, TransientSendError
 
 log = logging.getLogger(__name__)
 
+LONGEST_BALANCE = 64
+"""Characters of a balance that the store takes."""
+INQUIRIES = 2
+"""Calls under way to settle dispatches: one for a doubt, one for DLRs."""
 CONNECT_TIMEOUT = 10.0
 """Seconds in which a connection to a provider must be made."""
 
@@ -103,6 +108,7 @@ class Accounts:
             rows = await store.list_all(connection)
         for name, account in self.by_name.items():
             if name in rows:
+                _tell_of_balance(account, rows[name])
                 account.take_state(rows[name])
 
     def wake(self, names: set[str]) -> None:
@@ -115,6 +121,14 @@ class Accounts:
         if name not in self.by_name:
             raise NotFoundError(f"there is no account {name!r}")
         return self.by_name[name]
+
+    def refused(self, monotonic: float) -> list[str]:
+        """Return the names of the accounts whose provider may not be asked anything now."""
+        return [
+            name
+            for name, account in self.by_name.items()
+            if account.budget.refuses(monotonic, Purpose.ASK)
+        ]
 
     def paused(self) -> set[str]:
         """Return the names of the accounts that are paused."""
@@ -180,12 +194,11 @@ class Accounts:
             UnsupportedError: The provider can't tell.
         """
         account = self._offering(name, "verify_credentials")
-        try:
-            provider: SupportsVerifyCredentials = account.provider  # type: ignore[assignment]  # declared
-            with calling(Purpose.ASK):
-                detail = await provider.verify_credentials()
-        except SendError as error:
-            return Verification(ok=False, detail=str(error))
+        provider: SupportsVerifyCredentials = account.provider  # type: ignore[assignment]  # declared
+        question = provider.verify_credentials
+        detail = await ask_in_turn(account, question, str, self._monotonic)
+        if isinstance(detail, Unanswered):
+            return Verification(ok=False, detail=detail.why)
         return Verification(ok=True, detail=detail)
 
     async def balance(self, name: str) -> BalanceView:
@@ -196,18 +209,28 @@ class Accounts:
             SendError: It could not be asked now.
         """
         account = self._offering(name, "balance")
-        provider: SupportsBalance = account.provider  # type: ignore[assignment]  # declared
-        with calling(Purpose.ASK):
-            balance = await provider.balance()
-        await self.note_balance(account, balance)
+        balance = await self.ask_balance(account)
+        if isinstance(balance, Unanswered):
+            raise balance.error or TransientSendError(balance.why)
         return BalanceView(account=name, balance=balance)
 
-    async def note_balance(self, account: Account, balance: Decimal) -> None:
+    async def ask_balance(self, account: Account) -> Decimal | Unanswered:
+        """Ask an account's provider for the balance, and keep it."""
+        provider: SupportsBalance = account.provider  # type: ignore[assignment]  # declared
+        balance = await ask_in_turn(account, provider.balance, Decimal, self._monotonic)
+        if isinstance(balance, Unanswered):
+            return balance
+        if not balance.is_finite() or len(str(balance)) > LONGEST_BALANCE:
+            return Unanswered(f"the provider plugin tells a balance of {str(balance)[:20]}")
+        await self._note_balance(account, balance)
+        return balance
+
+    async def _note_balance(self, account: Account, balance: Decimal) -> None:
         """Write an account's balance; the first time that it is too low, say so in an event."""
         now, threshold = self._now(), account.settings.balance_threshold
         low = threshold is not None and balance < threshold
 
-        async def work(connection: AsyncConnection) -> bool:
+        async def work(connection: AsyncConnection) -> None:
             told = await store.note_balance(connection, account.name, str(balance), now, low=low)
             if told and low:
                 data = {"balance": balance, "threshold": threshold}
@@ -215,15 +238,9 @@ class Accounts:
                     "account.balance_low", now, account=account.name, data=data
                 )
                 await events.append(connection, [event])
-            return told
 
-        told = await self._database.write(work)
-        account.balance, account.balance_at, account.balance_low = balance, now, low
-        if told:
-            level, text = (
-                (logging.WARNING, "balance is low") if low else (logging.INFO, "balance is enough")
-            )
-            log.log(level, text, extra={"account": account.name, "balance": str(balance)})
+        await self._database.write(work)
+        account.balance, account.balance_at = balance, now
 
     def _offering(self, name: str, capability: str) -> Account:
         account = self.find(name)
@@ -241,7 +258,10 @@ class Accounts:
         client = httpx.AsyncClient(
             verify=_trusted(),
             timeout=httpx.Timeout(account.settings.timeout, connect=CONNECT_TIMEOUT),
-            limits=httpx.Limits(max_connections=account.concurrency + 2),
+            # Whatever else is under way, sending never waits for a connection.
+            limits=httpx.Limits(
+                max_connections=account.concurrency + INQUIRIES + QUESTIONS + OPERATIONS
+            ),
             follow_redirects=False,
             event_hooks=hooks_for(account.budget, self._monotonic),
         )
@@ -265,6 +285,15 @@ class Accounts:
         )
         make_receiver = account.kind.create_receiver
         account.receiver = make_receiver(ReceiverContext(**shared)) if make_receiver else None
+
+
+def _tell_of_balance(account: Account, row: dict[str, Any]) -> None:
+    """Log that a balance has become low or enough, whichever process has asked for it."""
+    extra = {"account": account.name, "balance": row["balance"]}
+    if row["balance_low"] and not account.was_low:
+        log.warning("balance is low", extra=extra)
+    elif account.was_low and not row["balance_low"]:
+        log.info("balance is enough", extra=extra)
 
 
 @cache

@@ -1,7 +1,8 @@
 """What comes back from providers, by webhook or when they are asked: DLRs, MOs, late refusals."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,7 +11,12 @@ from recado_core.engine import policy
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import dispatches, events, messages
 from recado_core.engine.transitions import Change, apply
-from recado_core.engine.vendor_words import clip_reference, storable
+from recado_core.engine.vendor_words import (
+    LONGEST_CHANNEL,
+    clip_address,
+    clip_reference,
+    storable,
+)
 from recado_core.messages import (
     BatchRejected,
     Category,
@@ -127,7 +133,7 @@ async def _take_rejection(
 async def _take_inbound(
     connection: AsyncConnection, account: str, items: Sequence[InboundMessage], now: datetime
 ) -> None:
-    references = [clip_reference(item.provider_ref) or "" for item in items]
+    references = [_reference_of(item) for item in items]
     known = await messages.known_inbound(connection, account, references)
     items = [item for item, key in zip(items, references, strict=True) if key not in known]
     answered = await messages.outbound_by_id(
@@ -135,13 +141,13 @@ async def _take_inbound(
     )
     rows: list[Row] = []
     for item in items:
-        mt = answered.get(item.answers_message_id or "")
+        mt, sender = answered.get(item.answers_message_id or ""), clip_address(item.sender)
         if mt is None and item.answers_provider_ref:
             reference = clip_reference(item.answers_provider_ref) or ""
-            mt = await messages.outbound_by_ref(connection, account, item.sender, reference)
+            mt = await messages.outbound_by_ref(connection, account, sender, reference)
         if mt is None:
             since = now - ANSWERED_WITHIN
-            mt = await messages.last_outbound(connection, account, item.sender, since)
+            mt = await messages.last_outbound(connection, account, sender, since)
         rows.append(_inbound_row(account, item, mt, now))
     new = await messages.insert_inbound(connection, rows)
     await events.append(
@@ -161,6 +167,14 @@ async def _take_inbound(
     )
 
 
+def _reference_of(item: InboundMessage) -> str:
+    """Return what makes a repeat of an MO known: the vendor's reference, or else all it says."""
+    if item.provider_ref:
+        return clip_reference(item.provider_ref) or ""
+    content = repr((item.sender, item.recipient, item.text, item.received_at))
+    return "sha256:" + hashlib.sha256(content.encode(errors="replace")).hexdigest()
+
+
 def _inbound_row(account: str, item: InboundMessage, mt: Row | None, now: datetime) -> Row:
     named = mt is not None and mt["id"] == item.answers_message_id
     text = storable(item.text)
@@ -168,11 +182,11 @@ def _inbound_row(account: str, item: InboundMessage, mt: Row | None, now: dateti
     return {
         "id": new_id(),
         "direction": "in",
-        "channel": item.channel,
+        "channel": storable(item.channel[:LONGEST_CHANNEL]),
         "account": account,
         # The vendor may write the number in a form of its own; the MT that it names has ours.
-        "address": mt["address"] if mt is not None and named else item.sender,
-        "sender_id": item.recipient,
+        "address": mt["address"] if mt is not None and named else clip_address(item.sender),
+        "sender_id": clip_address(item.recipient) if item.recipient else None,
         "text": text,
         "media": list(item.media) or None,
         "category": Category.TRANSACTIONAL,
@@ -182,8 +196,12 @@ def _inbound_row(account: str, item: InboundMessage, mt: Row | None, now: dateti
         "encoding": segments.encoding,
         "status": Status.RECEIVED,
         "status_at": now,
-        "provider_ref": clip_reference(item.provider_ref),
+        "provider_ref": _reference_of(item),
         "answers_id": mt["id"] if mt else None,
-        "created_at": item.received_at or now,
+        "created_at": _aware(item.received_at) or now,
         "due_at": now,
     }
+
+
+def _aware(at: datetime | None) -> datetime | None:
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at

@@ -16,6 +16,9 @@ from recado_core.engine.store import dispatches, outbox
 
 Row = dict[str, Any]
 
+LONGEST_ROW = 10
+"""Batches of categories that go first, after which one of the others goes."""
+
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """A batch of one dispatch, and when it was claimed, by both clocks, before the commit."""
@@ -56,6 +59,7 @@ class Claims:
         self._carried = carried
         self._now = now
         self._monotonic = monotonic
+        self._in_a_row = 0
 
     async def take(self) -> Claimed | None:
         """Claim the next batch for a new dispatch, if there is one and it may go today."""
@@ -92,11 +96,19 @@ class Claims:
         """Claim messages that may share a call; those of a category with its own calls first."""
         apart = self._account.kind.capabilities.own_batches
         name = self._account.name
+        rows: list[Row] = []
+        if self._in_a_row >= LONGEST_ROW:  # others wait as well
+            rows = await outbox.claim(connection, name, dispatch_id, limit, now, without=apart)
         for category, most in apart.items():
-            size = min(limit, most)
-            rows = await outbox.claim(connection, name, dispatch_id, size, now, only=category)
-            if rows:
-                return rows
+            if not rows:
+                size = min(limit, most)
+                rows = await outbox.claim(connection, name, dispatch_id, size, now, only=category)
+        if rows and rows[0]["category"] in apart:
+            self._in_a_row += 1
+            return rows
+        self._in_a_row = 0
+        if rows:
+            return rows
         return await outbox.claim(connection, name, dispatch_id, limit, now, without=apart)
 
     async def _allowance(self, now: datetime) -> int:

@@ -83,7 +83,7 @@ class Dispatcher:
         self._slots = asyncio.Semaphore(account.concurrency)
         self._carriers: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._outage = Outage(account.name)
+        self._outage = Outage(account)
         self.carried: set[str] = set()
         self._claims = Claims(
             node_id, account, settings.timezone, database, self.carried, now, monotonic
@@ -193,6 +193,8 @@ class Dispatcher:
                 await self._record(dispatch_id, changes, outcome="stale")
             elif rows:
                 await self._hand_over(dispatch_id, rows, splits)
+                return
+            self._account.budget.refund()  # nobody was called
         finally:
             self.carried.discard(dispatch_id)
 
@@ -203,7 +205,7 @@ class Dispatcher:
 
     async def _hand_over(self, dispatch_id: str, rows: list[Row], splits: Splits) -> None:
         try:
-            with calling(Purpose.SEND, paid=1):
+            with calling(self._account.budget, Purpose.SEND, paid=1):
                 async with asyncio.timeout(self._account.settings.timeout * 2):
                     results = await self._account.provider.send(batch_of(dispatch_id, rows))
             changes = settling.after_results(

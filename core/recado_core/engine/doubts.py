@@ -52,7 +52,7 @@ class Doubts:
         self._database = database
         self._now = now
         self._monotonic = monotonic
-        self._inquiry = Inquiry(self._settle)
+        self._inquiry = Inquiry(self._settle, monotonic)
         self._first_asked: dict[str, float] = {}
 
     async def settle_due(self) -> int:
@@ -69,15 +69,27 @@ class Doubts:
             now=now,
             hold_until=now + HELD,
             limit=AT_ONCE,
-            without=self._inquiry.busy,
+            without={*self._inquiry.busy, *self._accounts.refused(self._monotonic())},
         )
         due = await self._database.write(lambda connection: dispatches.doubtful(connection, turn))
-        self._inquiry.begin(due)
+        self._inquiry.begin(due, HELD)
         return len(due)
+
+    def resume(self) -> None:
+        """Ask again after ``stop``."""
+        self._inquiry.resume()
+
+    def stop(self) -> None:
+        """Ask no more than what is being asked now."""
+        self._inquiry.stop()
 
     async def finish(self) -> None:
         """Wait until nothing is being asked."""
         await self._inquiry.finish()
+
+    async def cancel(self) -> None:
+        """Break off what is being asked."""
+        await self._inquiry.cancel()
 
     async def _settle(self, dispatch: Row) -> None:
         async with self._database.read() as connection:
@@ -100,7 +112,8 @@ class Doubts:
         found = await ask(account, lambda: provider.lookup(batch), LookupResult, self._monotonic())
         if isinstance(found, Unanswered):
             wait = found.wait or min(LONGEST_WAIT, 2.0 ** min(dispatch["lookups"], 10))
-            await self._ask_again(dispatch, self._now() + timedelta(seconds=wait), found.why)
+            due_at = self._now() + timedelta(seconds=wait)
+            await self._ask_again(dispatch, due_at, found.why, counts=found.wait is None)
             return
         settled_at = self._settled_at(dispatch, account)
         held = {result.message_id for result in found.results}
@@ -149,7 +162,9 @@ class Doubts:
             settling.retry_or_fail(row, delays, random.random, code=None, text=text) for row in rows
         ]
 
-    async def _ask_again(self, dispatch: Row, due_at: datetime, text: str) -> None:
+    async def _ask_again(
+        self, dispatch: Row, due_at: datetime, text: str, *, counts: bool = True
+    ) -> None:
         await self._database.write(
             lambda connection: dispatches.mark_doubt(
                 connection,
@@ -158,6 +173,7 @@ class Doubts:
                 due_at=due_at,
                 code=dispatch["code"],
                 text=clip_text(text),
+                counts=counts,
             )
         )
 

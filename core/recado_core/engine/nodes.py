@@ -88,8 +88,10 @@ class Node:
             return gone + silent, left
 
         dead, left = await self._database.write(work)
-        if dead or left:
+        if left:
             log.warning("dispatches in doubt", extra={"dead_nodes": dead, "dispatches": left})
+        elif dead:
+            log.info("processes are gone, and left nothing open", extra={"dead_nodes": dead})
 
     async def _insert(self, connection: AsyncConnection) -> None:
         now = self._now()

@@ -1,5 +1,6 @@
 """What a vendor offers beside messages, called by name for an account."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -9,6 +10,10 @@ from recado_core.engine.accounts import Accounts
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.limits import Purpose
 from recado_core.engine.pacing import calling
+from recado_core.errors import InDoubtError, TransientSendError
+
+PATIENCE = 30.0
+"""Seconds that an operation waits for others of its account to end."""
 
 
 class OperationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,10 +73,22 @@ class Operations:
             NotFoundError: There is no such account or operation.
             SendError: The vendor refuses it, or can't be asked now.
         """
-        offered = self.find(account, operation)
-        provider = self._accounts.find(account).provider
-        with calling(Purpose.REPORT):
-            return await offered.call(provider, request, progress or _tell_nobody)
+        offered, found = self.find(account, operation), self._accounts.find(account)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await found.operations.acquire()
+        except TimeoutError:
+            text = f"account {account} is busy with other operations"
+            raise TransientSendError(text, retry_after=PATIENCE) from None
+        try:
+            with calling(found.budget, Purpose.REPORT):
+                return await offered.call(found.provider, request, progress or _tell_nobody)
+        except TransientSendError as error:
+            if offered.changes and error.possibly_taken:
+                raise InDoubtError(error.text, code=error.code, raw=error.raw) from error
+            raise
+        finally:
+            found.operations.release()
 
 
 def _tell_nobody(done: int, total: int) -> None:

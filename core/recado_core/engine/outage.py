@@ -2,6 +2,7 @@
 
 import logging
 
+from recado_core.engine.account import Account
 from recado_core.engine.settling import LONGEST_ASKED
 from recado_core.errors import SendError
 
@@ -14,7 +15,7 @@ BACKOFF = (1.0, 60.0)
 class Outage:
     """One account's run of failures: told in the log once when it begins, and once when it ends."""
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: Account) -> None:
         self._account = account
         self._failures = 0
         self._not_before = 0.0
@@ -25,10 +26,11 @@ class Outage:
 
     def go_on(self, error: SendError, now: float, asked: float | None = None) -> None:
         """Note one more failure; ``asked`` are the seconds that the provider asked for."""
+        self._account.trouble = error.text
         if self._failures == 0:
             log.warning(
                 "provider fails, messages wait",
-                extra={"account": self._account, "code": error.code, "reason": error.text},
+                extra={"account": self._account.name, "code": error.code, "reason": error.text},
             )
         first, longest = BACKOFF
         backoff = min(longest, first * 2.0 ** min(self._failures, 10))
@@ -39,7 +41,8 @@ class Outage:
 
     def end(self) -> None:
         """Note that the provider works."""
+        self._account.trouble = None
         if self._failures:
-            log.info("provider is back", extra={"account": self._account})
+            log.info("provider is back", extra={"account": self._account.name})
         self._failures = 0
         self._not_before = 0.0

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.contract import SupportsPollStatuses
 from recado_core.engine import arrivals
 from recado_core.engine.accounts import Accounts
-from recado_core.engine.asking import Inquiry, Unanswered, ask
+from recado_core.engine.asking import Inquiry, Unanswered, ask, check_items
 from recado_core.engine.database import Database
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import dispatches, messages
@@ -47,7 +47,7 @@ class Polling:
         self._database = database
         self._now = now
         self._monotonic = monotonic
-        self._inquiry = Inquiry(self._poll)
+        self._inquiry = Inquiry(self._poll, monotonic)
 
     async def poll_due(self) -> int:
         """Ask about the dispatches that are due, and wait for the answers; return how many."""
@@ -63,28 +63,44 @@ class Polling:
             now=now,
             hold_until=now + HELD,
             limit=AT_ONCE,
-            without=self._inquiry.busy,
+            without={*self._inquiry.busy, *self._accounts.refused(self._monotonic())},
         )
         due = await self._database.write(lambda connection: dispatches.to_poll(connection, turn))
-        self._inquiry.begin(due)
+        self._inquiry.begin(due, HELD)
         return len(due)
+
+    def resume(self) -> None:
+        """Ask again after ``stop``."""
+        self._inquiry.resume()
+
+    def stop(self) -> None:
+        """Ask no more than what is being asked now."""
+        self._inquiry.stop()
 
     async def finish(self) -> None:
         """Wait until nothing is being asked."""
         await self._inquiry.finish()
+
+    async def cancel(self) -> None:
+        """Break off what is being asked."""
+        await self._inquiry.cancel()
 
     async def _poll(self, dispatch: Row) -> None:
         account = self._accounts.by_name.get(dispatch["account"])
         async with self._database.read() as connection:
             unsettled = await messages.any_unsettled(connection, dispatch["id"])
         updates: list[StatusUpdate] = []
+        asked = True
         delay = self._delay(dispatch["polls"])
         if account is not None and account.kind.capabilities.poll_statuses and unsettled:
             provider: SupportsPollStatuses = account.provider  # type: ignore[assignment]  # declared
             question = partial(provider.poll_statuses, dispatch["id"])
             answer = await ask(account, question, list, self._monotonic())
+            if not isinstance(answer, Unanswered):
+                answer = check_items(account, answer, StatusUpdate)
             if isinstance(answer, Unanswered):
-                delay = timedelta(seconds=answer.wait) if answer.wait is not None else delay
+                asked = answer.wait is None
+                delay = delay if answer.wait is None else timedelta(seconds=answer.wait)
                 log.info(
                     "provider can't be asked for receipts now",
                     extra={"account": account.name, "reason": answer.why},
@@ -97,7 +113,8 @@ class Polling:
             await arrivals.take(connection, dispatch["account"], updates, now)
             unsettled = await messages.any_unsettled(connection, dispatch["id"])
             again = unsettled and now < dispatch["started_at"] + GIVEN_UP
-            await dispatches.plan_poll(connection, dispatch["id"], now + delay if again else None)
+            poll_at = now + delay if again else None
+            await dispatches.plan_poll(connection, dispatch["id"], poll_at, counts=asked)
 
         await self._database.write(work)
 

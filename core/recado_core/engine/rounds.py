@@ -1,19 +1,18 @@
 """What every account's provider is asked now and then: for MO messages, and for the balance."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.contract import SupportsBalance, SupportsPollReplies
+from recado_core.contract import SupportsPollReplies
 from recado_core.engine import arrivals
 from recado_core.engine.account import Account
 from recado_core.engine.accounts import Accounts
-from recado_core.engine.asking import Unanswered, ask
-from recado_core.engine.database import Database
+from recado_core.engine.asking import Unanswered, ask_in_turn, check_items
+from recado_core.engine.database import Database, is_down
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import accounts as store
 from recado_core.messages import InboundMessage
@@ -44,25 +43,33 @@ class Rounds:
         can = account.kind.capabilities
         self._reply_poll = timedelta(seconds=settings.reply_poll if can.poll_replies else 0)
         self._balance_poll = timedelta(seconds=settings.balance_poll if can.balance else 0)
-        self._replies_at = self._balance_at = now()
+        self._replies_at = self._balance_at = 0.0
         self._silent: set[str] = set()
+        self._stopping = False
 
     async def take_due(self) -> int:
         """Ask what is due; return how many rounds were taken."""
+        self._stopping = False
         return await self._ask_for_replies() + await self._ask_for_balance()
 
+    def stop(self) -> None:
+        """Ask no more than what is being asked now."""
+        self._stopping = True
+
     async def _ask_for_replies(self) -> int:
-        now = self._now()
-        if not self._reply_poll or now < self._replies_at:
+        monotonic = self._monotonic()
+        if not self._reply_poll or monotonic < self._replies_at:
             return 0
-        name, next_at = self._account.name, now + self._reply_poll
+        name, now = self._account.name, self._now()
+        next_at = now + self._reply_poll
         until = await self._database.write(
             lambda connection: store.take_reply_round(connection, name, now, next_at)
         )
-        self._replies_at = next_at
+        self._replies_at = monotonic + self._reply_poll.total_seconds()
         if until is None:
             return 0
-        if await self._take_pages(until - OVERLAP):
+        if await self._take_pages(min(until, now) - OVERLAP):
+            self._note_answer("replies")
             await self._database.write(
                 lambda connection: store.end_reply_round(connection, name, now)
             )
@@ -72,37 +79,69 @@ class Rounds:
         """Take over page by page what people have written; tell whether that was all of it."""
         provider: SupportsPollReplies = self._account.provider  # type: ignore[assignment]  # declared
         pages = provider.poll_replies(since)
-        while True:
-            page = await ask(self._account, partial(_next, pages), list, self._monotonic())
-            if isinstance(page, Unanswered):
-                self._note_silence("replies", page.why)
-                return False
-            self._note_answer("replies")
-            if not page:
-                return True
-            await self._database.write(partial(self._take_page, page[0]))
+        try:
+            while not self._stopping:
+                found = await self._next_page(pages)
+                if isinstance(found, Unanswered):
+                    self._note_silence("replies", found.why)
+                    return False
+                if not found:
+                    return True
+                await self._take_page(found[0])
+            return False
+        finally:
+            if isinstance(pages, AsyncGenerator):
+                await pages.aclose()
 
-    async def _take_page(self, page: Sequence[InboundMessage], connection: AsyncConnection) -> None:
-        await arrivals.take(connection, self._account.name, page, self._now())
+    async def _next_page(
+        self, pages: AsyncIterator[Sequence[InboundMessage]]
+    ) -> list[list[InboundMessage]] | Unanswered:
+        """Return the next page, alone in a list, an empty list after the last, or why not."""
+        question = partial(_next, pages)
+        found = await ask_in_turn(self._account, question, list, self._monotonic)
+        if isinstance(found, Unanswered) or not found:
+            return found
+        page = check_items(self._account, found[0], InboundMessage)
+        return page if isinstance(page, Unanswered) else [page]
+
+    async def _take_page(self, page: list[InboundMessage]) -> None:
+        try:
+            await self._database.write(partial(self._take, page))
+        except Exception as error:
+            if is_down(error):
+                raise
+            log.exception("a page of replies can't be stored; its replies are taken one by one")
+            for item in page:
+                await self._take_alone(item)
+
+    async def _take_alone(self, item: InboundMessage) -> None:
+        try:
+            await self._database.write(partial(self._take, [item]))
+        except Exception as error:
+            if is_down(error):
+                raise
+            log.exception("a reply can't be stored", extra={"account": self._account.name})
+
+    async def _take(self, items: Sequence[InboundMessage], connection: AsyncConnection) -> None:
+        await arrivals.take(connection, self._account.name, items, self._now())
 
     async def _ask_for_balance(self) -> int:
-        now = self._now()
-        if not self._balance_poll or now < self._balance_at:
+        monotonic = self._monotonic()
+        if not self._balance_poll or self._stopping or monotonic < self._balance_at:
             return 0
-        name, next_at = self._account.name, now + self._balance_poll
+        name, now = self._account.name, self._now()
+        next_at = now + self._balance_poll
         mine = await self._database.write(
             lambda connection: store.take_balance_round(connection, name, now, next_at)
         )
-        self._balance_at = next_at
+        self._balance_at = monotonic + self._balance_poll.total_seconds()
         if not mine:
             return 0
-        provider: SupportsBalance = self._account.provider  # type: ignore[assignment]  # declared
-        balance = await ask(self._account, provider.balance, Decimal, self._monotonic())
+        balance = await self._accounts.ask_balance(self._account)
         if isinstance(balance, Unanswered):
             self._note_silence("balance", balance.why)
         else:
             self._note_answer("balance")
-            await self._accounts.note_balance(self._account, balance)
         return 1
 
     def _note_silence(self, what: str, why: str) -> None:

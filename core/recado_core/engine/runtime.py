@@ -163,6 +163,10 @@ class Engine:
             return
         self._stopping.set()
         self.receive.stop()
+        self._doubts.stop()
+        self._polling.stop()
+        for rounds in self._rounds:
+            rounds.stop()
         for dispatcher in self._dispatchers:
             dispatcher.stop()
         _, late = await asyncio.wait(self._tasks, timeout=timeout)
@@ -214,8 +218,8 @@ class Engine:
             *(
                 Component(
                     name=f"account.{name}",
-                    ok=account.paused_at is None,
-                    detail=account.reason or "active",
+                    ok=account.paused_at is None and account.trouble is None,
+                    detail=account.reason or account.trouble or "active",
                 )
                 for name, account in self.accounts.by_name.items()
             ),
@@ -235,8 +239,12 @@ class Engine:
         return {key for dispatcher in self._dispatchers for key in dispatcher.carried}
 
     async def _inquire(self, inquirer: Doubts | Polling) -> None:
-        await self._repeat(TICK, inquirer.begin_due)
-        await inquirer.finish()
+        inquirer.resume()
+        try:
+            await self._repeat(TICK, inquirer.begin_due)
+            await inquirer.finish()
+        finally:
+            await inquirer.cancel()  # what is late, where this was cancelled
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do the work again and again until the engine stops, whatever happens to one round."""

@@ -72,8 +72,12 @@ async def mark_doubt(  # noqa: PLR0913  # the columns it writes
     due_at: datetime,
     code: str | None,
     text: str | None,
+    counts: bool = True,
 ) -> None:
-    """Note that nobody knows how this dispatch ended; it is asked about at ``due_at``."""
+    """Note that nobody knows how this dispatch ended; it is asked about at ``due_at``.
+
+    ``counts`` is false where it could not be asked about this time.
+    """
     statement = (
         sa.update(dispatches)
         .where(D.id == dispatch_id, D.state != "done")
@@ -84,7 +88,7 @@ async def mark_doubt(  # noqa: PLR0913  # the columns it writes
             due_at=due_at,
             code=code,
             text=text,
-            lookups=D.lookups + 1,
+            lookups=D.lookups + int(counts),
             poll_at=None,
         )
     )
@@ -104,13 +108,16 @@ async def to_poll(connection: AsyncConnection, turn: Turn) -> list[Row]:
 
 
 async def plan_poll(
-    connection: AsyncConnection, dispatch_id: str, poll_at: datetime | None
+    connection: AsyncConnection, dispatch_id: str, poll_at: datetime | None, *, counts: bool
 ) -> None:
-    """Set when a dispatch's DLRs are next asked for; None: never again."""
+    """Set when a dispatch's DLRs are next asked for; None: never again.
+
+    ``counts`` is false where they could not be asked for this time.
+    """
     statement = (
         sa.update(dispatches)
         .where(D.id == dispatch_id)
-        .values(poll_at=poll_at, polls=D.polls + 1, node_id="")
+        .values(poll_at=poll_at, polls=D.polls + int(counts), node_id="")
     )
     await connection.execute(statement)
 
