@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import httpx
 import msgspec
 from recado_core import AddressError, PermanentSendError, Suppressed, TransientSendError
+from recado_core.addresses import national_digits
 
 from recado_kolmeya.connection import Connection
 from recado_kolmeya.masking import make_fit
-from recado_kolmeya.phones import write_phone
 from recado_kolmeya.refusals import UNREADABLE
-from recado_kolmeya.settings import KolmeyaSettings, PhoneStyle
+from recado_kolmeya.settings import KolmeyaSettings
 from recado_kolmeya.wire import BlacklistPhone, BlacklistRequest
 
 
@@ -21,7 +21,7 @@ async def change_blacklist(
 
     Done twice it changes nothing, so that without an answer it may be done again.
     """
-    phones = list(_phones(entries, settings.phone_style))
+    phones = list(_phones(entries))
     if not phones:
         return
     request = BlacklistRequest(phones, settings.tenant_id)
@@ -29,11 +29,13 @@ async def change_blacklist(
     _check(connection, response)
 
 
-def _phones(entries: Sequence[Suppressed], style: PhoneStyle) -> list[BlacklistPhone]:
+def _phones(entries: Sequence[Suppressed]) -> list[BlacklistPhone]:
+    # National whatever the account's style: the description's example and length are, and nothing
+    # tells whether another form is stripped or listed as somebody else's.
     phones = []
     for entry in entries:
         try:
-            phones.append(BlacklistPhone(write_phone(entry.address, style), entry.document))
+            phones.append(BlacklistPhone(national_digits(entry.address), entry.document))
         except AddressError:
             continue
     return phones

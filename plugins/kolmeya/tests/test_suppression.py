@@ -49,10 +49,10 @@ def bodies(requests):
     return [json.loads(request.content) for request in requests]
 
 
+@pytest.mark.parametrize("style", PhoneStyle)
 @pytest.mark.parametrize(("name", "path"), CHANGES.items())
-async def test_blacklist_is_asked_with_national_phones_as_texts(name, path):
+async def test_blacklist_is_asked_with_national_phones_as_texts(name, path, style):
     entries = [ONE, Suppressed(address="+551130000001", document=CPF)]
-    style = PhoneStyle.NATIONAL
     (request,) = await change(httpx.Response(201), name, entries, phone_style=style)
     assert str(request.url) == f"https://kolmeya.com.br/api/v1/blacklist/{path}"
     assert bodies([request]) == [
@@ -63,13 +63,13 @@ async def test_blacklist_is_asked_with_national_phones_as_texts(name, path):
 async def test_blacklist_is_asked_as_the_account_is_set():
     (request,) = await change(httpx.Response(204), tenant_id=12, blacklist_path="sms/blacklist")
     assert request.url.path == "/api/v1/sms/blacklist/store"
-    assert bodies([request]) == [{"phones": [{"phone": "5511900000001"}], "tenant_id": 12}]
+    assert bodies([request]) == [{"phones": [{"phone": "11900000001"}], "tenant_id": 12}]
 
 
 async def test_phone_of_elsewhere_is_left_out_as_kolmeya_never_reaches_it():
     foreign = Suppressed(address="+12025550123")
     (request,) = await change(httpx.Response(201), entries=[foreign, ONE])
-    assert bodies([request]) == [{"phones": [{"phone": "5511900000001"}]}]
+    assert bodies([request]) == [{"phones": [{"phone": "11900000001"}]}]
     assert await change(httpx.Response(201), entries=[foreign]) == []
 
 
