@@ -78,6 +78,8 @@ class KolmeyaReceiver:
             return _read_rejection(notice)
         if isinstance(notice.payload, Raw) and wrappings:
             return self._read(notice.payload, wrappings - 1)
+        if _is_filled(notice.job_id) and notice.type is not UNSET:  # of no kind that is known
+            return read_campaign(body)
         tell_unread("body")
         return []
 

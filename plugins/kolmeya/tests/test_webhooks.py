@@ -261,6 +261,7 @@ def test_status_in_no_known_encoding_spoils_no_other():
 def test_empty_fields_of_a_campaign_hide_nothing(name):
     body = payload("webhook_status" if name == "messages" else "webhook_reply")
     assert parse(body | {"type": None, "job_id": None}) == parse(body) != []
+    assert parse(body | {"type": None, "job_id": 1234567}) == parse(body)
 
 
 def test_words_of_a_status_show_no_number():
