@@ -14,7 +14,7 @@ from msgspec import Raw
 from recado_core import InboundMessage, Status, StatusUpdate, WebhookItem
 
 from recado_kolmeya.masking import make_fit
-from recado_kolmeya.parts import read_section
+from recado_kolmeya.parts import read_id, read_section
 from recado_kolmeya.receipts import own_id, read_code
 from recado_kolmeya.refusals import join_texts, read_refusal
 from recado_kolmeya.replies import make_campaign_reply
@@ -95,7 +95,7 @@ def _read_entries(
                 StatusUpdate(
                     status=status,
                     message_id=message_id,
-                    provider_ref=str(entry.id) if entry.id else None,
+                    provider_ref=read_id(entry.id),
                     code=code,
                     text=make_fit(join_texts(entry.message), longest=_LONGEST_WORD) or None,
                 )

@@ -15,8 +15,9 @@ from recado_core import OutboundMessage, Outcome, SendResult
 from recado_core.addresses import same_line
 
 from recado_kolmeya.masking import make_fit
+from recado_kolmeya.parts import entries_of, read_id, values_of
 from recado_kolmeya.refusals import UNREADABLE, join_texts, tells_no_credit
-from recado_kolmeya.wire import REFUSALS, Refused, Scalar, StoreAnswer, Valid
+from recado_kolmeya.wire import REFUSALS, Refused, Scalar, StoreAnswer
 
 _LINE_END = 8
 """Digits at the end of a phone that every way of writing it shares."""
@@ -43,14 +44,14 @@ def _entries(
     answer: StoreAnswer, secrets: Sequence[str]
 ) -> Iterator[tuple[Scalar, Scalar, SendResult]]:
     """Yield every entry: its phone, its reference, and its outcome under that reference."""
-    for valid in _valids(answer):
+    for valid in values_of(answer.valids):
         yield (
             valid.phone,
             valid.reference,
             SendResult(
                 message_id=str(valid.reference),
                 outcome=Outcome.ACCEPTED,
-                provider_ref=str(valid.id) if valid.id else None,
+                provider_ref=read_id(valid.id),
             ),
         )
     for name, (code, outcome) in REFUSALS.items():
@@ -92,20 +93,9 @@ def _digits(phone: Scalar) -> str:
     return "".join(character for character in str(phone) if character.isdigit())
 
 
-def _valids(answer: StoreAnswer) -> Iterable[Valid]:
-    if isinstance(answer.valids, dict):  # as PHP writes a list that has gaps
-        return answer.valids.values()
-    return answer.valids or ()
-
-
 def _refused(section: object) -> Iterator[Refused]:
-    """Yield the entries of a list, or of the one object or the keyed entries in its place."""
-    if isinstance(section, dict):
-        keyed = section and all(isinstance(part, dict) for part in section.values())
-        section = list(section.values()) if keyed else [section]
-    if not isinstance(section, list):
-        return
-    for part in section:
+    """Yield the entries that can be read; a bare phone may stand for one."""
+    for part in entries_of(section) or ():
         if isinstance(part, str | int) and not isinstance(part, bool):
             yield Refused(phone=part)
         elif isinstance(part, dict):

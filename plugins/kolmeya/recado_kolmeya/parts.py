@@ -9,10 +9,12 @@ import msgspec
 from msgspec import Raw
 
 from recado_kolmeya.refusals import UNREADABLE
+from recado_kolmeya.wire import Scalar
 
 logger = logging.getLogger(__name__)
 
 Part = TypeVar("Part", bound=msgspec.Struct)
+Value = TypeVar("Value")
 
 _raw_list = msgspec.json.Decoder(list[Raw])
 _raw_object = msgspec.json.Decoder(dict[str, Raw])
@@ -41,6 +43,31 @@ def read_each(parts: Iterable[Raw], kind: type[Part]) -> list[Part]:
         except UNREADABLE:
             tell_unread("entry")
     return found
+
+
+def read_id(value: Scalar) -> str | None:
+    """Return an id of Kolmeya's as a text, the same of whatever type it comes; 0 names nothing."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return None if isinstance(value, bool) or not value else str(value)
+
+
+def entries_of(section: object) -> list[object] | None:
+    """Return the entries of a decoded list, as ``read_section`` has those of one in JSON.
+
+    ``None`` is an empty list; of whatever is no list at all the entries are None.
+    """
+    if section is None or isinstance(section, list):
+        return section or []
+    if not isinstance(section, dict):
+        return None
+    keyed = all(isinstance(part, dict) for part in section.values())
+    return list(section.values()) if keyed else [section]
+
+
+def values_of(section: list[Value] | dict[str, Value] | None) -> list[Value]:
+    """Return the entries of a list, which PHP writes as an object where it has gaps."""
+    return list(section.values() if isinstance(section, dict) else section or ())
 
 
 @lru_cache(maxsize=16)

@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw
 from recado_core import AccountContext, AccountError, InboundMessage, PermanentSendError
 
 from recado_kolmeya.connection import Connection
-from recado_kolmeya.parts import read_each
+from recado_kolmeya.parts import read_each, values_of
 from recado_kolmeya.receipts import read_code
 from recado_kolmeya.replies import read_campaign_reply, read_reply
 from recado_kolmeya.settings import KolmeyaSettings
@@ -91,7 +91,7 @@ async def _pages(connection: Connection, path: str, hours: int) -> AsyncIterator
     while True:
         asked = RepliesRequest(hours, None if number == 1 else number)
         page = connection.read(await connection.ask(path, asked), RepliesPage)
-        entries = list(page.data.values() if isinstance(page.data, dict) else page.data or ())
+        entries = values_of(page.data)
         if not entries:
             return
         mark = hashlib.sha256(b"".join(map(bytes, entries))).digest()

@@ -35,6 +35,7 @@ from recado_kolmeya.masking import make_fit
 from recado_kolmeya.money import read_money
 from recado_kolmeya.otp import find_forbidden
 from recado_kolmeya.outcomes import sort_answer
+from recado_kolmeya.parts import read_id, values_of
 from recado_kolmeya.phones import write_phone
 from recado_kolmeya.polling import ReplyPoll
 from recado_kolmeya.receipts import read_receipt
@@ -244,8 +245,7 @@ class KolmeyaProvider:
         response = await self.connection.ask("sms/status/request", StatusRequest(reference))
         if _tells_unknown(response):
             return ()
-        messages = self.connection.read(response, StatusAnswer).messages
-        return tuple(messages.values()) if isinstance(messages, dict) else messages or ()
+        return values_of(self.connection.read(response, StatusAnswer).messages)
 
 
 def check_message(message: OutboundMessage) -> None:
@@ -294,7 +294,7 @@ def _held(
         str(entry.reference): SendResult(
             message_id=str(entry.reference),
             outcome=Outcome.ACCEPTED,
-            provider_ref=str(entry.id) if entry.id else None,
+            provider_ref=read_id(entry.id),
         )
         for entry in entries
         if entry.reference in own

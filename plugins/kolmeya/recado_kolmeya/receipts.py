@@ -8,6 +8,7 @@ from functools import lru_cache
 from recado_core import Status, StatusUpdate
 
 from recado_kolmeya.masking import make_fit
+from recado_kolmeya.parts import read_id
 from recado_kolmeya.wire import STATUS_TEXTS, STATUSES, MessageStatus, Scalar
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ _is_own_id = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatc
 def read_receipt(entry: MessageStatus) -> StatusUpdate | None:
     """Return what an entry says of its message, or None if it does not say of which."""
     message_id = own_id(entry.reference)
-    provider_ref = str(entry.id) if entry.id else None
+    provider_ref = read_id(entry.id)
     if message_id is None and provider_ref is None:
         return None
     code = read_code(entry.status_code)

@@ -10,7 +10,7 @@ from datetime import datetime, tzinfo
 
 from recado_core import InboundMessage
 
-from recado_kolmeya.parts import tell_unread
+from recado_kolmeya.parts import read_id, tell_unread
 from recado_kolmeya.phones import read_phone
 from recado_kolmeya.receipts import own_id
 from recado_kolmeya.times import read_time
@@ -25,14 +25,14 @@ def read_reply(entry: Reply, zone: tzinfo) -> InboundMessage | None:
         tell_unread("reply")
         return None
     text = str(entry.reply)
-    known_by = (sender, text, entry.received_at, answered.id, answered.reference)
+    known_by = (sender, text, entry.received_at, read_id(answered.id), answered.reference)
     return InboundMessage(
-        provider_ref=str(entry.id) if entry.id else _digest(*known_by),
+        provider_ref=read_id(entry.id) or _digest(*known_by),
         sender=sender,
         text=text,
         received_at=read_time(entry.received_at, zone),
         answers_message_id=own_id(answered.reference),
-        answers_provider_ref=str(answered.id) if answered.id else None,
+        answers_provider_ref=read_id(answered.id),
     )
 
 
@@ -55,7 +55,7 @@ def make_campaign_reply(
         return None
     text = str(reply)
     return InboundMessage(
-        provider_ref=_digest("campaign", job, sender, " ".join(text.split())),
+        provider_ref=_digest("campaign", read_id(job), sender, " ".join(text.split())),
         sender=sender,
         text=text,
         received_at=received_at,

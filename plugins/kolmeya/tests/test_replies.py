@@ -241,10 +241,31 @@ async def test_entries_keyed_by_position_are_read():
 # ---------------------------------------------------------------- what is told
 
 
-@pytest.mark.parametrize("vendor_id", ["33333333-3333-4333-8333-333333333333", 7001, "7001"])
+async def test_reply_without_an_id_is_the_same_of_whatever_type_the_others_are():
+    found = []
+    for answered_id in (7001, 7001.0, "7001"):
+        answered = {"id": answered_id, "reference": "order-17", "phone": "11900000001"}
+        (one,) = await poll(provider_of(vendor_of(page_of(reply(1, id=None, message=answered)))))
+        found.append(one)
+    assert found[0] == found[1] == found[2]
+
+
+async def test_campaigns_number_may_come_as_any_type():
+    page = payload("campaign_replies_page")
+    found = []
+    for job in (7001, 7001.0, "7001"):
+        entries = [each | {"job": job} for each in page["data"]]
+        vendor = vendor_of(page_of(), page | {"data": entries})
+        found.append(await poll(provider_of(vendor, campaign_replies=True)))
+    assert found[0] == found[1] == found[2] != []
+
+
+@pytest.mark.parametrize(
+    "vendor_id", ["33333333-3333-4333-8333-333333333333", 7001, "7001", 7001.0]
+)
 async def test_reply_is_known_by_kolmeyas_id(vendor_id):
     (found,) = await poll(provider_of(vendor_of(page_of(reply(1, id=vendor_id)))))
-    assert found.provider_ref == str(vendor_id)
+    assert found.provider_ref == str(vendor_id).removesuffix(".0")
     assert found.received_at == datetime(2025, 11, 16, 17, 30, tzinfo=UTC)
 
 
