@@ -12,7 +12,7 @@ from recado_kolmeya.refusals import UNREADABLE, read_refusal
 
 _LONGEST_TEXT = 300
 _SHRINKS = 8  # a masked text is at least one of so many parts as long as the text
-_DEEPEST = 4
+_LONGEST_BODY = 8_000  # of an answer that is shown in outline
 _MOST_NAMES = 20
 _SHORTEST_SECRET = 8  # what is shorter stands in innocent text as well
 _SHORTEST_PART = 16
@@ -22,6 +22,11 @@ _number = re.compile(
     r"(?<!\d)\+?\(?(?!\d{4}-\d\d-\d\d(?!\d)|\d\d[.-]\d\d[.-]20\d\d(?!\d)"
     r"|(?:[12]?\d?\d\.){3}[12]?\d?\d(?![\d-]))"
     r"(?:\d{9,}|(?:\d[ .()\u00a0-]{0,3}){9,12}\d)(?!\d)"
+)
+# In JSON: what may be a field's name, any other text, also one that is cut, and greater numbers.
+_value = re.compile(
+    r'(?P<name>"[A-Za-z_][A-Za-z_0-9-]{0,40}"(?=\s*:))|"(?:[^"\\]|\\.)*+"?|-?[0-9][0-9.eE+-]{2,}',
+    re.DOTALL,
 )
 _is_name = re.compile(r"[A-Za-z_][A-Za-z_0-9-]{0,40}").fullmatch
 
@@ -58,16 +63,14 @@ def secrets_of(token: str, webhook_url: str) -> tuple[str, ...]:
 
 
 def outline(content: bytes) -> str:
-    """Return the shape of a JSON body, with kinds in the place of values; a web page as it is.
+    """Return the start of a successful answer without its texts and numbers; a page as it is.
 
-    A successful answer holds people's names, texts and codes.
+    It may hold people's names, messages and codes. It need not be sound JSON.
     """
-    try:
-        value = msgspec.json.decode(content)
-    except UNREADABLE:
-        is_page = content.lstrip().startswith(b"<")
-        return content.decode(errors="replace") if is_page else ""
-    return msgspec.json.encode(_shape(value, _DEEPEST)).decode()
+    start = content[:_LONGEST_BODY].decode(errors="replace")
+    if start.lstrip().startswith("<"):
+        return start
+    return _value.sub(_hide_value, start) if start.lstrip().startswith(("{", "[", '"')) else ""
 
 
 def name_parts(content: bytes) -> str:
@@ -105,15 +108,10 @@ def _mask_number(match: re.Match[str]) -> str:
     return mask("".join(character for character in match[0] if character.isdigit()))
 
 
-def _shape(value: object, deepest: int) -> object:
-    if isinstance(value, dict):
-        parts = list(value.items())[:_MOST_NAMES]
-        return {_name(key): _shape(part, deepest - 1) for key, part in parts} if deepest else {}
-    if isinstance(value, list):
-        return [_shape(part, deepest - 1) for part in value[:1]] if deepest else []
-    if isinstance(value, str):
-        return "text"
-    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else value
+def _hide_value(match: re.Match[str]) -> str:
+    if match["name"] is not None:
+        return match[0]
+    return '"…"' if match[0].startswith('"') else "0"
 
 
 def _name(key: str) -> str:

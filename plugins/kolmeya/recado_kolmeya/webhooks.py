@@ -68,7 +68,7 @@ class KolmeyaReceiver:
 
     def _read(self, body: Raw, wrappings: int) -> list[WebhookItem]:
         notice = _notices.decode(body)
-        if _is_filled(notice.type) and notice.job_id is not UNSET:
+        if _is_campaign(notice):
             return read_campaign(body)
         if _is_filled(notice.messages):
             return _read_statuses(notice.messages)
@@ -78,8 +78,6 @@ class KolmeyaReceiver:
             return _read_rejection(notice)
         if isinstance(notice.payload, Raw) and wrappings:
             return self._read(notice.payload, wrappings - 1)
-        if _is_filled(notice.job_id) and notice.type is not UNSET:  # of no kind that is known
-            return read_campaign(body)
         tell_unread("body")
         return []
 
@@ -103,6 +101,14 @@ def _read_rejection(notice: Notice) -> list[WebhookItem]:
         return []
     text = make_fit(join_texts(notice.status_message)) or None
     return [BatchRejected(batch_reference=reference, code="rejected", text=text)]
+
+
+def _is_campaign(notice: Notice) -> bool:
+    """Say whether both fields of a campaign's are there, and not only as empty ones."""
+    if notice.type is UNSET or notice.job_id is UNSET:
+        return False
+    says_more = _is_filled(notice.messages) or _is_filled(notice.reply)
+    return _is_filled(notice.type) or (_is_filled(notice.job_id) and not says_more)
 
 
 def _is_filled(section: Raw | UnsetType) -> TypeGuard[Raw]:

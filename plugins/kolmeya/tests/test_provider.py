@@ -173,13 +173,13 @@ async def test_batch_of_foreign_numbers_asks_nothing():
     ("answer", "raw"),
     [
         (httpx.Response(200, text="<html><title>Manutenção</title></html>"), None),
-        (httpx.Response(200, text='{"valids": ['), ""),
+        (httpx.Response(200, text='{"valids": ['), None),
         (httpx.Response(200, text=""), ""),
         (httpx.Response(200, json=[]), "[]"),
-        (httpx.Response(200, json={"valids": 3}), '{"valids":"number"}'),
+        (httpx.Response(200, json={"valids": 3}), '{"valids":3}'),
         (
             httpx.Response(200, json={"errors": ['Undefined array key "phone"']}),
-            '{"errors":["text"]}',
+            '{"errors":["…"]}',
         ),
         (
             httpx.Response(200, json={"valids": [], "invalids": []}),
@@ -187,7 +187,7 @@ async def test_batch_of_foreign_numbers_asks_nothing():
         ),
         (
             httpx.Response(200, json={"valids": [{"id": "v", "phone": 9, "reference": None}]}),
-            '{"valids":[{"id":"text","phone":"number","reference":null}]}',
+            '{"valids":[{"id":"…","phone":9,"reference":null}]}',
         ),
         (httpx.Response(204), ""),
     ],
