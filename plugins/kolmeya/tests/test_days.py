@@ -1,4 +1,4 @@
-"""A day at the vendor, under every switch of the simulator: what differs must not matter."""
+"""A day at the vendor, as the engine spends it, under several switches at once and by chance."""
 
 from datetime import timedelta
 
@@ -18,68 +18,18 @@ from recado_core import (
 )
 from recado_core.testing import make_id
 from recado_kolmeya.simulator.inprocess import WEBHOOK_URL
-from recado_kolmeya.simulator.switches import Fault, FaultKind, Switches
+from recado_kolmeya.simulator.switches import Fault, FaultKind
 from recado_kolmeya.wire import STATUSES
 
 from .bench import batch, magic, message, open_gateway, plain
 
 CARRIED = [
     {},
-    {"token": ""},
-    {"allowed_ips": ("127.0.0.1",)},
-    {"error_form": "errors", "rate_limit": 2, "rate_window": 5.0},
-    {"rate_limit": 2, "rate_window": 5.0},
-    {"rate_limit": 0},
-    *({"lists": form, "list_items": "phone"} for form in ("list", "object", "null")),
-    *({"lists": form, "list_items": "reference"} for form in ("list", "object", "null")),
-    {"duplicates_key": False},
-    {"duplicate_rule": "phone"},
-    {"duplicate_rule": "none"},
-    {"strict_phones": False},
-    {"missing_phone_status": 422},
-    {"invalid_error": "403"},
-    {"blacklist": (21900000003,), "not_disturb": (11900000009,)},
-    {"forbidden_text": "invalids"},
-    *(
-        {"unknown_request": form, "faults": (Fault(kind=FaultKind.ERROR, next=2),)}
-        for form in ("missing", "empty", "invalid")
-    ),
-    {"clock": "real"},
-    {"sent_delay": 5.0, "final_delay": 2.0},
-    {"final_delay": 0.0},
-    {"final_delay": 3600.0},
-    {"final_spread": 60.0, "statuses_per_body": 2},
     {"undelivered_rate": 0.4, "rejected_rate": 0.3, "expired_rate": 0.3, "seed": 7},
     {"invalid_rate": 0.5, "seed": 7},
-    {"forget": True},
-    {"webhooks": False},
-    {"statuses_per_body": 1},
-    {"statuses_per_body": 1, "webhook_concurrency": 1, "webhook_reorder": True},
-    {"webhook_timeout": 1.0, "webhook_retries": 2, "webhook_retry_delay": 0.5},
-    {"webhook_delay": 30.0, "webhook_jitter": 30.0},
-    {"webhook_duplicate": 1.0},
-    {"webhook_drop": 1.0},
     {"webhook_drop": 0.5, "statuses_per_body": 1, "seed": 7},
-    {"webhook_unknown_id": 1.0},
-    {"webhook_payload": True},
-    {"reply_form": "object"},
+    {"statuses_per_body": 1, "webhook_concurrency": 1, "webhook_reorder": True},
     {"reply_every": 1, "replies_per_page": 1},
-    {"reply_word": "olá", "reply_text": "Não, ñ 🎉", "reply_delay": 30.0},
-    {"balance_form": "decimal"},
-    {"balance": "1500.50", "price": "0"},
-    {"balance": "0", "empty_balance": "send"},
-    {"balance": "99", "empty_balance": "forbid"},
-    {"balance": "99", "empty_balance": "invalid"},
-    {"segments": ("109:CORPORATIVO", "4467:VENDAS")},
-    {"report_form": "documented"},
-    {"latency": 0.001},
-    *({"faults": (Fault(kind=kind, every=3),), "timeout_seconds": 0.001} for kind in FaultKind),
-    *(
-        {"faults": (Fault(kind=kind, next=3, accepts=accepts),), "timeout_seconds": 0.001}
-        for kind in FaultKind
-        for accepts in (True, False)
-        if kind is not FaultKind.THROTTLE or not accepts  # nobody could tell
-    ),
     {  # as the vendor's pages have it
         "lists": "object",
         "duplicates_key": False,
@@ -123,11 +73,6 @@ def anyio_backend():
 
 def name_of(switches):
     return ",".join(f"{name}={value}" for name, value in switches.items())[:80] or "none"
-
-
-def test_every_switch_is_tried():
-    tried = {name for switches in (*CARRIED, *STOPPED) for name in switches}
-    assert tried == set(Switches.__struct_fields__)
 
 
 class Engine:
