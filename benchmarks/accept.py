@@ -44,6 +44,8 @@ MODES = {"grouped": RECADO, "alone": (str(HERE / "ungrouped.py"),)}
 
 CONFIGURATION = """
 [gateway]
+reply_poll = 0
+balance_poll = 0
 database = "sqlite+aiosqlite:///recado.db"
 plugins = ["kolmeya"]
 log_level = "warning"

@@ -20,7 +20,7 @@ from recado_core import (
     WebhookRequest,
 )
 from recado_core.engine.accept import BatchRequest, Draft
-from recado_core.engine.database import Database, upgrade_database
+from recado_core.engine.database import Database
 from recado_core.engine.plugins import load_plugins
 from recado_core.engine.runtime import Engine
 from recado_core.engine.settings import AccountSettings, EngineSettings, RouteSettings
@@ -29,19 +29,17 @@ from recado_core.testing import Clock
 
 
 @pytest.fixture(scope="session")
-def migrated_sqlite(database_folder):
+async def migrated_sqlite(database_folder):
     """An SQLite file with the schema, to copy: making the schema takes longer than most tests."""
     path = database_folder / "migrated.db"
-    upgrade_database(f"sqlite+aiosqlite:///{path}")
+    await upgrade(f"sqlite+aiosqlite:///{path}")
     return path
 
 
 @pytest.fixture(scope="session")
 async def migrated_postgres(postgres):
     """The name of a PostgreSQL database with the schema, to copy."""
-    database = Database(await postgres.create("migrated"))
-    await database.upgrade()
-    await database.close()
+    await upgrade(await postgres.create("migrated"))
     return "migrated"
 
 
@@ -58,6 +56,12 @@ async def postgres_url(postgres, migrated_postgres):
     url = await postgres.create(f"test_{secrets.token_hex(8)}", template=migrated_postgres)
     yield url
     await postgres.drop(url)
+
+
+async def upgrade(url):
+    database = Database(url)
+    await database.upgrade()
+    await database.close()
 
 
 class VendorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

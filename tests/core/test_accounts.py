@@ -67,7 +67,7 @@ def make_engine(sqlite_url):
         ({"balance_threshold": Decimal(5)}, r"accounts\.main\.balance_threshold: .* no balance"),
     ],
 )
-def test_a_wrong_account_is_an_error_that_names_the_key(make_engine, fields, text):
+async def test_a_wrong_account_is_an_error_that_names_the_key(make_engine, fields, text):
     with pytest.raises(ConfigurationError, match=text) as caught:
         make_engine({"main": fields})
     assert "s3cret" not in str(caught.value)
@@ -84,13 +84,13 @@ def test_a_wrong_account_is_an_error_that_names_the_key(make_engine, fields, tex
         ({"accounts": ["main", "main"], "weights": [2, -1]}, r"routes\[1\]\.weights: "),
     ],
 )
-def test_a_wrong_route_is_an_error_that_names_the_key(make_engine, route, text):
+async def test_a_wrong_route_is_an_error_that_names_the_key(make_engine, route, text):
     routes = [RouteSettings(accounts=["main"]), RouteSettings(**route)]
     with pytest.raises(ConfigurationError, match=text):
         make_engine({"main": {}}, routes=routes)
 
 
-def test_a_route_leads_only_to_accounts_that_carry_its_channel(sqlite_url):
+async def test_a_route_leads_only_to_accounts_that_carry_its_channel(sqlite_url):
     plugins = load_plugins([])
     plugins.channels["letter"] = plugins.channels["sms"]
     plugins.provider_types["carrier"] = ProviderType(

@@ -1,6 +1,7 @@
 """What vendors and their plugins do wrong: it delays at the worst, and only what it is about."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -69,7 +70,7 @@ def spoilt(ask, batches, troubles):
 
 
 def test_a_provider_that_fails_for_ever_is_left_alone_a_minute_each_time():
-    outage = Outage("main")
+    outage = Outage(SimpleNamespace(name="main", trouble=None))
     for now in range(1100):
         outage.go_on(InDoubtError("silence"), now)
         assert 1 <= outage.wait(now) <= 60
