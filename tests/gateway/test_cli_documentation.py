@@ -1,14 +1,17 @@
 """The pages about running Recado say what is there: commands, options, files, settings."""
 
 import re
+import shlex
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from recado_core.messages import Status
 from recado_gateway.cli.commands import Commands, Parser
+from recado_gateway.cli.operations import make_request, read_item
 from recado_gateway.cli.program import PLUGIN_GROUPS, ROOMS
 from recado_gateway.settings import load_settings
+from recado_kolmeya.operations import OPERATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", "docs/README.md", "docs/command-line.md", "docs/operations.md"]
@@ -78,6 +81,16 @@ def code_of(text):
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     rest = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     return [re.sub(r"#.*", "", block) for block in blocks] + re.findall(r"`([^`]+)`", rest)
+
+
+def test_the_phones_of_the_example_are_those_of_the_block_list():
+    (text,) = re.findall(r"`(phones:=[^`]+)`", sections()["recado accounts run"])
+    item = read_item(*shlex.split(text))
+    blocking = [operation for operation in OPERATIONS if "blacklist" in operation.name]
+    for operation in blocking:
+        request = make_request(operation, {}, [item], "UTC")
+        assert [entry.phone for entry in request.phones] == ["+5511900000001"]
+    assert len(blocking) == 2
 
 
 def test_the_readme_s_configuration_starts(tmp_path):
