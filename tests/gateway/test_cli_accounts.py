@@ -202,6 +202,27 @@ def test_request_is_read_from_standard_input(capsys, monkeypatch):
     assert ask(capsys, "run", "main", "report", "--input", "-")["total"] == 2
 
 
+def test_time_without_offset_is_one_of_the_gateway_s_zone_wherever_it_stands(capsys, monkeypatch):
+    request = {"start": "2030-01-01", "end": "2030-01-02", "asked_at": "2030-01-08T10:00"}
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(request)))
+    told = {"2030-01-08T13:00:00Z", "2030-01-08T10:00:00-03:00"}
+    assert ask(capsys, "run", "main", "report", "--input", "-")["asked_at"] in told
+    item = 'asked_at:="2030-01-08T10:00"'
+    assert ask(capsys, "run", "main", "report", *WEEK, item)["asked_at"] in told
+
+
+@pytest.mark.parametrize("given", ["argument", "json", "input"])
+def test_date_is_refused_where_a_time_is_wanted(given, capsys, monkeypatch):
+    items = {
+        "argument": ["asked_at=2030-01-08"],
+        "json": ['asked_at:="2030-01-08"'],
+        "input": ["--input", "-"],
+    }
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"asked_at": "2030-01-08"}'))
+    line = complaint(capsys, "run", "main", "report", *WEEK, *items[given], code=2)
+    assert line == "recado: asked_at: write the time too, such as 2030-01-08T18:00"
+
+
 @pytest.mark.parametrize(
     ("items", "said"),
     [

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,7 @@ def read_input(name: str) -> dict[str, Any]:
 def make_request(
     operation: Operation, given: dict[str, Any], items: Sequence[Item], zone: str
 ) -> msgspec.Struct:
-    """Make the request of what was given and of the items over it; a text is read as its field's.
+    """Make the request of what was given and of the items over it; a time is one of the zone.
 
     Args:
         operation: Whose request it is.
@@ -169,10 +169,11 @@ def make_request(
         UsageError: It is no such request; the text names the field.
     """
     fields = {field.encode_name: field.type for field in _fields_of(operation.request)}
-    found = given | {
-        key: _value_of([item for item in items if item.key == key], fields.get(key), zone)
+    named = given | {
+        key: _value_of([item for item in items if item.key == key], fields.get(key))
         for key in dict.fromkeys(item.key for item in items)
     }
+    found = {key: _read_times(key, it, fields.get(key), zone) for key, it in named.items()}
     try:
         # not strict, because on the command line a number is text
         return msgspec.convert(found, operation.request, strict=False)
@@ -186,20 +187,37 @@ def make_request(
         ) from error
 
 
-def _value_of(items: Sequence[Item], kind: inspect.Type | None, zone: str) -> object:
-    parts = list(_parts_of(kind)) if kind else []
-    values = [_read_time(it.value, parts, zone) if it.is_text else it.value for it in items]
-    listed = any(isinstance(part, inspect.CollectionType) for part in parts)
+def _value_of(items: Sequence[Item], kind: inspect.Type | None) -> object:
+    values = [it.value for it in items]
+    listed = kind and any(isinstance(part, inspect.CollectionType) for part in _parts_of(kind))
     return values if len(values) > 1 or (listed and items[0].is_text) else values[0]
 
 
-def _read_time(text: str, parts: Sequence[inspect.Type], zone: str) -> object:
-    if not any(isinstance(part, inspect.DateTimeType) for part in parts):
-        return text
+def _read_times(key: str, value: object, kind: inspect.Type | None, zone: str) -> object:
+    if kind is None or not any(isinstance(part, inspect.DateTimeType) for part in _parts_of(kind)):
+        return value
+    if isinstance(value, list):
+        return [_read_time(key, it, zone) for it in value]
+    return _read_time(key, value, zone)
+
+
+def _read_time(key: str, value: object, zone: str) -> object:
+    if not isinstance(value, str):
+        return value
+    if _is_date(value):  # which would be its midnight, so that the last day of a span is lost
+        raise UsageError(f"{key}: write the time too, such as {value}T18:00")
     try:
-        return in_zone(datetime.fromisoformat(text), zone)
+        return in_zone(datetime.fromisoformat(value), zone)
     except ValueError:  # msgspec says what is wrong with it
-        return text
+        return value
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _fields_of(kind: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
