@@ -243,6 +243,11 @@ def test_request_that_is_none_is_wrong_use_and_told_by_its_field(items, said, ca
     assert complaint(capsys, "run", "main", "report", *items, code=2).startswith(said)
 
 
+def test_value_that_is_none_of_those_there_are_is_told_with_them(capsys):
+    line = complaint(capsys, "run", "main", "fail", "how=x", code=2)
+    assert "how: Invalid enum value 'x' (one of account, busy, doubt, refused)" in line
+
+
 def test_operation_without_fields_says_so(capsys):
     line = complaint(capsys, "run", "main", "catalogue", "a=b", code=2)
     assert line == "recado: catalogue: a: unknown field (it has no fields)"
