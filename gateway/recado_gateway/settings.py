@@ -1,6 +1,5 @@
 """The configuration: where it is read from, and what may stand in it."""
 
-import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -44,6 +43,7 @@ NOT_YET = {
 }
 TABLES = ("gateway", "accounts", "routes", *NOT_YET)
 LAST_PORT = 65535
+LONGEST_TIME = 2_592_000
 
 _is_account_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}").fullmatch
 
@@ -186,14 +186,13 @@ def _check_gateway(gateway: GatewayTable) -> None:
 
 
 def _check_times(gateway: GatewayTable) -> None:
+    bounds = f"must be from 0 to {LONGEST_TIME} seconds (30 days)"
     for name in ("retry_delays", "poll_delays"):
-        if any(delay < 0 for delay in getattr(gateway, name)):
-            raise ConfigurationError(f"gateway.{name}: a delay can't be negative")
+        if not all(0 <= delay <= LONGEST_TIME for delay in getattr(gateway, name)):
+            raise ConfigurationError(f"gateway.{name}: each {bounds}")
     for name in ("reply_poll", "balance_poll"):
-        if not 0 <= getattr(gateway, name) < math.inf:  # which TOML can write, and nan
-            raise ConfigurationError(
-                f"gateway.{name}: must be a number of seconds; 0 is never to ask"
-            )
+        if not 0 <= getattr(gateway, name) <= LONGEST_TIME:  # and nan, which TOML can write
+            raise ConfigurationError(f"gateway.{name}: {bounds}; 0 is never to ask")
 
 
 def _check_public_url(url: str) -> None:

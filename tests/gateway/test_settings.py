@@ -295,18 +295,33 @@ def test_settings_do_not_show_secrets(configure):
             '[gateway]\nretry_delays = [1, "x"]\n',
             "gateway.retry_delays[1]: Expected float, got str",
         ),
-        ("[gateway]\nretry_delays = [-1]\n", "gateway.retry_delays: a delay can't be negative"),
+        (
+            "[gateway]\nretry_delays = [60, -1]\n",
+            "gateway.retry_delays: each must be from 0 to 2592000 seconds (30 days)",
+        ),
+        (
+            "[gateway]\nretry_delays = [60, nan]\n",
+            "gateway.retry_delays: each must be from 0 to 2592000 seconds (30 days)",
+        ),
+        (
+            "[gateway]\npoll_delays = [60, 2592001]\n",
+            "gateway.poll_delays: each must be from 0 to 2592000 seconds (30 days)",
+        ),
         (
             "[gateway]\nreply_poll = -1\n",
-            "gateway.reply_poll: must be a number of seconds; 0 is never to ask",
+            "gateway.reply_poll: must be from 0 to 2592000 seconds (30 days); 0 is never to ask",
         ),
         (
             "[gateway]\nbalance_poll = nan\n",
-            "gateway.balance_poll: must be a number of seconds; 0 is never to ask",
+            "gateway.balance_poll: must be from 0 to 2592000 seconds (30 days); 0 is never to ask",
         ),
         (
             "[gateway]\nbalance_poll = inf\n",
-            "gateway.balance_poll: must be a number of seconds; 0 is never to ask",
+            "gateway.balance_poll: must be from 0 to 2592000 seconds (30 days); 0 is never to ask",
+        ),
+        (
+            "[gateway]\nreply_poll = 1e15\n",
+            "gateway.reply_poll: must be from 0 to 2592000 seconds (30 days); 0 is never to ask",
         ),
         ('[gateway]\nreply_poll = "5m"\n', "gateway.reply_poll: Expected float, got str"),
         (
