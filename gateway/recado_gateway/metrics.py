@@ -60,7 +60,8 @@ ACCOUNT_GAUGES = (
     ),
     AccountGauge(
         "calls_left",
-        "Calls that this process may make to the provider at once.",
+        "Calls that the present window of the rate still holds for this process, "
+        "0 while the provider has asked to be left alone.",
         lambda account: account.calls_left,
     ),
 )

@@ -37,6 +37,17 @@ async def test_accounts_are_told_as_the_api_tells_them(client):
     assert found["recado_account_paused", "main"] == 0
 
 
+async def test_account_whose_provider_wants_to_be_left_alone_has_no_calls_left(client):
+    client.engine.accounts.find("main").budget.close(float("inf"))
+    assert (await scrape(client))["recado_account_calls_left", "main"] == 0
+    told = (await client.get("/metrics", headers=NO_KEY)).text
+    (meaning,) = (
+        line for line in told.splitlines() if line.startswith("# HELP recado_account_calls_left ")
+    )
+    assert "window" in meaning
+    assert meaning.endswith("0 while the provider has asked to be left alone.")
+
+
 async def test_what_is_not_known_of_an_account_is_left_out(client):
     found = await scrape(client)
     plain = {name for name, *labels in found if labels == ["plain"]}
