@@ -10,6 +10,7 @@ from recado_gateway.cli import main
 pytestmark = pytest.mark.usefixtures("workplace", "gateway")  # the latter's file is found there
 
 WEEK = ("start=2030-01-01", "end=2030-01-07")
+SHORTEST_TOKEN = 20
 FIELDS = "(its fields: start end [statuses] [asked_at])"
 
 
@@ -108,12 +109,37 @@ def test_what_a_provider_does_not_offer_is_a_failure(capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", ["show", "pause", "resume", "verify", "balance", "operations", "run"]
+    "arguments", ["show", "pause", "resume", "verify", "webhook", "balance", "operations", "run"]
 )
 def test_account_that_is_not_there_is_a_failure(arguments, capsys):
     operation = ["report", *WEEK] if arguments == "run" else []
     line = complaint(capsys, arguments, "absent", *operation, code=1)
     assert line == "recado: there is no account 'absent'"
+
+
+# webhook
+
+
+def test_webhook_address_is_printed_alone_and_stays_the_same(capsys):
+    (address,) = read(capsys, "webhook", "main")
+    base, _, path = address.partition("/webhooks/")
+    assert base == "https://gateway.example.com/sms"
+    name, token = path.split("/")
+    assert (name, len(token) > SHORTEST_TOKEN) == ("main", True)
+    assert read(capsys, "webhook", "main") == [address]
+
+
+def test_webhook_address_without_public_url_is_a_failure_that_names_the_key(capsys, workplace):
+    file = workplace / "recado.toml"
+    kept = [line for line in file.read_text().splitlines() if not line.startswith("public_url")]
+    file.write_text("\n".join(kept))
+    line = complaint(capsys, "webhook", "main", code=1)
+    assert line == "recado: gateway.public_url: missing; webhook addresses lie below it"
+
+
+def test_provider_that_receives_nothing_has_no_webhook_address(capsys):
+    line = complaint(capsys, "webhook", "plain", code=1)
+    assert line == "recado: the provider probe_plain of account plain takes no webhooks"
 
 
 # balances

@@ -8,8 +8,9 @@ import msgspec
 from recado_core.contract import Capabilities
 from recado_core.engine.account import AccountView
 from recado_core.engine.accounts import BalanceView, Verification
+from recado_core.engine.failures import UnsupportedError
 from recado_core.engine.runtime import Engine
-from recado_core.errors import SendError
+from recado_core.errors import ConfigurationError, SendError
 
 from recado_gateway.cli import operations
 from recado_gateway.cli.commands import DONE, FAILED, Commands, add_json_option
@@ -39,6 +40,7 @@ def add_to(command: Commands) -> None:
         ("resume", "send by an account again", run_resume),
         ("verify", "ask the provider whether it knows the account's credentials", run_verify),
         ("balance", "ask the providers for the balance", run_balance),
+        ("webhook", "print the address that the provider calls: a secret", run_webhook),
     ):
         parser = command.add(name, summary).parser
         if name != "list":
@@ -48,7 +50,8 @@ def add_to(command: Commands) -> None:
             parser.add_argument(
                 "--reason", default="paused by an operator", help="for whoever looks at it next"
             )
-        add_json_option(parser)
+        if name != "webhook":
+            add_json_option(parser)
         parser.set_defaults(run=run)
     operations.add_to(command)
 
@@ -153,6 +156,24 @@ def run_verify(args: argparse.Namespace) -> int:
 async def _verify(settings: Settings, name: str) -> Verification:
     async with open_engine(settings) as engine:
         return await engine.accounts.verify(name)
+
+
+def run_webhook(args: argparse.Namespace) -> int:
+    """Print the address at which the provider calls an account."""
+    settings = read_settings(args.config)
+    path = asyncio.run(_webhook_path(settings, args.name))
+    if settings.engine.public_url is None:
+        raise ConfigurationError("gateway.public_url: missing; webhook addresses lie below it")
+    say(settings.engine.public_url + path)
+    return DONE
+
+
+async def _webhook_path(settings: Settings, name: str) -> str:
+    async with open_engine(settings) as engine:
+        kind = engine.accounts.find(name).kind
+        if kind.create_receiver is None:
+            raise UnsupportedError(f"the provider {kind.id} of account {name} takes no webhooks")
+        return engine.accounts.webhook_path(name)
 
 
 # ---------------------------------------------------------------- balances
