@@ -76,7 +76,7 @@ async def test_campaigns_of_the_week_are_listed(form):
         ('[{"id": "5000001", "created": "16/11/2025 14:30:00"}]', [5000001], 0),
         ('{"3": {"id": 5000001}, "5": {"id": 5000002}}', [5000001, 5000002], 0),
         ("5000001, nenhum", [5000001], 1),
-        ([{"id": 5000001, "created": "ontem"}, {"id": 5000002}], [5000002], 1),
+        ([{"id": 5000001, "created": "ontem"}, {"id": "um"}], [5000001], 1),
         (None, [], 0),
     ],
 )
@@ -128,8 +128,8 @@ async def test_campaign_in_numbers_bears_what_kolmeya_leaves_open():
     vendor = httpx.MockTransport(lambda _: httpx.Response(200, json=rows))
     async with open_world() as (world, _), open_account(vendor, world.now) as account:
         told = await account.run("reports-quantity-jobs")
-    (summary,) = told.jobs
-    assert told.unreadable == 2
+    summary, odd = told.jobs
+    assert (odd.job, odd.fim_processamento, told.unreadable) == (2, None, 1)
     assert (summary.validos, summary.enviados, summary.entregues) == (1234, None, None)
     assert (summary.envio, summary.fim_processamento) == ("Imediato", None)
     assert summary.valor_pago == Decimal("1500.50")

@@ -118,6 +118,7 @@ WRONG = [
     ("blacklist-store", {"phones": [{"phone": 11900000001}]}, "phone"),
     ("blacklist-store", {"phones": [PHONE | {"document": "123"}]}, "document"),
     ("blacklist-destroy", {"phones": [PHONE, {"phone": ""}]}, "phones[1]"),
+    ("blacklist-store", {"phones": [PHONE | {"document": "11144477735\n"}]}, "document"),
     ("jobs-pause", {}, "smsJob"),
     ("jobs-play", {"smsJob": 0}, "smsJob"),
     ("jobs-play", {"smsJob": "5000001/pause"}, "smsJob"),
@@ -137,6 +138,7 @@ WRONG = [
     ("reports-requests", {"start_at": "2025-11-02", "end_at": "2025-11-01"}, "end_at"),
     ("reports-quantity-jobs", {"period": "2025-13"}, "period"),
     ("reports-quantity-jobs", {"period": "2025-1"}, "period"),
+    ("reports-quantity-jobs", {"period": "2025-11\n"}, "period"),
     ("reports-quantity-jobs", {"period": "1999-01"}, "period"),
     ("reports-quantity-jobs", {"end_period": "2025-01"}, "period"),
     ("reports-quantity-jobs", {"period": "2025-02", "end_period": "2025-01"}, "end_period"),
@@ -158,6 +160,7 @@ WRONG = [
     ("webhook", {}, "webhook_url"),
     ("webhook", {"webhook_url": "gateway.example.com"}, "webhook_url"),
     ("webhook", {"webhook_url": "ftp://gateway.example.com"}, "webhook_url"),
+    ("webhook", {"webhook_url": "https://gateway.example.com\n"}, "webhook_url"),
     *[(name, {"centro": 1}, "centro") for name in NAMES],
 ]
 

@@ -15,9 +15,9 @@ from recado_kolmeya.operations.windows import (
     DayWindow,
     MinuteWindow,
     gather_windows,
+    leave_shared,
     split_days,
     split_minutes,
-    subtract,
 )
 
 START = datetime(2025, 11, 1, 23, 50)  # noqa: DTZ001  # a clock on the wall has no zone
@@ -168,8 +168,16 @@ def test_day_is_not_split():
     assert DayWindow(START.date(), START.date()).halves() == ()
 
 
-def test_same_row_counts_as_often_as_it_stands_in_one_answer():
-    row, other = {"mensagem": "a", "status": "enviado"}, {"mensagem": "b"}
-    again = row | {"status": "entregue"}
-    assert subtract([again, again, other], [row]) == [again, other]
-    assert subtract([again, "odd", 7], ["odd"]) == [again, 7]
+def test_a_row_that_two_windows_share_is_left_out_as_often_as_the_first_has_it():
+    window = MinuteWindow(START, START + MINUTE)
+    row = {"mensagem": "a", "status": "enviado", "enviada_em": f"{START:%d/%m/%Y %H:%M}"}
+    again = row | {"status": "entregue", "broker": "x"}
+    other = row | {"mensagem": "b"}
+    assert leave_shared(window, [again, again, other], [row]) == [again, other]
+
+
+@pytest.mark.parametrize("sent_at", [None, "", f"{START + MINUTE:%d/%m/%Y %H:%M}"])
+def test_a_row_that_two_windows_do_not_share_stays(sent_at):
+    row = {"mensagem": "a", "status": "enviado", "enviada_em": sent_at}
+    assert leave_shared(MinuteWindow(START, START + MINUTE), [row], [row]) == [row]
+    assert leave_shared(DayWindow(START.date(), START.date()), [row, "odd"], [row]) == [row, "odd"]

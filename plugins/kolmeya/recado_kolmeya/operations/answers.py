@@ -115,7 +115,13 @@ def read_row(value: object, kind: type[Row], zone: ZoneInfo) -> Row:
         raise UnreadableError("it is no object")
     found: dict[str, object] = {}
     for field in _fields_of(kind):
-        part = field.read(value.get(field.key), zone)
+        try:
+            part = field.read(value.get(field.key), zone)
+        except UnreadableError:
+            if field.needed:
+                raise
+            tell_unread(f"{kind.__name__}.{field.key}")
+            part = None  # the row is worth more than the one thing
         if part is None and field.needed:
             raise UnreadableError(f"there is no {field.key}")
         found[field.name] = part

@@ -13,7 +13,7 @@ from recado_kolmeya.provider import KolmeyaProvider
 Cpf = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}-?[0-9]{2}$",
+        pattern=r"^[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}-?[0-9]{2}$(?!\n)",
         description="a CPF, with its signs or without",
     ),
 ]

@@ -26,6 +26,7 @@ _FLAGS = {"0": False, "false": False, "nao": False, "não": False, "n": False} |
 )
 
 _is_count = re.compile(r"-?[0-9]{1,18}|[0-9]{1,3}(?:\.[0-9]{3}){1,5}").fullmatch
+_begins_as_date = re.compile(r"20[0-9]{2}-").match
 
 
 class UnreadableError(ValueError):
@@ -45,7 +46,9 @@ def read_count(value: object, _zone: ZoneInfo | None = None) -> int | None:
     """Read a whole number, also ``"12"`` and ``"1.234"``."""
     if isinstance(value, bool | dict | list):
         raise UnreadableError("it is no number")
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise UnreadableError("it is no whole number")
         return int(value)
     text = _bare(value)
     if text in _ABSENT:
@@ -159,6 +162,8 @@ def _moment(text: str, zone: ZoneInfo) -> datetime | None:
     found = read_time(text, zone)
     if found is not None:
         return found
+    if not _begins_as_date(text):  # fromisoformat takes 1711111420959 for a day of 1711
+        return None
     try:
         stated = datetime.fromisoformat(text)
         return (stated if stated.tzinfo else stated.replace(tzinfo=zone)).astimezone(UTC)

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from recado_core import Operation, Progress
 
 from recado_kolmeya.operations.answers import ask, read_rows, row_within
-from recado_kolmeya.operations.kinds import Fields, Id, Moment, Number, Phone, Text
+from recado_kolmeya.operations.kinds import Count, Fields, Id, Moment, Phone, Text
 from recado_kolmeya.operations.pages import Page, gather_pages, read_page
 from recado_kolmeya.operations.steps import Steps
 from recado_kolmeya.provider import KolmeyaProvider
@@ -56,7 +56,7 @@ class WebReply(Struct, frozen=True, kw_only=True):
     """An answer to a campaign's message."""
 
     id: Id
-    job: Number
+    job: Count
     phone: Phone
     message: Text
     parameters: Fields

@@ -10,7 +10,7 @@ from recado_kolmeya.operations.windows import MINUTE
 from recado_kolmeya.provider import KolmeyaProvider
 
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339, with its offset")]
-Month = Annotated[str, Meta(pattern="^[0-9]{4}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
+Month = Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$(?!\n)", description="YYYY-MM")]
 
 VendorNumber = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 """A number that Kolmeya gives to a thing, or a count of rows."""
@@ -54,6 +54,8 @@ def clock_span(
         moment.astimezone(zone).replace(tzinfo=None) for moment in (start_at, end_at or now, now)
     )
     first, last = _floor(start), min(_floor(end + MINUTE - timedelta.resolution), _floor(latest))
+    if last < first and zone.utcoffset(start) != zone.utcoffset(end):
+        return last, first  # the clocks were put back meanwhile: the hour is asked for whole
     return first, max(first, last)
 
 

@@ -14,7 +14,7 @@ class WebhookTest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The address that Kolmeya shall call once."""
 
     webhook_url: Annotated[
-        str, Meta(pattern=r"^https?://[^\s/?#]+\S*$", description="http or https")
+        str, Meta(pattern=r"^https?://[^\s/?#]+\S*$(?!\n)", description="http or https")
     ]
 
 

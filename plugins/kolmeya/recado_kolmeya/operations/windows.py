@@ -15,6 +15,11 @@ from recado_kolmeya.operations.steps import Steps
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 
+_MINUTES = ("%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
+"""How a minute may be written; the first is how it was seen."""
+
+_CHANGING = frozenset({"status", "broker", "api"})
+
 
 class MinuteWindow(NamedTuple):
     """From one minute's beginning to another's.
@@ -25,6 +30,12 @@ class MinuteWindow(NamedTuple):
 
     start: datetime
     end: datetime
+
+    def begins_with(self, row: object) -> bool:
+        """Tell whether a row is of the minute that this window shares with the one before it."""
+        sent_at = row.get("enviada_em") if isinstance(row, dict) else None
+        minute = tuple(self.start.strftime(form) for form in _MINUTES)
+        return str(sent_at or "").startswith(minute)
 
     def halves(self) -> "tuple[MinuteWindow, ...]":
         """Return two windows in its place, or none if it can't be split."""
@@ -39,6 +50,10 @@ class DayWindow(NamedTuple):
 
     start: date
     end: date
+
+    def begins_with(self, _row: object) -> bool:
+        """Tell that it shares no row with the window before it."""
+        return False
 
     def halves(self) -> "tuple[DayWindow, ...]":
         """Return two windows in its place, or none if it is a single day."""
@@ -109,7 +124,7 @@ async def gather_windows(
         if halves:
             waiting.extendleft(reversed(halves))
             continue
-        rows += subtract(found, before)
+        rows += leave_shared(window, found, before)
         before = found
         truncated = truncated or is_full
     steps.drop_rest()
@@ -124,26 +139,28 @@ def join(parts: Iterable[Joined]) -> Joined:
     return Joined(rows, any(part.truncated for part in kept))
 
 
-def subtract(rows: Sequence[object], others: Sequence[object]) -> list[object]:
-    """Return the rows without those that stand among the others, as often as they stand there.
+def leave_shared(
+    window: MinuteWindow | DayWindow, rows: list[object], before: list[object]
+) -> list[object]:
+    """Return the rows without those of the window's first instant that the one before it had too.
 
-    Rows have no id, and what two windows share is one second's rows, each in both answers. A row's
-    status may have changed between the two.
+    Rows have no id, and what two windows share is one second's rows, each in both answers; what
+    becomes of a message may have been told between the two.
     """
-    if not others:
-        return list(rows)
-    known = Counter(map(_identity, others))
+    known = Counter(identify(row) for row in before if window.begins_with(row))
+    if not known:
+        return rows
     fresh: list[object] = []
     for row in rows:
-        identity = _identity(row)
-        if known[identity]:
-            known[identity] -= 1
+        if window.begins_with(row) and known[identify(row)]:
+            known[identify(row)] -= 1
         else:
             fresh.append(row)
     return fresh
 
 
-def _identity(row: object) -> bytes:
+def identify(row: object) -> bytes:
+    """Return what a row tells of its message, but for what becomes of it."""
     if isinstance(row, dict):
-        row = {key: value for key, value in row.items() if key != "status"}
+        row = {key: value for key, value in row.items() if key not in _CHANGING}
     return msgspec.json.encode(row)
