@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 from recado_core.engine.accept import Draft
 from recado_core.engine.failures import DraftError
+from recado_core.engine.messages import MessageDetail
 from recado_core.engine.policy import FINAL
 from recado_core.engine.runtime import Engine
 from recado_core.errors import RecadoError
@@ -16,12 +17,20 @@ from recado_core.messages import Category, Status
 
 from recado_gateway.cli.commands import DONE, FAILED, Commands, add_json_option
 from recado_gateway.cli.configuration import open_engine, read_settings
-from recado_gateway.cli.output import explain, print_encoded, print_json, say
+from recado_gateway.cli.output import (
+    UNLIMITED,
+    explain,
+    print_encoded,
+    print_json,
+    say,
+    shorten,
+)
 from recado_gateway.cli.times import in_zone
 from recado_gateway.settings import Settings
 
 POLL_SECONDS = 0.2
 ARRIVED = frozenset({Status.DELIVERED, Status.READ})
+WAITING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENDING})
 ENDS = FINAL | {Status.UNKNOWN}
 """Where waiting ends: *unknown* changes only by an operator or a late DLR."""
 
@@ -120,9 +129,27 @@ async def _wait(engine: Engine, message: Accepted, args: argparse.Namespace) -> 
     else:
         say(f"{detail.id} {detail.status}")
     if detail.status not in ENDS:
-        hint = "; does `recado serve` run?" if detail.status is Status.QUEUED else ""
-        explain(f"recado: not final after {args.timeout:g} s{hint}")
+        stands = await say_where(engine, detail)
+        explain(f"recado: not final after {args.timeout:g} s but {stands}")
     return DONE if detail.status in ARRIVED else FAILED
+
+
+async def say_where(engine: Engine, message: MessageDetail) -> str:
+    """Return where a message stands that is not final, and what holds it up if that is known."""
+    if message.status not in WAITING:
+        return str(message.status)
+    await engine.accounts.refresh()  # another process may have paused it in the meantime
+    account = await engine.accounts.get(message.account)
+    failed = [tried.text or tried.code for tried in message.attempts if tried.text or tried.code]
+    if account.paused_at is not None:
+        why = f"account {account.name} is paused: {account.reason}"
+    elif failed:
+        why = f"the last attempt: {failed[-1]}"
+    elif message.status is Status.QUEUED:
+        why = "does `recado serve` run?"
+    else:
+        return str(message.status)
+    return f"{message.status}; {shorten(why, UNLIMITED)}"
 
 
 def in_words(error: DraftError) -> str:

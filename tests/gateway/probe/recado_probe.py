@@ -54,6 +54,8 @@ class Probe:
         self.settings: ProbeSettings = context.settings
 
     async def send(self, batch: OutboundBatch) -> list[SendResult]:
+        if any(message.text == "busy" for message in batch.messages):
+            raise TransientSendError("try later", code="busy")
         return [
             SendResult(
                 message_id=message.id,
