@@ -151,13 +151,23 @@ def test_balance_of_one_account_is_printed_alone(capsys):
     assert complaint(capsys, "balance", "troubled", code=1) == "recado: try later"
 
 
+def test_balance_below_its_threshold_is_marked_beside_the_figure_that_stays_alone(
+    capsys, monkeypatch
+):
+    assert main(["accounts", "balance", "main"]) == 0
+    assert capsys.readouterr() == ("12.50\n", "recado: main: low: below 20.00\n")
+    monkeypatch.setenv("RECADO_ACCOUNTS__MAIN__BALANCE_THRESHOLD", "12.50")
+    assert main(["accounts", "balance", "main"]) == 0
+    assert capsys.readouterr() == ("12.50\n", "")
+
+
 def test_balances_of_all_accounts_are_asked_and_one_that_fails_hides_no_other(capsys):
     assert ask(capsys, "balance", code=1)["items"] == [
-        {"account": "main", "balance": "12.50", "error": None},
-        {"account": "troubled", "balance": None, "error": "try later"},
+        {"account": "main", "balance": "12.50", "balance_low": True, "error": None},
+        {"account": "troubled", "balance": None, "balance_low": False, "error": "try later"},
     ]
     _, first, second = read(capsys, "balance", code=1)
-    assert first.split() == ["main", "12.50"]
+    assert first.split() == ["main", "12.50", "(low)"]
     assert second.split(maxsplit=1) == ["troubled", "try later"]
 
 

@@ -21,6 +21,7 @@ from recado_gateway.settings import Settings
 
 SHOWN_OTHERWISE = frozenset({"capabilities", "calls_limit", "calls_left"})
 """The first in short; the others each process has for itself, and this one has made no calls."""
+LOW = " (low)"
 
 
 class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,7 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
 
     account: str
     balance: Decimal | None = None
+    balance_low: bool = False
     error: str | None = None
 
 
@@ -72,7 +74,7 @@ def run_list(args: argparse.Namespace) -> int:
                 account.provider,
                 account.status,
                 account.queued,
-                cell(account.balance, zone) + (" (low)" if account.balance_low else ""),
+                cell(account.balance, zone) + (LOW if account.balance_low else ""),
                 cell(account.balance_at, zone),
                 account.reason,
             )
@@ -184,17 +186,19 @@ def run_balance(args: argparse.Namespace) -> int:
     settings = read_settings(args.config)
     if args.name is None:
         return _tell_balances(asyncio.run(_ask_all(settings)), args)
-    found = asyncio.run(_ask(settings, args.name))
+    found, account = asyncio.run(_ask(settings, args.name))
     if args.json:
         print_json(found)
     else:
         say(str(found.balance))
+        if account.balance_low:  # not beside the figure, which a program may read
+            explain(f"recado: {args.name}: low: below {account.balance_threshold}")
     return DONE
 
 
-async def _ask(settings: Settings, name: str) -> BalanceView:
+async def _ask(settings: Settings, name: str) -> tuple[BalanceView, AccountView]:
     async with open_engine(settings) as engine:
-        return await engine.accounts.balance(name)
+        return await engine.accounts.balance(name), await engine.accounts.get(name)
 
 
 def _tell_balances(lines: list[BalanceLine], args: argparse.Namespace) -> int:
@@ -202,7 +206,15 @@ def _tell_balances(lines: list[BalanceLine], args: argparse.Namespace) -> int:
         print_json({"items": lines})
     else:
         print_table(
-            ("account", "balance", ""), ((line.account, line.balance, line.error) for line in lines)
+            ("account", "balance", ""),
+            (
+                (
+                    line.account,
+                    f"{line.balance}{LOW}" if line.balance_low else line.balance,
+                    line.error,
+                )
+                for line in lines
+            ),
         )
     return FAILED if any(line.error for line in lines) else DONE
 
@@ -220,4 +232,5 @@ async def _ask_for_line(engine: Engine, name: str) -> BalanceLine:
         found = await engine.accounts.balance(name)
     except SendError as error:
         return BalanceLine(account=name, error=str(error))
-    return BalanceLine(account=name, balance=found.balance)
+    low = (await engine.accounts.get(name)).balance_low
+    return BalanceLine(account=name, balance=found.balance, balance_low=low)
