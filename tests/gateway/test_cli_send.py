@@ -14,8 +14,8 @@ pytestmark = pytest.mark.usefixtures("workplace")
 @pytest.mark.usefixtures("gateway")  # whose file is found in the workplace
 def test_send_that_waits_for_a_paused_account_says_why_it_is_paused(capsys):
     assert main(["accounts", "pause", "main", "--reason", "invoice due"]) == 0
-    arguments = ["send", "--to", ADDRESS, "--text", "Oi", "--wait", "--timeout", "0.3"]
-    assert main(arguments) == 1
+    arguments = ["send", "--to", ADDRESS, "--text", "Oi", "--account", "main", "--wait"]
+    assert main([*arguments, "--timeout", "0.3"]) == 1
     assert capsys.readouterr().err == (
         "recado: not final after 0.3 s but queued; account main is paused: invoice due\n"
     )

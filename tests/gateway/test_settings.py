@@ -8,6 +8,8 @@ from recado_gateway.settings import LogLevel, load_settings
 GATEWAY = '[gateway]\nplugins = ["probe"]\n'
 ACCOUNT = '\n[accounts.main]\nprovider = "probe"\ntoken = "probe-secret"\n'
 
+BOUNDS = "must be from 0 to 2592000 seconds (30 days)"
+
 
 @pytest.fixture
 def fault(configure):
@@ -295,34 +297,13 @@ def test_settings_do_not_show_secrets(configure):
             '[gateway]\nretry_delays = [1, "x"]\n',
             "gateway.retry_delays[1]: Expected float, got str",
         ),
-        (
-            "[gateway]\nretry_delays = [60, -1]\n",
-            "gateway.retry_delays: each must be from 0 to 2592000 seconds (30 days)",
-        ),
-        (
-            "[gateway]\nretry_delays = [60, nan]\n",
-            "gateway.retry_delays: each must be from 0 to 2592000 seconds (30 days)",
-        ),
-        (
-            "[gateway]\npoll_delays = [60, 2592001]\n",
-            "gateway.poll_delays: each must be from 0 to 2592000 seconds (30 days)",
-        ),
-        (
-            "[gateway]\nreply_poll = -1\n",
-            "gateway.reply_poll: must be from 0 to 2592000 seconds (30 days); 0 is never to ask",
-        ),
-        (
-            "[gateway]\nbalance_poll = nan\n",
-            "gateway.balance_poll: must be from 0 to 2592000 seconds (30 days); 0 is never to ask",
-        ),
-        (
-            "[gateway]\nbalance_poll = inf\n",
-            "gateway.balance_poll: must be from 0 to 2592000 seconds (30 days); 0 is never to ask",
-        ),
-        (
-            "[gateway]\nreply_poll = 1e15\n",
-            "gateway.reply_poll: must be from 0 to 2592000 seconds (30 days); 0 is never to ask",
-        ),
+        ("[gateway]\nretry_delays = [60, -1]\n", f"gateway.retry_delays: each {BOUNDS}"),
+        ("[gateway]\nretry_delays = [60, nan]\n", f"gateway.retry_delays: each {BOUNDS}"),
+        ("[gateway]\npoll_delays = [60, 2592001]\n", f"gateway.poll_delays: each {BOUNDS}"),
+        ("[gateway]\nreply_poll = -1\n", f"gateway.reply_poll: {BOUNDS}; 0 is never to ask"),
+        ("[gateway]\nbalance_poll = nan\n", f"gateway.balance_poll: {BOUNDS}; 0 is never to ask"),
+        ("[gateway]\nbalance_poll = inf\n", f"gateway.balance_poll: {BOUNDS}; 0 is never to ask"),
+        ("[gateway]\nreply_poll = 1e15\n", f"gateway.reply_poll: {BOUNDS}; 0 is never to ask"),
         ('[gateway]\nreply_poll = "5m"\n', "gateway.reply_poll: Expected float, got str"),
         (
             '[gateway]\nlog_level = "loud"\n',
