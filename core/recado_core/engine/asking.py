@@ -148,9 +148,13 @@ class Inquiry:
         self._stopping = True
 
     async def finish(self) -> None:
-        """Wait until all that was begun is settled."""
-        while self._asked:
-            await asyncio.wait(list(self._asked.values()))
+        """Wait until all that was begun is settled; if that is cancelled, so is what is begun."""
+        try:
+            while self._asked:
+                await asyncio.wait(list(self._asked.values()))
+        except asyncio.CancelledError:
+            await self.cancel()
+            raise
 
     async def cancel(self) -> None:
         """Break off what is being asked."""

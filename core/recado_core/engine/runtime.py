@@ -182,6 +182,8 @@ class Engine:
         """Stop if need be, and let go of providers and database."""
         try:
             await self.stop()
+            await self._doubts.cancel()
+            await self._polling.cancel()
             await self._node.leave()
         finally:
             await self.accounts.close()
