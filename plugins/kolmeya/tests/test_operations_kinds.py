@@ -92,7 +92,7 @@ def test_value_is_read_in_whatever_shape_it_comes(read, value, meaning):
         (kinds.read_count, "muitos"),
         (kinds.read_count, "1,5"),
         (kinds.read_count, 1.5),
-    (kinds.read_count, 1.234),  # in a text the dot is of thousands, in a JSON number it is not
+        (kinds.read_count, 1.234),  # in a text the dot is of thousands, in a JSON number it is not
         (kinds.read_count, True),
         (kinds.read_count, []),
         (kinds.read_count, "9" * 5000),
@@ -103,9 +103,9 @@ def test_value_is_read_in_whatever_shape_it_comes(read, value, meaning):
         (kinds.read_moment, "31/02/2025 12:00"),
         (kinds.read_moment, "0001-01-01T00:00:00+14:00"),
         (kinds.read_moment, {}),
-    (kinds.read_moment, 1711111420959),
-    (kinds.read_moment, "20251116"),
-    (kinds.read_moment, "1711-11-14"),
+        (kinds.read_moment, 1711111420959),
+        (kinds.read_moment, "20251116"),
+        (kinds.read_moment, "1711-11-14"),
         (kinds.read_moment_or_text, []),
         (kinds.read_amount, "grátis"),
         (kinds.read_amount, []),
