@@ -129,7 +129,8 @@ async def test_campaign_in_numbers_bears_what_kolmeya_leaves_open():
     async with open_world() as (world, _), open_account(vendor, world.now) as account:
         told = await account.run("reports-quantity-jobs")
     summary, odd = told.jobs
-    assert (odd.job, odd.fim_processamento, told.unreadable) == (2, None, 1)
+    assert (odd.job, odd.fim_processamento) == (2, None)
+    assert told.unreadable == 1
     assert (summary.validos, summary.enviados, summary.entregues) == (1234, None, None)
     assert (summary.envio, summary.fim_processamento) == ("Imediato", None)
     assert summary.valor_pago == Decimal("1500.50")

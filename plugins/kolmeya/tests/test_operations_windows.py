@@ -4,18 +4,21 @@ import asyncio
 import itertools
 from collections import Counter
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recado_kolmeya.operations.steps import Steps
+from msgspec import Struct
+from recado_kolmeya.operations import rows
+from recado_kolmeya.operations.kinds import Text
+from recado_kolmeya.operations.rows import Rows
 from recado_kolmeya.operations.windows import (
     DAY,
     MINUTE,
     DayWindow,
     MinuteWindow,
     gather_windows,
-    leave_shared,
     split_days,
     split_minutes,
 )
@@ -52,19 +55,26 @@ class Reports:
         return {"enviada_em": minute, "mensagem": text, "status": f"{next(self.tick)}"}
 
 
+class Seen(Struct, frozen=True, kw_only=True):
+    enviada_em: Text
+    mensagem: Text
+    status: Text
+
+
 def gather(reports, windows, most, limit=None):
     told = []
-    steps = Steps(lambda *step: told.append(step), len(windows))
-    joined = asyncio.run(gather_windows(reports.ask, windows, most, limit, steps))
+    found = Rows(Seen, ZoneInfo("America/Sao_Paulo"), limit)
+    call = gather_windows(reports.ask, windows, most, found, lambda *step: told.append(step))
+    asyncio.run(call)
     assert [done for done, _ in told[: len(reports.calls)]] == [
         *range(1, len(reports.calls) + 1),
     ]
     assert told[-1][0] == told[-1][1] == len(reports.calls)
-    return joined
+    return found
 
 
 def identities(rows):
-    return Counter((row["enviada_em"], row["mensagem"]) for row in rows)
+    return Counter((row.enviada_em, row.mensagem) for row in rows)
 
 
 def expected(rows):
@@ -84,8 +94,8 @@ messages = st.lists(st.tuples(seconds.map(lambda n: START + n * SECOND), st.samp
     st.integers(1, 12),
     st.sampled_from(sorted(ENDS)),
 )
-def test_minutes_are_covered_once_whatever_the_limits(rows, length, longest, most, end):
-    reports = Reports(sorted(rows), ENDS[end])
+def test_minutes_are_covered_once_whatever_the_limits(sent, length, longest, most, end):
+    reports = Reports(sorted(sent), ENDS[end])
     windows = split_minutes(START, START + length, longest)
     joined = gather(reports, windows, most)
     wanted = expected(reports.within(START, START + length))
@@ -103,8 +113,8 @@ def test_minutes_are_covered_once_whatever_the_limits(rows, length, longest, mos
 
 @unhurried
 @given(messages, minutes, st.integers(1, 12), st.integers(1, 30))
-def test_no_more_rows_come_than_are_wanted(rows, length, most, limit):
-    reports = Reports(sorted(rows))
+def test_no_more_rows_come_than_are_wanted(sent, length, most, limit):
+    reports = Reports(sorted(sent))
     joined = gather(reports, split_minutes(START, START + length, 7 * MINUTE), most, limit)
     wanted = expected(reports.within(START, START + length))
     assert len(joined.rows) <= limit
@@ -120,9 +130,9 @@ def test_no_more_rows_come_than_are_wanted(rows, length, most, limit):
     st.integers(1, 12),
     st.integers(1, LONGEST + 2),
 )
-def test_days_are_covered_once_whatever_the_limits(rows, length, most, longest):
+def test_days_are_covered_once_whatever_the_limits(sent, length, most, longest):
     first = date(2024, 2, 10)
-    reports = Reports(sorted((first + day * DAY, text) for day, text in rows))
+    reports = Reports(sorted((first + day * DAY, text) for day, text in sent))
     joined = gather(reports, split_days(first, first + length * DAY, longest), most)
     wanted = expected(reports.within(first, first + length * DAY))
     got = identities(joined.rows)
@@ -168,16 +178,48 @@ def test_day_is_not_split():
     assert DayWindow(START.date(), START.date()).halves() == ()
 
 
-def test_a_row_that_two_windows_share_is_left_out_as_often_as_the_first_has_it():
-    window = MinuteWindow(START, START + MINUTE)
-    row = {"mensagem": "a", "status": "enviado", "enviada_em": f"{START:%d/%m/%Y %H:%M}"}
-    again = row | {"status": "entregue", "broker": "x"}
-    other = row | {"mensagem": "b"}
-    assert leave_shared(window, [again, again, other], [row]) == [again, other]
+NOON = START.replace(hour=12, minute=0)
+ROW = {"mensagem": "a", "status": "enviado", "enviada_em": f"{NOON:%d/%m/%Y %H:%M}"}
+AGAIN = ROW | {"status": "entregue", "broker": "x", "api": "y"}
 
 
-@pytest.mark.parametrize("sent_at", [None, "", f"{START + MINUTE:%d/%m/%Y %H:%M}"])
-def test_a_row_that_two_windows_do_not_share_stays(sent_at):
-    row = {"mensagem": "a", "status": "enviado", "enviada_em": sent_at}
-    assert leave_shared(MinuteWindow(START, START + MINUTE), [row], [row]) == [row]
-    assert leave_shared(DayWindow(START.date(), START.date()), [row, "odd"], [row]) == [row, "odd"]
+def gather_two(first, second, windows):
+    answers = iter([first, second])
+
+    async def ask(_window, _limit):
+        return next(answers)
+
+    found = Rows(Seen, ZoneInfo("America/Sao_Paulo"))
+    asyncio.run(gather_windows(ask, windows, 30_000, found, lambda *_: None))
+    return [row.mensagem for row in found.rows]
+
+
+def gather_at_noon(first, second):
+    windows = [MinuteWindow(NOON - MINUTE, NOON), MinuteWindow(NOON, NOON + MINUTE)]
+    return gather_two(first, second, windows)
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S"])
+def test_row_that_two_windows_share_is_left_out_as_often_as_the_first_has_it(form):
+    at = {"enviada_em": NOON.strftime(form)}
+    second = [AGAIN | at, AGAIN | at, AGAIN | at | {"mensagem": "b"}]
+    assert gather_at_noon([ROW | at], second) == ["a", "a", "b"]
+
+
+@pytest.mark.parametrize("sent_at", [None, "", f"{NOON + MINUTE:%d/%m/%Y %H:%M}"])
+def test_rows_that_are_alike_beside_the_shared_minute_are_two(sent_at):
+    row = ROW | {"enviada_em": sent_at}
+    assert gather_at_noon([row], [row]) == ["a", "a"]
+
+
+def test_days_share_no_row():
+    windows = [DayWindow(NOON.date(), NOON.date()), DayWindow(NOON.date() + DAY, NOON.date() + DAY)]
+    assert gather_two([ROW], [ROW], windows) == ["a", "a"]
+
+
+def test_report_of_more_rows_than_a_reply_holds_ends_there_and_says_so(monkeypatch):
+    monkeypatch.setattr(rows, "MOST_ROWS", 5)
+    reports = Reports([(START + n * MINUTE, "a") for n in range(20)])
+    found = gather(reports, split_minutes(START, START + 20 * MINUTE, 2 * MINUTE), 30)
+    assert (len(found.rows), found.truncated) == (5, True)
+    assert len(reports.calls) == 2

@@ -6,10 +6,10 @@ from typing import Literal, NamedTuple
 from msgspec import UNSET, Struct, UnsetType, field
 from recado_core import Operation, Progress
 
-from recado_kolmeya.operations.answers import ask, list_in, read_rows
+from recado_kolmeya.operations.answers import ask, list_in
 from recado_kolmeya.operations.kinds import Count, Document, Flag, Moment, Phone, Text, read_count
+from recado_kolmeya.operations.rows import Rows
 from recado_kolmeya.operations.spans import VendorNumber, calendar_span, check_days
-from recado_kolmeya.operations.steps import Steps
 from recado_kolmeya.operations.windows import DayWindow, gather_windows
 from recado_kolmeya.provider import KolmeyaProvider
 
@@ -68,16 +68,14 @@ async def read_accesses(
         totals.append(answer.total)
         return answer.rows
 
-    joined = await gather_windows(
-        ask_window, [DayWindow(*span)], MOST_ACCESSES, request.limit, Steps(progress)
-    )
+    found = Rows(Access, provider.zone, request.limit)
+    await gather_windows(ask_window, [DayWindow(*span)], MOST_ACCESSES, found, progress)
     total = totals[0]  # of the first window, which is the whole span
-    rows, unreadable = await read_rows(joined.rows, Access, provider.zone)
     return Accesses(
-        accesses=rows,
+        accesses=found.rows,
         total_accesses=total,
-        truncated=joined.truncated or len(joined.rows) < (total or 0),
-        unreadable=unreadable,
+        truncated=found.truncated or len(found.rows) + found.unreadable < (total or 0),
+        unreadable=found.unreadable,
     )
 
 

@@ -6,16 +6,10 @@ import msgspec
 from msgspec import Struct, field
 from recado_core import Operation, Progress
 
-from recado_kolmeya.operations.answers import (
-    ask,
-    change,
-    entries_of,
-    list_in,
-    read_row,
-    read_rows,
-)
+from recado_kolmeya.operations.answers import ask, change, list_in
 from recado_kolmeya.operations.catalogues import NoFields
 from recado_kolmeya.operations.kinds import Moment, Number, Words
+from recado_kolmeya.operations.rows import entries_of, read_row, read_rows
 from recado_kolmeya.operations.spans import VendorNumber
 from recado_kolmeya.provider import KolmeyaProvider
 from recado_kolmeya.refusals import UNREADABLE
@@ -62,8 +56,8 @@ async def list_jobs(provider: KolmeyaProvider, _request: NoFields, progress: Pro
     """Ask for the campaigns of the last seven days."""
     entries = await ask(provider, "sms/reports/jobs", _list_jobs)
     progress(1, 1)
-    rows, unreadable = await read_rows(entries, Job, provider.zone)
-    return Jobs(jobs=rows, unreadable=unreadable)
+    found = await read_rows(entries, Job, provider.zone)
+    return Jobs(jobs=found.rows, unreadable=found.unreadable)
 
 
 async def _switch(provider: KolmeyaProvider, path: str, progress: Progress) -> JobAnswer:

@@ -5,8 +5,9 @@ from typing import Annotated
 from msgspec import Struct
 from recado_core import Operation, Progress
 
-from recado_kolmeya.operations.answers import ask_rows, rows_within
+from recado_kolmeya.operations.answers import ask_rows
 from recado_kolmeya.operations.kinds import Count, Number, Text
+from recado_kolmeya.operations.rows import rows_within
 from recado_kolmeya.provider import KolmeyaProvider
 
 
@@ -70,22 +71,22 @@ async def list_segments(
     provider: KolmeyaProvider, _request: NoFields, progress: Progress
 ) -> Segments:
     """Ask for the cost centres."""
-    rows, unreadable = await ask_rows(provider, "sms/segments", "segments", Segment, progress)
-    return Segments(segments=rows, unreadable=unreadable)
+    found = await ask_rows(provider, "sms/segments", "segments", Segment, progress)
+    return Segments(segments=found.rows, unreadable=found.unreadable)
 
 
 async def list_apis(provider: KolmeyaProvider, _request: NoFields, progress: Progress) -> Apis:
     """Ask for the brokers."""
-    rows, unreadable = await ask_rows(provider, "sms/apis", "apis", Api, progress)
-    return Apis(apis=rows, unreadable=unreadable)
+    found = await ask_rows(provider, "sms/apis", "apis", Api, progress)
+    return Apis(apis=found.rows, unreadable=found.unreadable)
 
 
 async def list_layouts(
     provider: KolmeyaProvider, _request: NoFields, progress: Progress
 ) -> Layouts:
     """Ask for the layouts."""
-    rows, unreadable = await ask_rows(provider, "sms/layouts", "layouts", Layout, progress)
-    return Layouts(layouts=rows, unreadable=unreadable)
+    found = await ask_rows(provider, "sms/layouts", "layouts", Layout, progress)
+    return Layouts(layouts=found.rows, unreadable=found.unreadable)
 
 
 OPERATIONS = (

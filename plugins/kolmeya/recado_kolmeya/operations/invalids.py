@@ -7,12 +7,12 @@ from functools import partial
 from msgspec import UNSET, Struct, UnsetType
 from recado_core import Operation, Progress
 
-from recado_kolmeya.operations.answers import ask, read_rows
+from recado_kolmeya.operations.answers import ask
 from recado_kolmeya.operations.kinds import Count, Moment, Phone, Text
 from recado_kolmeya.operations.pages import Page, gather_pages, read_page
+from recado_kolmeya.operations.rows import Rows
 from recado_kolmeya.operations.spans import VendorNumber, calendar_span, check_days
-from recado_kolmeya.operations.steps import Steps
-from recado_kolmeya.operations.windows import join, split_days
+from recado_kolmeya.operations.windows import split_days
 from recado_kolmeya.provider import KolmeyaProvider
 
 _PAGE = 40_000  # Kolmeya's own default; no greatest is stated
@@ -70,14 +70,14 @@ async def read_invalid_records(
     end = request.end_date or request.date
     first, last = calendar_span(provider, ("date", "end_date"), request.date, end)
     windows = split_days(first, last, 1)
-    steps = Steps(progress, len(windows))
-    parts = [
-        await gather_pages(partial(_ask, provider, request, window.start), steps)
-        for window in windows
-    ]
-    entries, truncated = join(parts)
-    rows, unreadable = await read_rows(entries, InvalidRecord, provider.zone)
-    return InvalidRecords(data=rows, truncated=truncated, unreadable=unreadable)
+    days = [partial(_ask, provider, request, window.start) for window in windows]
+    found = Rows(InvalidRecord, provider.zone)
+    await gather_pages(days, found, progress)
+    return InvalidRecords(
+        data=found.rows,
+        truncated=found.truncated,
+        unreadable=found.unreadable,
+    )
 
 
 class _InvalidRecordsCall(Struct, frozen=True, kw_only=True, omit_defaults=True):

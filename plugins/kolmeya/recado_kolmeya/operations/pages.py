@@ -1,17 +1,21 @@
 """Reads a list that comes in pages, in each of the ways in which Kolmeya writes them."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
+
+from recado_core import Progress
 
 from recado_kolmeya.operations.answers import list_in
 from recado_kolmeya.operations.kinds import read_count
+from recado_kolmeya.operations.rows import Row, Rows
 from recado_kolmeya.operations.steps import Steps
-from recado_kolmeya.operations.windows import Joined, identify
+from recado_kolmeya.operations.windows import identify
 
 USUAL_PAGE = 1000
 """Rows of a page where a call does not say how many; a page of as many may not be the last."""
 MOST_PAGES = 10_000
+_MORE_PAGES = 2  # than the first page told of, for what has come meanwhile
 
 
 class Page(NamedTuple):
@@ -21,6 +25,9 @@ class Page(NamedTuple):
     number: int | None = None
     last: int | None = None
     total: int | None = None
+
+
+AskPage = Callable[[int], Awaitable[Page]]
 
 
 def read_page(value: object, key: str) -> Page:
@@ -35,58 +42,74 @@ def read_page(value: object, key: str) -> Page:
     return Page(rows, number, last, total)
 
 
-async def gather_pages(ask_page: Callable[[int], Awaitable[Page]], steps: Steps) -> Joined:
-    """Return the rows of all pages; of more than are told of, those that moved on but once.
+async def gather_pages(parts: Sequence[AskPage], found: Rows[Row], progress: Progress) -> None:
+    """Read all pages of every part of a report.
 
-    Where no answer says how many pages there are, the end is one that is empty or like those before
-    it: the live service was seen to leave that out, and may then not know of pages at all. It is
-    ``truncated`` where Kolmeya gives another page than was asked for, or fewer rows than it tells.
+    Args:
+        parts: What asks for a page of each, by its number.
+        found: Takes the rows.
+        progress: Is told of every call.
     """
-    every: list[object] = []
-    unlike: list[object] = []
+    steps = Steps(progress, len(parts))
+    for done, ask_page in enumerate(parts):
+        if done and not found.room:
+            found.truncated = True
+            steps.drop_rest()
+            return
+        await _gather_part(ask_page, found, steps)
+
+
+async def _gather_part(ask_page: AskPage, found: Rows[Row], steps: Steps) -> None:
+    """Read all pages, and once each row that has moved on to a later page.
+
+    Where no answer says how many pages there are, the end is one that is empty, or mostly like
+    those before it: the live service was seen to leave that out, and may not know of pages at all.
+    ``truncated`` are rows of which fewer come than the first page tells of, or than there may be.
+    """
+    first = page = await ask_page(1)
+    most = min(MOST_PAGES, (first.last or MOST_PAGES) + _MORE_PAGES)
     known: Counter[bytes] = Counter()
-    number, ahead = 0, 1
+    again: list[object] = []
+    count, number = 0, 1
     while True:
+        fresh, alike = _part_known(page.rows, known)
+        if _is_repeated(page, number, alike):
+            found.truncated |= len(page.rows) >= USUAL_PAGE or page.number not in {None, number}
+            break
+        await found.add(fresh)
+        count += len(fresh)
+        again += alike
+        left = (page.last - number if page.last else 1) if fresh else 0
+        if left <= 0 or number >= most or not found.room:
+            found.truncated |= left > 0 or number < (page.last or 0)
+            break
+        steps.count_call(left)
         number += 1
         page = await ask_page(number)
-        is_asked_for = number == 1 or page.number in {None, number}
-        fresh = _take_fresh(page.rows, known) if is_asked_for else []
-        is_repeated = page.last is None and number > 1 and 2 * len(fresh) < len(page.rows)
-        if is_asked_for and not is_repeated:
-            every += page.rows
-            unlike += fresh
-        is_more = bool(fresh) and not is_repeated and number < (page.last or number + 1)
-        left = (page.last - number if page.last else 1) if is_more and number < MOST_PAGES else 0
-        steps.count_call(left - ahead + 1)
-        ahead = left
-        if not left:
-            is_told = page.total is not None and len(every) <= page.total
-            rows = every if is_told else unlike
-            return Joined(rows, _is_cut(page, rows, number, is_asked_for, is_more, is_repeated))
+    steps.count_call()
+    if first.total and count < first.total:
+        found.truncated |= count + len(again) < first.total
+        await found.add(again[: first.total - count])  # they did not move: they are but alike
 
 
-def _is_cut(  # noqa: PLR0913, PLR0917  # what there is to know of the last page
-    page: Page,
-    rows: list[object],
-    number: int,
-    is_asked_for: bool,  # noqa: FBT001
-    is_more: bool,  # noqa: FBT001
-    is_repeated: bool,  # noqa: FBT001
-) -> bool:
-    """Tell whether there are, or may be, more rows than those of the pages that came."""
-    if not is_asked_for or is_more or number < (page.last or 0):
-        return True
-    return (is_repeated and len(page.rows) >= USUAL_PAGE) or len(rows) < (page.total or 0)
+def _is_repeated(page: Page, number: int, alike: list[object]) -> bool:
+    """Tell whether another page came than was asked for: those before it, most of all."""
+    if number == 1:
+        return False
+    return page.number not in {None, number} or (
+        page.last is None and 2 * len(alike) > len(page.rows)
+    )
 
 
-def _take_fresh(rows: list[object], known: Counter[bytes]) -> list[object]:
-    """Return the rows that are not known, as often as they are not, and know them from now on."""
+def _part_known(rows: list[object], known: Counter[bytes]) -> tuple[list[object], list[object]]:
+    """Return the rows that are new, and those that a page before has had as often."""
     page: Counter[bytes] = Counter()
     fresh: list[object] = []
+    alike: list[object] = []
     for row in rows:
         identity = identify(row)
         page[identity] += 1
-        if page[identity] > known[identity]:
-            fresh.append(row)
-    known |= page
-    return fresh
+        (fresh if page[identity] > known[identity] else alike).append(row)
+    for identity, times in page.items():
+        known[identity] = max(known[identity], times)
+    return fresh, alike

@@ -3,8 +3,9 @@
 from msgspec import Struct
 from recado_core import Operation, PermanentSendError, Progress
 
-from recado_kolmeya.operations.answers import ask, list_in, read_rows
+from recado_kolmeya.operations.answers import ask, list_in
 from recado_kolmeya.operations.kinds import Amount, Count, Moment, MomentOrText, Number, Text
+from recado_kolmeya.operations.rows import read_rows
 from recado_kolmeya.operations.spans import FIRST_DAY, Month, today_of
 from recado_kolmeya.operations.steps import Steps
 from recado_kolmeya.provider import KolmeyaProvider
@@ -97,8 +98,8 @@ async def read_summaries(
             _MonthCall(month),
         )
         steps.count_call()
-    rows, unreadable = await read_rows(entries, JobSummary, provider.zone)
-    return JobSummaries(jobs=rows, unreadable=unreadable)
+    found = await read_rows(entries, JobSummary, provider.zone)
+    return JobSummaries(jobs=found.rows, unreadable=found.unreadable)
 
 
 def _months(first: str, last: str, present: str) -> list[str]:

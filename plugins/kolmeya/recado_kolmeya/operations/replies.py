@@ -6,10 +6,10 @@ from typing import Annotated, TypeVar
 from msgspec import Meta, Struct
 from recado_core import Operation, Progress
 
-from recado_kolmeya.operations.answers import ask, read_rows, row_within
+from recado_kolmeya.operations.answers import ask
 from recado_kolmeya.operations.kinds import Count, Fields, Id, Moment, Phone, Text
 from recado_kolmeya.operations.pages import Page, gather_pages, read_page
-from recado_kolmeya.operations.steps import Steps
+from recado_kolmeya.operations.rows import Rows, row_within
 from recado_kolmeya.provider import KolmeyaProvider
 
 
@@ -77,20 +77,26 @@ async def read_api_replies(
     provider: KolmeyaProvider, request: RepliesQuery, progress: Progress
 ) -> ApiReplies:
     """Ask for all pages of answers to what was sent by API."""
-    rows, truncated, unreadable = await _read(
-        provider, provider.settings.replies_path, request, ApiReply, progress
+    found = await _read(provider, provider.settings.replies_path, request, ApiReply, progress)
+    return ApiReplies(
+        data=_unique(found.rows),
+        truncated=found.truncated,
+        unreadable=found.unreadable,
     )
-    return ApiReplies(data=rows, truncated=truncated, unreadable=unreadable)
 
 
 async def read_web_replies(
     provider: KolmeyaProvider, request: RepliesQuery, progress: Progress
 ) -> WebReplies:
     """Ask for all pages of answers to campaigns."""
-    rows, truncated, unreadable = await _read(
+    found = await _read(
         provider, provider.settings.campaign_replies_path, request, WebReply, progress
     )
-    return WebReplies(data=rows, truncated=truncated, unreadable=unreadable)
+    return WebReplies(
+        data=_unique(found.rows),
+        truncated=found.truncated,
+        unreadable=found.unreadable,
+    )
 
 
 class _RepliesCall(Struct, frozen=True):
@@ -107,16 +113,21 @@ async def _read(
     request: RepliesQuery,
     kind: type[_Reply],
     progress: Progress,
-) -> tuple[list[_Reply], bool, int]:
-    """Ask for all pages; an answer that comes meanwhile moves others to the next page, again."""
+) -> Rows[_Reply]:
+    """Ask for all pages."""
 
     async def ask_page(number: int) -> Page:
         body = _RepliesCall(request.period, number)
         return await ask(provider, path, partial(read_page, key="data"), body)
 
-    joined = await gather_pages(ask_page, Steps(progress))
-    rows, unreadable = await read_rows(joined.rows, kind, provider.zone)
-    return list({row.id: row for row in rows}.values()), joined.truncated, unreadable
+    found = Rows(kind, provider.zone)
+    await gather_pages([ask_page], found, progress)
+    return found
+
+
+def _unique(rows: list[_Reply]) -> list[_Reply]:
+    """Return the replies once each: one that moved to the next page may have changed."""
+    return list({row.id: row for row in rows}.values())
 
 
 OPERATIONS = (

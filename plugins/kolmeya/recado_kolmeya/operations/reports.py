@@ -6,9 +6,10 @@ from functools import partial
 from msgspec import Struct, field
 from recado_core import Operation, Progress
 
-from recado_kolmeya.operations.answers import ask, list_in, read_rows
+from recado_kolmeya.operations.answers import ask, list_in
 from recado_kolmeya.operations.kinds import Count, Document, Fields, Id, Moment, Phone, Text
 from recado_kolmeya.operations.pages import Page, gather_pages, read_page
+from recado_kolmeya.operations.rows import Rows
 from recado_kolmeya.operations.spans import (
     Instant,
     VendorNumber,
@@ -17,12 +18,10 @@ from recado_kolmeya.operations.spans import (
     check_instants,
     clock_span,
 )
-from recado_kolmeya.operations.steps import Steps
 from recado_kolmeya.operations.windows import (
     DayWindow,
     MinuteWindow,
     gather_windows,
-    join,
     split_days,
     split_minutes,
 )
@@ -130,10 +129,13 @@ async def read_statuses(
         read = partial(list_in, key="messages")
         return await ask(provider, "sms/reports/statuses", read, body)
 
-    steps = Steps(progress, len(windows))
-    joined = await gather_windows(ask_window, windows, MOST_STATUSES, request.limit, steps)
-    rows, unreadable = await read_rows(joined.rows, SentMessage, provider.zone)
-    return Statuses(messages=rows, truncated=joined.truncated, unreadable=unreadable)
+    found = Rows(SentMessage, provider.zone, request.limit)
+    await gather_windows(ask_window, windows, MOST_STATUSES, found, progress)
+    return Statuses(
+        messages=found.rows,
+        truncated=found.truncated,
+        unreadable=found.unreadable,
+    )
 
 
 async def read_job_statuses(
@@ -146,9 +148,13 @@ async def read_job_statuses(
         read = partial(read_page, key="messages")
         return await ask(provider, path, read, _PageCall(_JOB_PAGE, number))
 
-    joined = await gather_pages(ask_page, Steps(progress))
-    rows, unreadable = await read_rows(joined.rows, SentMessage, provider.zone)
-    return JobStatuses(messages=rows, truncated=joined.truncated, unreadable=unreadable)
+    found = Rows(SentMessage, provider.zone)
+    await gather_pages([ask_page], found, progress)
+    return JobStatuses(
+        messages=found.rows,
+        truncated=found.truncated,
+        unreadable=found.unreadable,
+    )
 
 
 async def read_requests(
@@ -157,15 +163,15 @@ async def read_requests(
     """Ask for the requests, month by month, from the last to the first."""
     span = calendar_span(provider, ("start_at", "end_at"), request.start_at, request.end_at)
     windows = split_days(*span, REQUEST_DAYS)
-    steps = Steps(progress, len(windows))
-    parts = [
-        await gather_pages(partial(_ask_requests, provider, window), steps)
-        for window in reversed(windows)
-    ]
-    entries, truncated = join(parts)
-    rows, unreadable = await read_rows(entries, SentRequest, provider.zone)
-    unique = {row.id: row for row in rows}  # a request made meanwhile moves others a page on
-    return Requests(requests=list(unique.values()), truncated=truncated, unreadable=unreadable)
+    months = [partial(_ask_requests, provider, window) for window in reversed(windows)]
+    found = Rows(SentRequest, provider.zone)
+    await gather_pages(months, found, progress)
+    unique = {row.id: row for row in found.rows}  # one that moved a page on may have changed
+    return Requests(
+        requests=list(unique.values()),
+        truncated=found.truncated,
+        unreadable=found.unreadable,
+    )
 
 
 class _StatusesCall(Struct, frozen=True):

@@ -7,8 +7,9 @@ import msgspec
 from msgspec import Meta, Struct
 from recado_core import Operation, Progress
 
-from recado_kolmeya.operations.answers import ask, list_in, read_row, read_rows
+from recado_kolmeya.operations.answers import ask, list_in
 from recado_kolmeya.operations.kinds import Count, Id, Number, Text
+from recado_kolmeya.operations.rows import read_row, read_rows
 from recado_kolmeya.provider import KolmeyaProvider
 
 
@@ -63,8 +64,12 @@ async def read_request_state(
         request,
     )
     progress(1, 1)
-    messages, unreadable = await read_rows(entries, MessageState, zone)
-    return RequestState(**msgspec.structs.asdict(head), messages=messages, unreadable=unreadable)
+    found = await read_rows(entries, MessageState, zone)
+    return RequestState(
+        **msgspec.structs.asdict(head),
+        messages=found.rows,
+        unreadable=found.unreadable,
+    )
 
 
 async def read_message_state(

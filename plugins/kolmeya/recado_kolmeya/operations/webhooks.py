@@ -5,8 +5,9 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from recado_core import Operation, Progress
 
-from recado_kolmeya.operations.answers import change, read_row
+from recado_kolmeya.operations.answers import change
 from recado_kolmeya.operations.kinds import Number
+from recado_kolmeya.operations.rows import read_row
 from recado_kolmeya.provider import KolmeyaProvider
 
 

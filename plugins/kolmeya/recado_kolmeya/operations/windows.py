@@ -3,13 +3,16 @@
 Kolmeya's minutes are those of its clock on the wall, and so are these: no window has an offset.
 """
 
+import hashlib
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 import msgspec
+from recado_core import Progress
 
+from recado_kolmeya.operations.rows import Row, Rows
 from recado_kolmeya.operations.steps import Steps
 
 MINUTE = timedelta(minutes=1)
@@ -31,11 +34,10 @@ class MinuteWindow(NamedTuple):
     start: datetime
     end: datetime
 
-    def begins_with(self, row: object) -> bool:
-        """Tell whether a row is of the minute that this window shares with the one before it."""
-        sent_at = row.get("enviada_em") if isinstance(row, dict) else None
-        minute = tuple(self.start.strftime(form) for form in _MINUTES)
-        return str(sent_at or "").startswith(minute)
+    def seams(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the minutes that it shares with the windows before and after, in all notations."""
+        start, end = (tuple(at.strftime(form) for form in _MINUTES) for at in self)
+        return start, end
 
     def halves(self) -> "tuple[MinuteWindow, ...]":
         """Return two windows in its place, or none if it can't be split."""
@@ -51,9 +53,9 @@ class DayWindow(NamedTuple):
     start: date
     end: date
 
-    def begins_with(self, _row: object) -> bool:
-        """Tell that it shares no row with the window before it."""
-        return False
+    def seams(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return no times: it shares no row with its neighbours."""
+        return (), ()
 
     def halves(self) -> "tuple[DayWindow, ...]":
         """Return two windows in its place, or none if it is a single day."""
@@ -64,13 +66,6 @@ class DayWindow(NamedTuple):
 
 
 Window = TypeVar("Window", MinuteWindow, DayWindow)
-
-
-class Joined(NamedTuple):
-    """The rows of several answers; ``truncated`` if there are, or may be, more."""
-
-    rows: list[object]
-    truncated: bool
 
 
 def split_minutes(start: datetime, end: datetime, longest: timedelta) -> list[MinuteWindow]:
@@ -95,10 +90,10 @@ async def gather_windows(
     ask_window: Callable[[Window, int], Awaitable[list[object]]],
     windows: Sequence[Window],
     most: int,
-    limit: int | None,
-    steps: Steps,
-) -> Joined:
-    """Return the rows of all windows, once each, those of the oldest window first.
+    found: Rows[Row],
+    progress: Progress,
+) -> None:
+    """Read the rows of all windows, once each, those of the oldest window first.
 
     An answer with as many rows as were asked for is cut off, without a word: its window is asked
     for again in halves, until they can't be split.
@@ -107,60 +102,50 @@ async def gather_windows(
         ask_window: Asks for a window and at most so many rows.
         windows: The windows, the oldest first.
         most: How many rows Kolmeya gives in one answer.
-        limit: How many rows are wanted; None for all.
-        steps: Is told of every call.
+        found: Takes the rows.
+        progress: Is told of every call.
     """
+    steps = Steps(progress)
     waiting = deque(windows)
-    wanted = most if limit is None else min(most, limit)
-    rows: list[object] = []
-    before: list[object] = []
-    truncated = False
-    while waiting and (limit is None or len(rows) < limit):
+    wanted = min(most, found.room)
+    shared: Counter[bytes] = Counter()
+    while waiting and found.room:
         window = waiting.popleft()
-        found = await ask_window(window, wanted)
-        is_full = len(found) >= wanted
-        halves = window.halves() if is_full and (limit is None or limit > most) else ()
-        steps.count_call(len(halves))
-        if halves:
-            waiting.extendleft(reversed(halves))
-            continue
-        rows += leave_shared(window, found, before)
-        before = found
-        truncated = truncated or is_full
-    steps.drop_rest()
-    kept = rows[:limit]
-    return Joined(kept, truncated or bool(waiting) or len(kept) < len(rows))
+        rows = await ask_window(window, wanted)
+        is_full = len(rows) >= wanted
+        halves = window.halves() if is_full and found.most > most else ()
+        waiting.extendleft(reversed(halves))
+        if not halves:
+            start, end = window.seams()
+            await found.add(_leave_out(shared, rows, start))
+            shared = Counter(identify(row) for row in rows if _is_sent_at(row, end))
+            found.truncated |= is_full
+        steps.count_call(len(waiting) if found.room else 0)
+    found.truncated |= bool(waiting)
 
 
-def join(parts: Iterable[Joined]) -> Joined:
-    """Return the rows of all parts, in their order."""
-    kept = list(parts)
-    rows = [row for part in kept for row in part.rows]
-    return Joined(rows, any(part.truncated for part in kept))
-
-
-def leave_shared(
-    window: MinuteWindow | DayWindow, rows: list[object], before: list[object]
-) -> list[object]:
-    """Return the rows without those of the window's first instant that the one before it had too.
+def _leave_out(shared: Counter[bytes], rows: list[object], seam: tuple[str, ...]) -> list[object]:
+    """Return the rows but for those at the seam that the window before gave, as often as it did.
 
     Rows have no id, and what two windows share is one second's rows, each in both answers; what
     becomes of a message may have been told between the two.
     """
-    known = Counter(identify(row) for row in before if window.begins_with(row))
-    if not known:
-        return rows
     fresh: list[object] = []
     for row in rows:
-        if window.begins_with(row) and known[identify(row)]:
-            known[identify(row)] -= 1
+        identity = identify(row) if shared and _is_sent_at(row, seam) else b""
+        if shared[identity]:
+            shared[identity] -= 1
         else:
             fresh.append(row)
     return fresh
 
 
 def identify(row: object) -> bytes:
-    """Return what a row tells of its message, but for what becomes of it."""
+    """Return a digest of what a row tells of its message, but for what becomes of it."""
     if isinstance(row, dict):
         row = {key: value for key, value in row.items() if key not in _CHANGING}
-    return msgspec.json.encode(row)
+    return hashlib.sha256(msgspec.json.encode(row)).digest()
+
+
+def _is_sent_at(row: object, seam: tuple[str, ...]) -> bool:
+    return isinstance(row, dict) and str(row.get("enviada_em")).startswith(seam)
