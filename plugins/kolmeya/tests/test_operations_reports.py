@@ -1,4 +1,4 @@
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -69,8 +69,65 @@ async def test_span_is_sent_in_minutes_of_the_accounts_clock():
     begin = f"{yesterday} 23:30"
     assert account.asked == [
         {"start_at": begin, "end_at": f"{today} 00:20", "limit": 30000},
-        {"start_at": begin, "end_at": f"{today} 00:30", "limit": 30000},
+        {"start_at": begin, "end_at": f"{today} 00:29", "limit": 30000},
     ]
+
+
+@pytest.mark.parametrize(("seconds", "minute"), [(4, 29), (5, 30)])
+async def test_minute_that_the_vendors_clock_may_not_have_begun_is_not_asked_for(seconds, minute):
+    async with open_world() as (world, account):
+        await world.reach(hour=0, minute=30, second=seconds)
+        for start in (world.ago(hours=1), world.ago()):
+            await account.run("reports-statuses", start_at=start)
+            await account.run("reports-statuses", start_at=start, end_at=world.ago())
+    assert {body["end_at"][-5:] for body in account.asked} == {f"00:{minute}"}
+    assert account.asked[-1]["start_at"] == account.asked[-1]["end_at"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "asked"),
+    [
+        ("2018-02-17T23:30-02:00", "2018-02-17T23:15-03:00", ("17 23:00", "18 00:00")),
+        ("2018-02-17T22:10-02:00", "2018-02-17T23:15-03:00", ("17 22:10", "18 00:00")),
+        ("2018-02-17T23:30-02:00", "2018-02-18T01:20-03:00", ("17 23:00", "18 01:20")),
+        ("2018-02-17T22:10-02:00", "2018-02-18T01:20-03:00", ("17 22:10", "18 01:20")),
+    ],
+)
+async def test_hour_that_comes_twice_is_asked_for_whole(start, end, asked):
+    async with open_world() as (_, account):
+        reply = await account.run(
+            "reports-statuses",
+            start_at=datetime.fromisoformat(start).isoformat(),
+            end_at=datetime.fromisoformat(end).isoformat(),
+        )
+    (body,) = account.asked
+    assert (body["start_at"], body["end_at"]) == tuple(f"2018-02-{each}" for each in asked)
+    assert not reply.truncated
+
+
+@pytest.mark.parametrize(
+    ("now", "end", "truncated"),
+    [("23:15-02:00", "23:15", False), ("23:15-03:00", "23:15", True)],
+)
+async def test_hour_that_comes_twice_is_cut_off_while_it_lasts(now, end, truncated):
+    clock = datetime.fromisoformat(f"2018-02-17T{now}") + timedelta(seconds=30)
+    vendor = httpx.MockTransport(lambda _: httpx.Response(200, json={"messages": []}))
+    async with open_account(vendor, lambda: clock.astimezone(UTC)) as account:
+        reply = await account.run("reports-statuses", start_at="2018-02-17T23:05:00-02:00")
+    (body,) = account.asked
+    assert (body["start_at"], body["end_at"]) == ("2018-02-17 23:00", f"2018-02-17 {end}")
+    assert reply.truncated is truncated
+
+
+async def test_value_that_cannot_be_read_costs_itself_and_not_its_row():
+    odd = {"telefone": 11900000001, "mensagem": "Olá", "cpf": "***.456.789-**", "lote": 1.5}
+    rows = [odd, {"telefone": 11900000002, "mensagem": "Olá"}, "?"]
+    vendor = httpx.MockTransport(lambda _: httpx.Response(200, json={"messages": rows}))
+    async with open_account(vendor, None) as account:
+        reply = await account.run("reports-statuses-job", jobId=5000001)
+    assert [row.telefone for row in reply.messages] == ["+5511900000001", "+5511900000002"]
+    assert (reply.messages[0].cpf, reply.messages[0].lote) == (None, None)
+    assert reply.unreadable == 1
 
 
 async def test_end_within_the_present_minute_is_that_minute():

@@ -122,7 +122,7 @@ async def read_statuses(
 ) -> Statuses:
     """Ask for what was sent, window by window."""
     span = clock_span(provider, request.start_at, request.end_at)
-    windows = split_minutes(*span, STATUSES_SPAN)
+    windows = split_minutes(span.start, span.end, STATUSES_SPAN)
 
     async def ask_window(window: MinuteWindow, limit: int) -> list[object]:
         body = _StatusesCall(_minute(window.start), _minute(window.end), limit)
@@ -133,7 +133,7 @@ async def read_statuses(
     await gather_windows(ask_window, windows, MOST_STATUSES, found, progress)
     return Statuses(
         messages=found.rows,
-        truncated=found.truncated,
+        truncated=found.truncated or span.truncated,
         unreadable=found.unreadable,
     )
 

@@ -1,7 +1,8 @@
 """The spans of time that requests name, checked and put into the vendor's clock and calendar."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated
+from typing import Annotated, NamedTuple
+from zoneinfo import ZoneInfo
 
 from msgspec import Meta
 from recado_core import PermanentSendError
@@ -18,6 +19,7 @@ VendorNumber = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 FIRST_DAY = date(2015, 1, 1)
 """Before which no report is asked for: each of its windows would be a call for nothing."""
 
+_BEHIND = timedelta(seconds=5)  # the vendor's clock may be, and refuses a minute not yet begun
 _FIRST_INSTANT = datetime.combine(FIRST_DAY, time(), UTC)
 
 
@@ -37,10 +39,19 @@ def check_days(first_name: str, first: date | None, last_name: str, last: date |
         raise ValueError(f"{last_name}: it lies before {first_name if first else FIRST_DAY}")
 
 
-def clock_span(
-    provider: KolmeyaProvider, start_at: datetime, end_at: datetime | None
-) -> tuple[datetime, datetime]:
+class ClockSpan(NamedTuple):
+    """A span of the clock on the wall; ``truncated`` if it can't be asked for to its end."""
+
+    start: datetime
+    end: datetime
+    truncated: bool
+
+
+def clock_span(provider: KolmeyaProvider, start_at: datetime, end_at: datetime | None) -> ClockSpan:
     """Return a span in full minutes of the account's clock on the wall, until now at most.
+
+    Where the clock is put back, an hour comes twice, and the wall does not tell which is meant:
+    a span that begins or ends in it gets it whole.
 
     Raises:
         PermanentSendError: It reaches into the future.
@@ -50,13 +61,18 @@ def clock_span(
     if end_at is not None:
         _refuse_future("end_at", end_at, now)
     zone = provider.zone
-    start, end, latest = (
-        moment.astimezone(zone).replace(tzinfo=None) for moment in (start_at, end_at or now, now)
-    )
-    first, last = _floor(start), min(_floor(end + MINUTE - timedelta.resolution), _floor(latest))
-    if last < first and zone.utcoffset(start) != zone.utcoffset(end):
-        return last, first  # the clocks were put back meanwhile: the hour is asked for whole
-    return first, max(first, last)
+    latest = (now - _BEHIND).astimezone(zone)
+    last_full = _floor(latest.replace(tzinfo=None))
+    start = _floor(start_at.astimezone(zone).replace(tzinfo=None))
+    end = (end_at or latest).astimezone(zone).replace(tzinfo=None)
+    end = _floor(end + MINUTE - timedelta.resolution)
+    while _comes_twice(start, zone) and _comes_twice(start - MINUTE, zone):
+        start -= MINUTE
+    while _comes_twice(end, zone):
+        end += MINUTE
+    is_cut = end > last_full and bool(latest.fold)  # the vendor takes the rest for the future
+    end = min(end, last_full)
+    return ClockSpan(min(start, end), end, is_cut)
 
 
 def calendar_span(
@@ -89,3 +105,8 @@ def _refuse_future(name: str, point: date, now: date) -> None:
 
 def _floor(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
+
+
+def _comes_twice(wall: datetime, zone: ZoneInfo) -> bool:
+    first, second = (zone.utcoffset(wall.replace(fold=fold)) for fold in (0, 1))
+    return first is not None and second is not None and first > second
