@@ -3,9 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
-from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -16,7 +14,6 @@ from recado_core.errors import SendError, TransientSendError
 
 log = logging.getLogger(__name__)
 
-Row = dict[str, Any]
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
 
@@ -102,76 +99,3 @@ def check_items(account: Account, items: object, kind: type[Item]) -> list[Item]
         return list(items)
     log.error("provider plugin answers nonsense", extra={"account": account.name})
     return Unanswered(f"the provider plugin tells other things than {kind.__name__}")
-
-
-class Inquiry:
-    """Settles dispatches: those of one account in turn, several accounts at once.
-
-    One account whose provider is slow to answer holds up no other.
-    """
-
-    def __init__(
-        self, settle: Callable[[Row], Awaitable[None]], monotonic: Callable[[], float]
-    ) -> None:
-        self._settle = settle
-        self._monotonic = monotonic
-        self._asked: dict[str, asyncio.Task[None]] = {}
-        self._stopping = False
-
-    @property
-    def busy(self) -> list[str]:
-        """The accounts whose provider is being asked."""
-        return list(self._asked)
-
-    def begin(self, rows: Sequence[Row], held: timedelta) -> None:
-        """Begin to settle dispatches, of accounts that are not busy.
-
-        Args:
-            rows: The dispatches.
-            held: How long other nodes leave them alone; what is not begun by half of it is left.
-        """
-        until = self._monotonic() + held.total_seconds() / 2
-        by_account: dict[str, list[Row]] = {}
-        for row in rows:
-            by_account.setdefault(row["account"], []).append(row)
-        for account, some in by_account.items():
-            task = asyncio.create_task(self._settle_all(some, until))
-            self._asked[account] = task
-            task.add_done_callback(partial(self._end, account))
-
-    def resume(self) -> None:
-        """Settle again."""
-        self._stopping = False
-
-    def stop(self) -> None:
-        """Settle no more than what is being asked now."""
-        self._stopping = True
-
-    async def finish(self) -> None:
-        """Wait until all that was begun is settled; if that is cancelled, so is what is begun."""
-        try:
-            while self._asked:
-                await asyncio.wait(list(self._asked.values()))
-        except asyncio.CancelledError:
-            await self.cancel()
-            raise
-
-    async def cancel(self) -> None:
-        """Break off what is being asked."""
-        tasks = list(self._asked.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _end(self, account: str, _: asyncio.Task[None]) -> None:
-        del self._asked[account]
-
-    async def _settle_all(self, rows: Sequence[Row], until: float) -> None:
-        # One that fails, or is left, stays taken until its hold ends, and is tried again then.
-        for row in rows:
-            if self._stopping or self._monotonic() > until:
-                return
-            try:
-                await self._settle(row)
-            except Exception:
-                log.exception("a dispatch can't be settled now", extra={"dispatch": row["id"]})

@@ -13,6 +13,7 @@ from recado_core.engine.database import Database
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import accounts as nodes
 from recado_core.engine.store import dispatches, outbox
+from recado_core.messages import Category
 
 Row = dict[str, Any]
 
@@ -96,20 +97,19 @@ class Claims:
         """Claim messages that may share a call; those of a category with its own calls first."""
         apart = self._account.kind.capabilities.own_batches
         name = self._account.name
-        rows: list[Row] = []
-        if self._in_a_row >= LONGEST_ROW:  # others wait as well
-            rows = await outbox.claim(connection, name, dispatch_id, limit, now, without=apart)
-        for category, most in apart.items():
-            if not rows:
-                size = min(limit, most)
-                rows = await outbox.claim(connection, name, dispatch_id, size, now, only=category)
-        if rows and rows[0]["category"] in apart:
-            self._in_a_row += 1
-            return rows
+        turns: list[Category | None] = [*apart, None]
+        if self._in_a_row >= LONGEST_ROW:  # the others, which None stands for, wait as well
+            turns = [None, *apart]
+        for only in turns:
+            size = limit if only is None else min(limit, apart[only])
+            rows = await outbox.claim(
+                connection, name, dispatch_id, size, now, only=only, without=apart
+            )
+            if rows:
+                self._in_a_row = self._in_a_row + 1 if only else 0
+                return rows
         self._in_a_row = 0
-        if rows:
-            return rows
-        return await outbox.claim(connection, name, dispatch_id, limit, now, without=apart)
+        return []
 
     async def _allowance(self, now: datetime) -> int:
         """Return how many messages the next batch may hold, the daily limit considered."""

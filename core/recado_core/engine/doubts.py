@@ -12,10 +12,11 @@ from recado_core.contract import LookupResult, SupportsLookup
 from recado_core.engine import settling
 from recado_core.engine.account import Account
 from recado_core.engine.accounts import Accounts
-from recado_core.engine.asking import Inquiry, Unanswered, ask
+from recado_core.engine.asking import Unanswered, ask
 from recado_core.engine.batches import batch_of
 from recado_core.engine.database import Database
 from recado_core.engine.endings import change_own, first_poll
+from recado_core.engine.inquiry import Inquiry
 from recado_core.engine.settings import EngineSettings, OnDoubt
 from recado_core.engine.store import dispatches, outbox
 from recado_core.engine.transitions import Change
@@ -26,16 +27,12 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
-AT_ONCE = 20
-"""Dispatches taken in one round."""
-HELD = timedelta(minutes=5)
-"""How long other nodes leave a dispatch alone that one of them looks up."""
 LONGEST_WAIT = 300.0
 """Seconds at the most between two attempts to ask about a dispatch."""
 
 
 class Doubts:
-    """Settles the dispatches in doubt, one round at a time."""
+    """Settles the dispatches in doubt; ``inquiry`` has its rounds."""
 
     def __init__(  # noqa: PLR0913, PLR0917  # it joins the rooms that know of a dispatch
         self,
@@ -46,50 +43,15 @@ class Doubts:
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
-        self._node_id = node_id
         self._accounts = accounts
         self._settings = settings
         self._database = database
         self._now = now
         self._monotonic = monotonic
-        self._inquiry = Inquiry(self._settle, monotonic)
-        self._first_asked: dict[str, float] = {}
-
-    async def settle_due(self) -> int:
-        """Ask about the dispatches that are due, and wait for the answers; return how many."""
-        begun = await self.begin_due()
-        await self._inquiry.finish()
-        return begun
-
-    async def begin_due(self) -> int:
-        """Begin to ask about the dispatches that are due; return how many there are."""
-        now = self._now()
-        turn = dispatches.Turn(
-            node_id=self._node_id,
-            now=now,
-            hold_until=now + HELD,
-            limit=AT_ONCE,
-            without={*self._inquiry.busy, *self._accounts.refused(self._monotonic())},
+        self.inquiry = Inquiry(
+            dispatches.doubtful, self._settle, node_id, accounts, database, now, monotonic
         )
-        due = await self._database.write(lambda connection: dispatches.doubtful(connection, turn))
-        self._inquiry.begin(due, HELD)
-        return len(due)
-
-    def resume(self) -> None:
-        """Ask again after ``stop``."""
-        self._inquiry.resume()
-
-    def stop(self) -> None:
-        """Ask no more than what is being asked now."""
-        self._inquiry.stop()
-
-    async def finish(self) -> None:
-        """Wait until nothing is being asked."""
-        await self._inquiry.finish()
-
-    async def cancel(self) -> None:
-        """Break off what is being asked."""
-        await self._inquiry.cancel()
+        self._first_asked: dict[str, float] = {}
 
     async def _settle(self, dispatch: Row) -> None:
         async with self._database.read() as connection:

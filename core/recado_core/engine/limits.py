@@ -92,7 +92,7 @@ class CallBudget:
         self._refused_until: dict[Purpose, float] = {}
         self._sent_at = -math.inf
         self._spent = 0
-        self._left = 0
+        self._departed = 0
 
     @property
     def _seconds(self) -> float:
@@ -138,8 +138,8 @@ class CallBudget:
 
     def depart(self) -> int:
         """Note that a call leaves, and return its number."""
-        self._left += 1
-        return self._left
+        self._departed += 1
+        return self._departed
 
     def close(self, until: float) -> None:
         """Let no call be made until then, as the provider asks."""

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.contract import SupportsPollStatuses
 from recado_core.engine import arrivals
 from recado_core.engine.accounts import Accounts
-from recado_core.engine.asking import Inquiry, Unanswered, ask, check_items
+from recado_core.engine.asking import Unanswered, ask, check_items
 from recado_core.engine.database import Database
+from recado_core.engine.inquiry import Inquiry
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import dispatches, messages
 from recado_core.messages import StatusUpdate
@@ -21,16 +22,12 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
-AT_ONCE = 20
-"""Dispatches asked about in one round."""
-HELD = timedelta(minutes=5)
-"""How long other nodes leave a dispatch alone that one of them asks about."""
 GIVEN_UP = timedelta(hours=168)
 """How long after a dispatch its DLRs are asked for; vendors forget after about a week."""
 
 
 class Polling:
-    """The safety net under the webhooks, one round at a time."""
+    """The safety net under the webhooks; ``inquiry`` has its rounds."""
 
     def __init__(  # noqa: PLR0913, PLR0917  # it joins the rooms that know of a dispatch
         self,
@@ -41,49 +38,14 @@ class Polling:
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
-        self._node_id = node_id
         self._accounts = accounts
         self._settings = settings
         self._database = database
         self._now = now
         self._monotonic = monotonic
-        self._inquiry = Inquiry(self._poll, monotonic)
-
-    async def poll_due(self) -> int:
-        """Ask about the dispatches that are due, and wait for the answers; return how many."""
-        begun = await self.begin_due()
-        await self._inquiry.finish()
-        return begun
-
-    async def begin_due(self) -> int:
-        """Begin to ask about the dispatches that are due; return how many there are."""
-        now = self._now()
-        turn = dispatches.Turn(
-            node_id=self._node_id,
-            now=now,
-            hold_until=now + HELD,
-            limit=AT_ONCE,
-            without={*self._inquiry.busy, *self._accounts.refused(self._monotonic())},
+        self.inquiry = Inquiry(
+            dispatches.to_poll, self._poll, node_id, accounts, database, now, monotonic
         )
-        due = await self._database.write(lambda connection: dispatches.to_poll(connection, turn))
-        self._inquiry.begin(due, HELD)
-        return len(due)
-
-    def resume(self) -> None:
-        """Ask again after ``stop``."""
-        self._inquiry.resume()
-
-    def stop(self) -> None:
-        """Ask no more than what is being asked now."""
-        self._inquiry.stop()
-
-    async def finish(self) -> None:
-        """Wait until nothing is being asked."""
-        await self._inquiry.finish()
-
-    async def cancel(self) -> None:
-        """Break off what is being asked."""
-        await self._inquiry.cancel()
 
     async def _poll(self, dispatch: Row) -> None:
         account = self._accounts.by_name.get(dispatch["account"])

@@ -15,6 +15,7 @@ from recado_core.engine.dispatch import STALE_CLAIM, Dispatcher
 from recado_core.engine.doubts import Doubts
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.idempotency import Once
+from recado_core.engine.inquiry import Inquiry
 from recado_core.engine.keys import Keys
 from recado_core.engine.messages import Messages
 from recado_core.engine.nodes import BEAT, Node
@@ -82,10 +83,10 @@ class Engine:
         self._node = Node(self._database, self._carried, STALE_CLAIM + 2 * slowest, now, monotonic)
         self._doubts = Doubts(
             self._node.id, self.accounts, settings, self._database, now, monotonic
-        )
+        ).inquiry
         self._polling = Polling(
             self._node.id, self.accounts, settings, self._database, now, monotonic
-        )
+        ).inquiry
         self._rounds = [
             Rounds(account, self.accounts, settings, self._database, now, monotonic)
             for account in self.accounts.by_name.values()
@@ -148,7 +149,7 @@ class Engine:
         done += await self._doubts.settle_due()
         for dispatcher in self._dispatchers:
             done += await dispatcher.drain()
-        done += await self._polling.poll_due()
+        done += await self._polling.settle_due()
         for each in self._rounds:
             done += await each.take_due()
         return done + await self.receive.process()
@@ -240,13 +241,13 @@ class Engine:
     def _carried(self) -> set[str]:
         return {key for dispatcher in self._dispatchers for key in dispatcher.carried}
 
-    async def _inquire(self, inquirer: Doubts | Polling) -> None:
-        inquirer.resume()
+    async def _inquire(self, inquiry: Inquiry) -> None:
+        inquiry.resume()
         try:
-            await self._repeat(TICK, inquirer.begin_due)
-            await inquirer.finish()
+            await self._repeat(TICK, inquiry.begin_due)
+            await inquiry.finish()
         finally:
-            await inquirer.cancel()  # what is late, where this was cancelled
+            await inquiry.cancel()  # what is late, where this was cancelled
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do the work again and again until the engine stops, whatever happens to one round."""
