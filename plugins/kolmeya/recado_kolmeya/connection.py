@@ -4,6 +4,7 @@ Every call is a POST, reads included. Laravel, on which the vendor runs, may ans
 redirect to whoever does not ask for JSON.
 """
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import httpx
@@ -65,12 +66,27 @@ class Connection:
 
     def read(self, response: httpx.Response, kind: type[Answer]) -> Answer:
         """Decode the answer to a question, or raise the ``SendError`` that it means."""
+        return self.read_by(response, lambda body: msgspec.json.decode(body, type=kind))
+
+    def read_by(
+        self,
+        response: httpx.Response,
+        read: Callable[[bytes], Answer],
+        unreadable: type[SendError] = TransientSendError,
+    ) -> Answer:
+        """Read an answer, or raise the ``SendError`` that it means.
+
+        Args:
+            response: The answer.
+            read: Makes something of its body, or raises one of ``UNREADABLE``.
+            unreadable: What an answer is that nothing can be made of.
+        """
         if not response.is_success:
             raise self.error_for(response)
         try:
-            return msgspec.json.decode(response.content, type=kind)
+            return read(response.content)
         except UNREADABLE as error:
-            raise TransientSendError(
+            raise unreadable(
                 self.tell_unreadable(response),
                 code=str(response.status_code),
                 raw=self.raw_of(response),

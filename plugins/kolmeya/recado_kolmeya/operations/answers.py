@@ -3,16 +3,13 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import httpx
 import msgspec
 from msgspec import Struct
-from recado_core import InDoubtError, Progress, SendError, TransientSendError
+from recado_core import InDoubtError, Progress
 
-from recado_kolmeya.connection import Connection
 from recado_kolmeya.operations.kinds import UnreadableError
 from recado_kolmeya.operations.rows import Row, Rows, entries_of, read_rows
 from recado_kolmeya.provider import KolmeyaProvider
-from recado_kolmeya.refusals import UNREADABLE
 
 T = TypeVar("T")
 
@@ -35,7 +32,7 @@ async def ask(
         SendError: Kolmeya refuses, can't be asked now, or gives an answer that makes no sense.
     """
     response = await provider.connection.ask(path, body)
-    return _read(provider.connection, response, read, TransientSendError)
+    return provider.connection.read_by(response, _decoding(read))
 
 
 async def change(
@@ -51,7 +48,7 @@ async def change(
         SendError: It has not been done.
     """
     response = await provider.connection.post(path, body)
-    return _read(provider.connection, response, read, InDoubtError)
+    return provider.connection.read_by(response, _decoding(read), InDoubtError)
 
 
 async def ask_rows(
@@ -76,19 +73,5 @@ def list_in(value: object, key: str) -> list[object]:
     return entries_of(value[key])
 
 
-def _read(
-    connection: Connection,
-    response: httpx.Response,
-    read: Callable[[Any], T],
-    unreadable: type[SendError],
-) -> T:
-    if not response.is_success:
-        raise connection.error_for(response)
-    try:
-        return read(msgspec.json.decode(response.content))
-    except (*UNREADABLE, UnreadableError) as error:
-        raise unreadable(
-            connection.tell_unreadable(response),
-            code=str(response.status_code),
-            raw=connection.raw_of(response),
-        ) from error
+def _decoding(read: Callable[[Any], T]) -> Callable[[bytes], T]:
+    return lambda body: read(msgspec.json.decode(body))

@@ -29,7 +29,7 @@ _is_count = re.compile(r"-?[0-9]{1,18}|[0-9]{1,3}(?:\.[0-9]{3}){1,5}").fullmatch
 _begins_as_date = re.compile(r"20[0-9]{2}-").match
 
 
-class UnreadableError(ValueError):
+class UnreadableError(msgspec.ValidationError):
     """A value, or a whole answer, that is not of the kind that belongs there."""
 
 
