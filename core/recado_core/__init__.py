@@ -1,21 +1,18 @@
 """The contract between the gateway and its plugins."""
 
+from recado_core.checks import Answer, Check, Deferral, OnFailure, Recipient, Refusal
 from recado_core.contract import (
     AccountContext,
     AsgiApp,
     Capabilities,
     Channel,
-    Check,
     CommandLine,
     LookupResult,
-    OnFailure,
     Operation,
     Progress,
     Provider,
     ProviderType,
     ReceiverContext,
-    Recipient,
-    Refusal,
     Secret,
     Sink,
     SinkContext,
@@ -57,6 +54,7 @@ from recado_core.messages import (
     SendResult,
     Status,
     StatusUpdate,
+    SuppressionReason,
     WebhookItem,
 )
 
@@ -64,6 +62,7 @@ __all__ = [
     "AccountContext",
     "AccountError",
     "AddressError",
+    "Answer",
     "AsgiApp",
     "BatchRejected",
     "Capabilities",
@@ -73,6 +72,7 @@ __all__ = [
     "CommandLine",
     "ConfigurationError",
     "ContentError",
+    "Deferral",
     "Event",
     "InDoubtError",
     "InboundMessage",
@@ -101,6 +101,7 @@ __all__ = [
     "Status",
     "StatusUpdate",
     "Suppressed",
+    "SuppressionReason",
     "TransientSendError",
     "WebhookError",
     "WebhookItem",

@@ -5,7 +5,6 @@ import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, Protocol
 
 import httpx
@@ -345,53 +344,6 @@ class SinkType(msgspec.Struct, frozen=True, kw_only=True):
     settings: type[msgspec.Struct]
     events: frozenset[str]
     create: Callable[[SinkContext], Sink]
-
-
-# ---------------------------------------------------------------- checks
-
-
-class OnFailure(StrEnum):
-    """What happens to a message while a check can't answer."""
-
-    ALLOW = "allow"  # it goes on
-    HOLD = "hold"  # it waits and is checked again
-
-
-class Recipient(msgspec.Struct, frozen=True, kw_only=True):
-    """One message as a check sees it.
-
-    ``document`` is the person's (a CPF); it is there when the message is accepted, and is not
-    stored, so that it is absent when the message is checked again before it is sent.
-    """
-
-    address: str
-    channel: str
-    category: Category
-    account: str | None = None
-    document: str | None = None
-
-
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a message may not go to its recipient; ``until`` if that ends by itself."""
-
-    check: str
-    reason: str
-    until: datetime | None = None
-
-
-class Check(Protocol):
-    """May this message go to this recipient now?
-
-    ``time_limit`` is in seconds for one call, however many recipients it holds.
-    """
-
-    id: str
-    on_failure: OnFailure
-    time_limit: float
-
-    async def check(self, recipients: Sequence[Recipient]) -> Sequence[Refusal | None]:
-        """Return one refusal, or None, for every recipient, in their order."""
-        ...
 
 
 # ---------------------------------------------------------------- commands

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 import pluggy
 
-from recado_core.contract import Channel, Check, CommandLine, ProviderType, SinkType
+from recado_core.checks import Check
+from recado_core.contract import Channel, CommandLine, ProviderType, SinkType
 
 PROJECT = "recado"
 

@@ -44,6 +44,17 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # it may have been taken, and the provider can't say
 
 
+class SuppressionReason(StrEnum):
+    """Why an address is on the suppression list."""
+
+    OPT_OUT = "opt_out"  # the person withdrew consent
+    BLACKLIST = "blacklist"  # the company's own list, or a provider's
+    DO_NOT_DISTURB = "do_not_disturb"  # a public list; it concerns marketing
+    INVALID = "invalid"  # there is nobody at this address
+    COMPLAINT = "complaint"  # the person complained
+    MANUAL = "manual"  # somebody decided so
+
+
 class Media(msgspec.Struct, frozen=True, kw_only=True):
     """A file that goes with a message, fetched from its address by the provider."""
 
@@ -88,6 +99,7 @@ class SendResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider said of one message of a batch.
 
     ``provider_ref`` is the vendor's id of the message; ``code`` and ``text`` are its own words.
+    ``suppression`` is why the vendor never sends to this address; the gateway's list learns it.
     """
 
     message_id: str
@@ -95,6 +107,7 @@ class SendResult(msgspec.Struct, frozen=True, kw_only=True):
     provider_ref: str | None = None
     code: str | None = None
     text: str | None = None
+    suppression: SuppressionReason | None = None
 
 
 class StatusUpdate(msgspec.Struct, frozen=True, kw_only=True):

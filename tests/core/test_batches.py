@@ -3,7 +3,7 @@ import json
 import msgspec
 import pytest
 from recado_core import Category, Refusal
-from recado_core.contract import OnFailure
+from recado_core.checks import OnFailure
 from recado_core.engine.accept import BatchRequest, DraftDefaults
 from recado_core.engine.drafts import MAX_BATCH
 from recado_core.engine.failures import DraftError

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from recado_core import TransientSendError
-from recado_core.contract import OnFailure
+from recado_core.checks import OnFailure
 from recado_core.engine.accept import BatchRequest, Draft, IdempotencyKey
 from recado_core.engine.database import Database
 from recado_core.engine.failures import (

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.contract import Refusal
+from recado_core.checks import Refusal
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.answers import ItemResult, tell_batch, tell_message
 from recado_core.engine.batches import outbound_of, recipient_of

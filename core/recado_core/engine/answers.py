@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from recado_core.contract import Refusal
+from recado_core.checks import Refusal
 from recado_core.engine.failures import Fault
 from recado_core.messages import Category, Status
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from recado_core.contract import Recipient
+from recado_core.checks import Recipient
 from recado_core.messages import Category, Media, OutboundBatch, OutboundMessage
 
 Row = dict[str, Any]

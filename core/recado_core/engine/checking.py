@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from recado_core.contract import Check, OnFailure, Recipient, Refusal
+from recado_core.checks import Check, OnFailure, Recipient, Refusal
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.contract import Check
+from recado_core.checks import Check
 from recado_core.engine import settling
 from recado_core.engine.account import Account
 from recado_core.engine.accounts import Accounts

@@ -8,7 +8,8 @@ import msgspec
 import pluggy
 
 from recado_core import hookspecs
-from recado_core.contract import Channel, Check, ProviderType, SinkType
+from recado_core.checks import Check
+from recado_core.contract import Channel, ProviderType, SinkType
 from recado_core.engine import channels
 from recado_core.errors import ConfigurationError
 

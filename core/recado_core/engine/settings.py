@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from recado_core.checks import OnFailure
 from recado_core.contract import Secret
-from recado_core.messages import Category
+from recado_core.messages import Category, SuppressionReason
 
 DEFAULT_RETRY_DELAYS = (60.0, 180.0, 600.0, 1800.0)
 DEFAULT_POLL_DELAYS = (120.0, 600.0, 1800.0, 3600.0)
@@ -30,7 +31,8 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     ``rate`` is in calls (``"500/60s"``), ``timeout`` in seconds for one call, ``daily_limit`` in
     messages a day of the gateway's zone, ``lookup_settles`` as in ``Capabilities``,
-    ``balance_threshold`` in the account's currency.
+    ``balance_threshold`` in the account's currency. ``push_suppressions`` are the reasons for which
+    an address that comes on the suppression list is put on the provider's own list too.
     """
 
     provider: str
@@ -44,6 +46,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     lookup_settles: Annotated[float, msgspec.Meta(ge=0)] | None = None
     balance_threshold: Decimal | None = None
     webhook_token: Secret | None = None
+    push_suppressions: tuple[SuppressionReason, ...] = ()
     own: dict[str, Any] = {}
 
 
@@ -67,13 +70,123 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     weights: list[int] | None = None
 
 
+class HoursSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When messages may go, in the recipient's own time.
+
+    A day's value is ``open``, ``closed``, or windows such as ``"09:00-12:00, 14:00-21:00"``; 24:00 is
+    the end of the day. ``holidays`` names the countries whose holidays count, each for the people
+    there: ``"BR"`` is the nation's and those of the person's state, ``"BR-SP"`` the nation's and
+    that state's. A holiday has the hours ``holiday``, whichever day of the week it is.
+    """
+
+    weekdays: str = "open"
+    saturday: str = "open"
+    sunday: str = "open"
+    holiday: str = "closed"
+    holidays: str | tuple[str, ...] = ()
+
+
+class QuietHoursSettings(HoursSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The hours of one channel: its own keys are for marketing.
+
+    ``spread`` is in seconds: what opens at 9:00 goes some time in as long after it.
+    """
+
+    spread: Annotated[float, msgspec.Meta(ge=0, le=43_200)] = 600.0
+    transactional: HoursSettings | None = None
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many marketing messages one person gets at the most, in any 24 hours and 7 days."""
+
+    marketing_per_day: Positive | None = None
+    marketing_per_week: Positive | None = None
+
+
+class DoNotDisturbSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom do-not-disturb lists protect from what: from marketing, and if so set from more."""
+
+    transactional: bool = False
+
+
+class SuppressionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``learned_days``: for how long it is believed that a provider never sends to an address."""
+
+    learned_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 90
+
+
+class LanguageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The words of one language, and what they are answered with; an empty answer is none."""
+
+    stop: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    stopped: str = ""
+    started: str = ""
+
+
+DEFAULT_LANGUAGES = {
+    "pt": LanguageSettings(
+        stop=("SAIR", "PARE", "PARAR", "CANCELAR", "DESCADASTRAR", "REMOVER"),
+        start=("VOLTAR", "RETORNAR", "REATIVAR"),
+        stopped="Pronto: voce nao recebera mais mensagens nossas. Para voltar a receber, "
+        "responda VOLTAR.",
+        started="Pronto: voce voltara a receber nossas mensagens. Para sair, responda SAIR.",
+    ),
+    "en": LanguageSettings(
+        stop=("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"),
+        start=("START", "UNSTOP"),
+        stopped="You will get no more messages from us. Reply START to get them again.",
+        started="You will get our messages again. Reply STOP to end them.",
+    ),
+    "es": LanguageSettings(
+        stop=("BAJA", "ALTO", "DETENER", "CANCELAR"),
+        start=("ALTA", "VOLVER"),
+        stopped="Listo: no recibira mas mensajes nuestros. Para volver a recibirlos, responda "
+        "ALTA.",
+        started="Listo: volvera a recibir nuestros mensajes. Para salir, responda BAJA.",
+    ),
+}
+"""The first language wins where two share a word. No accents: one would make two segments."""
+
+
+class KeywordMatch(StrEnum):
+    """How much of a reply must be the word."""
+
+    MESSAGE = "message"  # all of it
+    FIRST_WORD = "first_word"  # its first word is enough
+
+
+class OptOutSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person's reply can do.
+
+    ``categories`` are those that a person who opts out gets no more.
+    """
+
+    enabled: bool = True
+    match: KeywordMatch = KeywordMatch.FIRST_WORD
+    categories: Annotated[tuple[Category, ...], msgspec.Meta(min_length=1)] = (
+        Category.MARKETING,
+        Category.TRANSACTIONAL,
+    )
+    languages: dict[str, LanguageSettings] = DEFAULT_LANGUAGES
+
+
+class CheckSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the operator says of one check instead of its plugin; ``time_limit`` in seconds."""
+
+    on_failure: OnFailure | None = None
+    time_limit: Annotated[float, msgspec.Meta(gt=0, le=60)] | None = None
+
+
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of it.
 
     ``retry_delays`` are in seconds, one for every retry at one account; ``poll_delays`` are those
     after which a provider is asked for DLRs that no webhook brought, the last one repeated.
     ``reply_poll`` and ``balance_poll`` are the seconds between two questions for MO messages and
-    for the balance; 0: they are never asked.
+    for the balance; 0: they are never asked. ``document_key`` is the key of the hashes that are
+    stored of documents; made and kept in the database where it is absent. ``quiet_hours`` are by
+    channel, ``checks`` by the check's id.
     """
 
     database: str
@@ -86,6 +199,13 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     balance_poll: float = DEFAULT_BALANCE_POLL
     accounts: dict[str, AccountSettings] = {}
     routes: list[RouteSettings] = []
+    document_key: Secret | None = None
+    suppressions: SuppressionSettings = SuppressionSettings()
+    do_not_disturb: DoNotDisturbSettings = DoNotDisturbSettings()
+    quiet_hours: dict[str, QuietHoursSettings] = {}
+    limits: LimitSettings = LimitSettings()
+    opt_out: OptOutSettings = OptOutSettings()
+    checks: dict[str, CheckSettings] = {}
 
     def __repr__(self) -> str:
         # The database's address may hold a password.

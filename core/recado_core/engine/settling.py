@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from recado_core.contract import Refusal
+from recado_core.checks import Refusal
 from recado_core.engine import policy
 from recado_core.engine.checking import Hold
 from recado_core.engine.transitions import Change

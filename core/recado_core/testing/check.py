@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from recado_core.contract import Check, OnFailure, Recipient, Refusal
+from recado_core.checks import Check, OnFailure, Recipient, Refusal
 from recado_core.messages import Category
 from recado_core.testing import samples
 from recado_core.testing.clock import Clock
