@@ -42,6 +42,7 @@ IN_FLIGHT = "status IN ('sending', 'sent', 'unknown')"
 
 # The outbox and the history of all messages, MT and MO. ``address`` is the person's; ``fallbacks``
 # are the accounts that the route names after this one; ``due_at`` is when it may next be claimed.
+# ``unchecked`` is an MT that goes past the checks: it tells a person that the opt-out is done.
 messages = sa.Table(
     "messages",
     metadata,
@@ -75,6 +76,8 @@ messages = sa.Table(
     sa.Column("due_at", Instant, nullable=False),
     sa.Column("scheduled_at", Instant),
     sa.Column("expires_at", Instant),
+    sa.Column("document_hash", sa.String(64)),
+    sa.Column("unchecked", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index(
         "ix_messages_claim",
         "account",
@@ -108,6 +111,12 @@ messages = sa.Table(
         **partial("direction = 'in'"),
     ),
     sa.Index("ix_messages_address", "address", "id"),
+    sa.Index(
+        "ix_messages_marketing",
+        "address",
+        "due_at",
+        **partial("category = 'marketing' AND direction = 'out'"),
+    ),
     sa.Index("ix_messages_batch", "batch_id", "id", **partial("batch_id IS NOT NULL")),
     sa.Index("ix_messages_campaign", "campaign_id", "id", **partial("campaign_id IS NOT NULL")),
     sa.Index("ix_messages_reference", "reference", "id", **partial("reference IS NOT NULL")),
@@ -220,6 +229,82 @@ idempotency_keys = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Index("ix_idempotency_keys_age", "created_at"),
+)
+
+# The suppression list. An empty text means any: any address of the person with this document, any
+# document at this address, any channel, any category.
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("address", sa.String(320), nullable=False),
+    sa.Column("document_hash", sa.String(64), nullable=False),
+    sa.Column("channel", sa.String(32), nullable=False),
+    sa.Column("category", sa.String(16), nullable=False),
+    sa.Column("reason", sa.String(16), nullable=False),
+    sa.Column("source", sa.String(120), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.UniqueConstraint("address", "document_hash", "channel", "category", "reason"),
+    sa.Index("ix_suppressions_document", "document_hash", **partial("document_hash <> ''")),
+    sa.Index("ix_suppressions_expiring", "expires_at", **partial("expires_at IS NOT NULL")),
+)
+
+# What people have consented to, and withdrawn: a history, to which is only added. ``message_id`` is
+# the MO that said so.
+consents = sa.Table(
+    "consents",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("address", sa.String(320), nullable=False),
+    sa.Column("channel", sa.String(32), nullable=False),
+    sa.Column("act", sa.String(8), nullable=False),
+    sa.Column("time", Instant, nullable=False),
+    sa.Column("source", sa.String(120), nullable=False),
+    sa.Column("keyword", sa.String(64)),
+    sa.Column("message_id", Id),
+    sa.Column("confirmation_id", Id),
+    sa.Index("ix_consents_address", "address", "id"),
+)
+
+# Do-not-disturb lists: ``version`` is the import whose addresses count. The addresses of a version
+# are there before it counts, and are cleared away after another has taken its place.
+do_not_disturb_lists = sa.Table(
+    "do_not_disturb_lists",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("version", Id, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("imported_at", Instant, nullable=False),
+)
+
+do_not_disturb = sa.Table(
+    "do_not_disturb",
+    metadata,
+    sa.Column("version", Id, primary_key=True),
+    sa.Column("address", sa.String(320), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Addresses whose place on a provider's own list may have to change; ``version`` tells whether that
+# came up again while the provider was being told.
+pushes = sa.Table(
+    "pushes",
+    metadata,
+    sa.Column("account", sa.String(64), primary_key=True),
+    sa.Column("address", sa.String(320), primary_key=True),
+    sa.Column("version", Id, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Index("ix_pushes_due", "account", "due_at"),
+)
+
+# Keys that the gateway makes for itself where the configuration gives none.
+own_keys = sa.Table(
+    "own_keys",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("key", sa.LargeBinary(64), nullable=False),
 )
 
 # The processes that share the store; one that stops saying so is dead, and its open dispatches are
