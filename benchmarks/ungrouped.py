@@ -8,9 +8,9 @@ import functools
 import sys
 
 from recado_core.engine import accept
-from recado_core.engine.groupcommit import GroupCommit
+from recado_core.engine.grouping import Grouping
 from recado_gateway.cli import main
 
 if __name__ == "__main__":
-    accept.GroupCommit = functools.partial(GroupCommit, limit=1)
+    accept.Grouping = functools.partial(Grouping, limit=1)
     sys.exit(main())

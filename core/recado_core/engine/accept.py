@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.checks import Refusal
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.answers import ItemResult, tell_batch, tell_message
 from recado_core.engine.batches import outbound_of, recipient_of
-from recado_core.engine.checking import run_checks
+from recado_core.engine.checking import Checking, Verdict
 from recado_core.engine.database import Database, is_down
+from recado_core.engine.documents import Documents, read_document
 from recado_core.engine.drafts import (
     MAX_BATCH,
     BatchRequest,
@@ -23,6 +23,7 @@ from recado_core.engine.drafts import (
     DraftDefaults,
     apply_defaults,
     compose,
+    new_row,
 )
 from recado_core.engine.failures import (
     ConflictError,
@@ -32,13 +33,14 @@ from recado_core.engine.failures import (
     NotFoundError,
     fault_of,
 )
-from recado_core.engine.groupcommit import GroupCommit
+from recado_core.engine.grouping import Grouping
 from recado_core.engine.idempotency import Answer, IdempotencyKey, Once
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.plugins import Plugins
 from recado_core.engine.policy import RESENDABLE
 from recado_core.engine.routing import matching_route, order_accounts
 from recado_core.engine.settings import EngineSettings
+from recado_core.engine.settling import tell_reasons
 from recado_core.engine.store import events, messages
 from recado_core.errors import AddressError, ContentError
 from recado_core.messages import Category, Media, Status
@@ -70,6 +72,8 @@ class Accept:
         accounts: Accounts,
         database: Database,
         once: Once,
+        checking: Checking,
+        documents: Documents,
         now: Callable[[], datetime],
     ) -> None:
         self._settings = settings
@@ -77,8 +81,10 @@ class Accept:
         self._accounts = accounts
         self._database = database
         self._once = once
+        self._checking = checking
+        self._documents = documents
         self._now = now
-        self._group = GroupCommit(
+        self._group = Grouping(
             self._commit_group, weigh=lambda unit: len(unit.rows), is_fatal=is_down
         )
 
@@ -95,9 +101,9 @@ class Accept:
                 return answered
             now = self._now()
             row = self._row(draft, now)
-            reasons = await self._check([row], [draft])
-            answer = Answer(body=msgspec.json.encode(tell_message(row, reasons[0])))
-            return await self._commit([row], reasons, key, answer)
+            verdicts = await self._check([row], [draft])
+            answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
+            return await self._commit([row], verdicts, key, answer)
 
     async def batch(self, request: BatchRequest, key: IdempotencyKey | None = None) -> Answer:
         """Accept 1 to 10,000 messages; a bad item is reported and spoils no other.
@@ -131,9 +137,9 @@ class Accept:
                 rows.append(row)
                 drafts.append(draft)
                 results.append(ItemResult(index=index, id=row["id"], status=row["status"]))
-            reasons = await self._check(rows, drafts)
-            told = tell_batch(batch_id, results, rows, reasons)
-            return await self._commit(rows, reasons, key, Answer(body=msgspec.json.encode(told)))
+            verdicts = await self._check(rows, drafts)
+            told = tell_batch(batch_id, results, rows, verdicts)
+            return await self._commit(rows, verdicts, key, Answer(body=msgspec.json.encode(told)))
 
     async def resend(self, message_id: str, key: IdempotencyKey | None = None) -> Answer:
         """Accept a new message like an old one that did not arrive, linked to it.
@@ -157,15 +163,18 @@ class Accept:
                     "unknown one can be sent again"
                 )
             draft = _draft_of(old)
-            row = self._row(draft, self._now()) | {"resend_of": message_id}
-            reasons = await self._check([row], [draft])
-            answer = Answer(body=msgspec.json.encode(tell_message(row, reasons[0])))
-            return await self._commit([row], reasons, key, answer)
+            row = self._row(draft, self._now())
+            row |= {"resend_of": message_id, "document_hash": old["document_hash"]}
+            verdicts = await self._check([row], [draft])
+            answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
+            return await self._commit([row], verdicts, key, answer)
 
     def _row(self, draft: Draft, now: datetime) -> Row:
         composed = compose(draft, self._plugins.channels, self._settings.default_region, now)
         names = self._route(composed)
-        row = _new_row(composed, names, now)
+        row = new_row(composed, names, now)
+        if composed.document is not None:
+            row["document_hash"] = self._documents.hash(composed.document)
         faults = self._refusals(names, row)
         if not faults:
             return row
@@ -215,36 +224,46 @@ class Accept:
             )
         return order_accounts(route, self._accounts.paused(), random.random)
 
-    async def _check(self, rows: Sequence[Row], drafts: Sequence[Draft]) -> list[Refusal | None]:
-        """Mark what the checks forbid as suppressed; what they hold is checked when it is sent."""
-        if not self._plugins.checks or not rows:
-            return [None] * len(rows)
+    async def _check(self, rows: Sequence[Row], drafts: Sequence[Draft]) -> list[Verdict]:
+        """Mark what the checks forbid, and put off what may not go yet.
+
+        What they hold is checked when it is sent.
+        """
         recipients = [
-            recipient_of(row, draft.document) for row, draft in zip(rows, drafts, strict=True)
+            recipient_of(row, row["due_at"], draft.document and read_document(draft.document))
+            for row, draft in zip(rows, drafts, strict=True)
         ]
-        verdicts = await run_checks(self._plugins.checks, recipients)
-        reasons = [verdict if isinstance(verdict, Refusal) else None for verdict in verdicts]
-        for row, reason in zip(rows, reasons, strict=True):
-            if reason is not None:
+        verdicts = await self._checking.judge_grouped(recipients)
+        for row, verdict in zip(rows, verdicts, strict=True):
+            if verdict.refusals:
                 row |= {
                     "status": Status.SUPPRESSED,
-                    "code": reason.check,
-                    "status_text": reason.reason,
+                    "code": verdict.refusals[0].check,
+                    "status_text": tell_reasons(verdict.refusals),
                 }
-        return reasons
+            elif verdict.deferrals:
+                until = max(deferral.until for deferral in verdict.deferrals)
+                row |= {
+                    "status": Status.SCHEDULED,
+                    "scheduled_at": until,
+                    "due_at": until,
+                    "code": verdict.deferrals[0].check,
+                    "status_text": tell_reasons(verdict.deferrals),
+                }
+        return verdicts
 
     async def _commit(
         self,
         rows: list[Row],
-        reasons: Sequence[Refusal | None],
+        verdicts: Sequence[Verdict],
         key: IdempotencyKey | None,
         answer: Answer,
     ) -> Answer:
-        told = [_accepted_event(row) for row in rows]
+        told = [_accepted_event(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
         told += [
-            _suppressed_event(row, reason)
-            for row, reason in zip(rows, reasons, strict=True)
-            if reason is not None
+            _suppressed_event(row, verdict)
+            for row, verdict in zip(rows, verdicts, strict=True)
+            if verdict.refusals
         ]
         result = await self._group.submit(_Unit(rows=rows, told=told, key=key, answer=answer))
         if isinstance(result, IdempotencyMismatchError):
@@ -278,41 +297,6 @@ def _decode(raw: msgspec.Raw) -> Draft:
         raise DraftError([Fault(pointer="", detail="is not to be read as UTF-8")]) from error
 
 
-def _new_row(composed: Composed, names: Sequence[str], now: datetime) -> Row:
-    draft = composed.draft
-    return {
-        "id": new_id(),
-        "direction": "out",
-        "channel": composed.channel,
-        "account": names[0],
-        "address": composed.to,
-        "sender_id": composed.sender_id,
-        "text": composed.text,
-        "media": list(composed.media) or None,
-        "category": composed.category,
-        "priority": composed.priority,
-        "reference": draft.reference,
-        "metadata": draft.metadata,
-        "segments": composed.segments.count,
-        "encoding": composed.segments.encoding,
-        "status": Status.SCHEDULED if composed.scheduled else Status.QUEUED,
-        "status_at": now,
-        "code": None,
-        "status_text": None,
-        "provider_ref": None,
-        "dispatch_id": None,
-        "fallbacks": list(names[1:]) or None,
-        "batch_id": None,
-        "campaign_id": None,
-        "resend_of": None,
-        "answers_id": None,
-        "created_at": now,
-        "due_at": draft.scheduled_at if composed.scheduled else now,
-        "scheduled_at": draft.scheduled_at,
-        "expires_at": draft.expires_at,
-    }
-
-
 def _draft_of(old: Row) -> Draft:
     return Draft(
         to=old["address"],
@@ -327,17 +311,21 @@ def _draft_of(old: Row) -> Draft:
     )
 
 
-def _accepted_event(row: Row) -> Row:
+def _accepted_event(row: Row, verdict: Verdict) -> Row:
+    put_off = verdict.deferrals and not verdict.refusals
     return events.new_event(
         "message.accepted",
         row["created_at"],
         message_id=row["id"],
         account=row["account"],
         to_status=_first_status(row),
+        code=row["code"] if put_off else None,
+        text=row["status_text"] if put_off else None,
+        data={"reasons": list(verdict.deferrals)} if put_off else None,
     )
 
 
-def _suppressed_event(row: Row, reason: Refusal) -> Row:
+def _suppressed_event(row: Row, verdict: Verdict) -> Row:
     return events.new_event(
         "message.suppressed",
         row["created_at"],
@@ -345,9 +333,9 @@ def _suppressed_event(row: Row, reason: Refusal) -> Row:
         account=row["account"],
         from_status=_first_status(row),
         to_status=Status.SUPPRESSED,
-        code=reason.check,
-        text=reason.reason,
-        data={"check": reason.check, "reason": reason.reason, "until": reason.until},
+        code=row["code"],
+        text=row["status_text"],
+        data={"reasons": list(verdict.refusals)},
     )
 
 

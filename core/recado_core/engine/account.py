@@ -72,7 +72,7 @@ class Account:
         self.was_low = False
         self.balance: Decimal | None = None
         self.balance_at: datetime | None = None
-        _check_amounts(name, settings, kind)
+        _check_fit(name, settings, kind)
 
     @property
     def lookup_settles(self) -> float:
@@ -118,13 +118,17 @@ class Account:
         return threshold is not None and self.balance is not None and self.balance < threshold
 
 
-def _check_amounts(name: str, settings: AccountSettings, kind: ProviderType) -> None:
+def _check_fit(name: str, settings: AccountSettings, kind: ProviderType) -> None:
     for key, amount in (
         ("price", settings.price),
         ("balance_threshold", settings.balance_threshold),
     ):
         if amount is not None and not amount.is_finite():
             raise ConfigurationError(f"accounts.{name}.{key}: must be a number, not {amount}")
+    if settings.push_suppressions and not kind.capabilities.suppress:
+        raise ConfigurationError(
+            f"accounts.{name}.push_suppressions: provider {kind.id} has no list of its own"
+        )
     if settings.balance_threshold is not None and not kind.capabilities.balance:
         raise ConfigurationError(
             f"accounts.{name}.balance_threshold: provider {kind.id} tells no balance"

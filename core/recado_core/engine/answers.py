@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from recado_core.checks import Refusal
+from recado_core.engine.checking import Verdict
 from recado_core.engine.failures import Fault
+from recado_core.engine.settling import tell_reasons
 from recado_core.messages import Category, Status
 
 Row = dict[str, Any]
@@ -52,8 +53,8 @@ class BatchAccepted(msgspec.Struct, frozen=True, kw_only=True):
     results: list[ItemResult]
 
 
-def tell_message(row: Row, reason: Refusal | None) -> AcceptedMessage:
-    """Return what is told of one message, and why if a check refused it."""
+def tell_message(row: Row, verdict: Verdict) -> AcceptedMessage:
+    """Return what is told of one message, and why if a check refused it or put it off."""
     return AcceptedMessage(
         id=row["id"],
         status=row["status"],
@@ -68,7 +69,7 @@ def tell_message(row: Row, reason: Refusal | None) -> AcceptedMessage:
         created_at=row["created_at"],
         scheduled_at=row["scheduled_at"],
         expires_at=row["expires_at"],
-        reason=reason.reason if reason else None,
+        reason=tell_reasons(verdict.reasons) or None,
         resend_of=row["resend_of"],
     )
 
@@ -77,22 +78,19 @@ def tell_batch(
     batch_id: str,
     results: Sequence[ItemResult],
     rows: Sequence[Row],
-    reasons: Sequence[Refusal | None],
+    verdicts: Sequence[Verdict],
 ) -> BatchAccepted:
     """Return what is told of a batch: every item's result, with what the checks refused."""
-    refused = {
-        row["id"]: reason for row, reason in zip(rows, reasons, strict=True) if reason is not None
-    }
-    told = [
-        msgspec.structs.replace(
-            item,
-            status=Status.SUPPRESSED,
-            error=[Fault(pointer="/to", detail=refused[item.id].reason)],
-        )
-        if item.id in refused
-        else item
-        for item in results
-    ]
+    said = {row["id"]: (row, verdict) for row, verdict in zip(rows, verdicts, strict=True)}
+    refused = {key for key, (_, verdict) in said.items() if verdict.refusals}
+    told = []
+    for item in results:
+        if item.id is not None:
+            row, verdict = said[item.id]
+            faults = [Fault(pointer="/to", detail=each.reason) for each in verdict.refusals]
+            told.append(msgspec.structs.replace(item, status=row["status"], error=faults or None))
+        else:
+            told.append(item)
     return BatchAccepted(
         batch_id=batch_id,
         accepted=len(rows) - len(refused),

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine import policy
+from recado_core.engine.consents import Consents
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import dispatches, events, messages
 from recado_core.engine.transitions import Change, apply
@@ -33,25 +34,32 @@ ANSWERED_WITHIN = timedelta(hours=168)
 """How far back the MT is looked for that an MO answers, where the vendor does not name it."""
 
 
-async def take(
-    connection: AsyncConnection, account: str, items: Sequence[WebhookItem], now: datetime
-) -> set[int]:
-    """Write what a provider says; return the ``id()`` of items about messages not known here.
+class Arrivals:
+    """The one way in of what providers say."""
 
-    Such an item may be early: a DLR can overtake the answer to the send.
-    """
-    strangers = await _take_updates(
-        connection, account, [item for item in items if isinstance(item, StatusUpdate)], now
-    )
-    for item in items:
-        if isinstance(item, BatchRejected) and not await _take_rejection(
-            connection, account, item, now
-        ):
-            strangers.add(id(item))
-    inbound = [item for item in items if isinstance(item, InboundMessage)]
-    if inbound:
-        await _take_inbound(connection, account, inbound, now)
-    return strangers
+    def __init__(self, consents: Consents) -> None:
+        self._consents = consents
+
+    async def take(
+        self, connection: AsyncConnection, account: str, items: Sequence[WebhookItem], now: datetime
+    ) -> set[int]:
+        """Write what a provider says; return the ``id()`` of items about messages not known here.
+
+        Such an item may be early: a DLR can overtake the answer to the send.
+        """
+        strangers = await _take_updates(
+            connection, account, [item for item in items if isinstance(item, StatusUpdate)], now
+        )
+        for item in items:
+            if isinstance(item, BatchRejected) and not await _take_rejection(
+                connection, account, item, now
+            ):
+                strangers.add(id(item))
+        inbound = [item for item in items if isinstance(item, InboundMessage)]
+        if inbound:
+            new = await _take_inbound(connection, account, inbound, now)
+            await self._consents.take(connection, new, now)
+        return strangers
 
 
 async def _take_updates(
@@ -132,7 +140,8 @@ async def _take_rejection(
 
 async def _take_inbound(
     connection: AsyncConnection, account: str, items: Sequence[InboundMessage], now: datetime
-) -> None:
+) -> list[Row]:
+    """Store the MOs that are not there yet; return their rows."""
     references = [_reference_of(item) for item in items]
     known = await messages.known_inbound(connection, account, references)
     items = [item for item, key in zip(items, references, strict=True) if key not in known]
@@ -149,7 +158,8 @@ async def _take_inbound(
             since = now - ANSWERED_WITHIN
             mt = await messages.last_outbound(connection, account, sender, since)
         rows.append(_inbound_row(account, item, mt, now))
-    new = await messages.insert_inbound(connection, rows)
+    inserted = await messages.insert_inbound(connection, rows)
+    new = [row for row in rows if row["id"] in inserted]
     await events.append(
         connection,
         [
@@ -161,10 +171,10 @@ async def _take_inbound(
                 to_status=Status.RECEIVED,
                 data={"answers_id": row["answers_id"]},
             )
-            for row in rows
-            if row["id"] in new
+            for row in new
         ],
     )
+    return new
 
 
 def _reference_of(item: InboundMessage) -> str:

@@ -1,6 +1,7 @@
 """A claimed message as providers and checks see it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -33,12 +34,15 @@ def outbound_of(row: Row) -> OutboundMessage:
     )
 
 
-def recipient_of(row: Row, document: str | None = None) -> Recipient:
-    """Return a message as a check sees it."""
+def recipient_of(row: Row, at: datetime, document: str | None = None) -> Recipient:
+    """Return a message that is to go at that time as a check sees it."""
     return Recipient(
         address=row["address"],
         channel=row["channel"],
         category=Category(row["category"]),
+        at=at,
         account=row["account"],
+        message_id=row["id"],
         document=document,
+        document_hash=row["document_hash"],
     )

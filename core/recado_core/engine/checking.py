@@ -1,12 +1,94 @@
-"""Running the checks that plugins registered, in batches, each within its time."""
+"""Running the checks, the gateway's own and plugins' alike, in batches, each within its time."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
-from recado_core.checks import Check, OnFailure, Recipient, Refusal
+import msgspec
+
+from recado_core.checks import Answer, Check, Deferral, OnFailure, Recipient, Refusal
+from recado_core.engine.grouping import Grouping
+from recado_core.engine.settings import CheckSettings
+from recado_core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
+
+AT_ONCE = 1000
+"""Recipients of one call at the most."""
+CALLS = 4
+"""Calls that one large batch makes at the same time."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What all checks together say of one message.
+
+    ``held`` are the checks that could not answer, and whose messages wait until they can.
+    """
+
+    refusals: tuple[Refusal, ...] = ()
+    deferrals: tuple[Deferral, ...] = ()
+    held: tuple[str, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[Refusal | Deferral, ...]:
+        """Return why the message may not go now: what forbids it, or else what puts it off."""
+        return self.refusals or self.deferrals
+
+
+CLEAR = Verdict()
+"""The verdict on a message that may go."""
+
+
+class Checking:
+    """Asks every check about messages.
+
+    Args:
+        checks: In the order in which their reasons are told.
+        settings: What the operator says of them instead, by the check's id.
+
+    Raises:
+        ConfigurationError: Two checks have one id, or the settings name one that does not exist.
+    """
+
+    def __init__(self, checks: Sequence[Check], settings: Mapping[str, CheckSettings]) -> None:
+        known = [check.id for check in checks]
+        for name in known:
+            if known.count(name) > 1:
+                raise ConfigurationError(f"gateway.plugins: two checks have the id {name}")
+        for name in settings:
+            if name not in known:
+                raise ConfigurationError(
+                    f"checks.{name}: there is no such check; there is {', '.join(known)}"
+                )
+        self._asked = [_Asked(check, settings.get(check.id, CheckSettings())) for check in checks]
+        self._group = Grouping(self._judge_units, weigh=len, limit=AT_ONCE)
+
+    async def judge(self, recipients: Sequence[Recipient]) -> list[Verdict]:
+        """Return a verdict for every recipient, in their order."""
+        if not self._asked or not recipients:
+            return [CLEAR] * len(recipients)
+        slots = asyncio.Semaphore(CALLS)
+
+        async def judge_part(part: Sequence[Recipient]) -> list[Verdict]:
+            async with slots:
+                return await self._judge_call(part)
+
+        return list(chain(*await asyncio.gather(*map(judge_part, _parts(recipients)))))
+
+    async def judge_grouped(self, recipients: Sequence[Recipient]) -> list[Verdict]:
+        """Judge few recipients together with those of others who ask at the same time."""
+        if len(recipients) > AT_ONCE:
+            return await self.judge(recipients)
+        return await self._group.submit(recipients)
+
+    async def _judge_units(self, units: list[Sequence[Recipient]]) -> list[list[Verdict]]:
+        verdicts = iter(await self.judge(list(chain(*units))))
+        return [[next(verdicts) for _ in unit] for unit in units]
+
+    async def _judge_call(self, recipients: Sequence[Recipient]) -> list[Verdict]:
+        said = await asyncio.gather(*(each.ask(recipients) for each in self._asked))
+        return [_verdict(answers) for answers in zip(*said, strict=True)]
 
 
 class Hold:
@@ -16,34 +98,52 @@ class Hold:
         self.check = check
 
 
-Verdict = Refusal | Hold | None
+class _Asked:
+    """One check: asked within its time, and told of in the log when it fails and when it is back.
 
-
-async def run_checks(checks: Sequence[Check], recipients: Sequence[Recipient]) -> list[Verdict]:
-    """Return for every recipient the first refusal, else a hold, else None.
-
-    A check that fails, is late or answers for another number of recipients can't answer: its
+    One that fails, is late or answers for another number of recipients can't answer: its
     ``on_failure`` says whether its messages go on or wait.
     """
-    verdicts: list[Verdict] = [None] * len(recipients)
-    for check in checks:
-        open_ = [at for at, verdict in enumerate(verdicts) if not isinstance(verdict, Refusal)]
-        if not open_:
-            break
-        answers = await _ask(check, [recipients[at] for at in open_])
-        for at, answer in zip(open_, answers, strict=True):
-            verdicts[at] = answer or verdicts[at]
-    return verdicts
+
+    def __init__(self, check: Check, settings: CheckSettings) -> None:
+        self._check = check
+        self._time_limit = settings.time_limit or check.time_limit
+        holds = (settings.on_failure or check.on_failure) is OnFailure.HOLD
+        self._silence = Hold(check.id) if holds else None
+        self._failing = False
+
+    async def ask(self, recipients: Sequence[Recipient]) -> Sequence[Answer | Hold]:
+        try:
+            async with asyncio.timeout(self._time_limit):
+                answers = await self._check.check(recipients)
+        except Exception:
+            if not self._failing:
+                log.exception("check can't answer", extra={"check": self._check.id})
+            self._failing = True
+            return [self._silence] * len(recipients)
+        if len(answers) != len(recipients):
+            if not self._failing:
+                log.error(
+                    "check answers for another number of recipients",
+                    extra={"check": self._check.id},
+                )
+            self._failing = True
+            return [self._silence] * len(recipients)
+        if self._failing:
+            log.info("check answers again", extra={"check": self._check.id})
+        self._failing = False
+        return answers
 
 
-async def _ask(check: Check, recipients: Sequence[Recipient]) -> Sequence[Verdict]:
-    try:
-        async with asyncio.timeout(check.time_limit):
-            answers = await check.check(recipients)
-        if len(answers) == len(recipients):
-            return answers
-        log.error("check answered for another number of recipients", extra={"check": check.id})
-    except Exception:
-        log.exception("check failed", extra={"check": check.id})
-    held = Hold(check.id) if check.on_failure is OnFailure.HOLD else None
-    return [held] * len(recipients)
+def _parts(recipients: Sequence[Recipient]) -> Iterator[Sequence[Recipient]]:
+    return (recipients[at : at + AT_ONCE] for at in range(0, len(recipients), AT_ONCE))
+
+
+def _verdict(answers: Sequence[Answer | Hold]) -> Verdict:
+    if not any(answers):
+        return CLEAR
+    return Verdict(
+        refusals=tuple(answer for answer in answers if isinstance(answer, Refusal)),
+        deferrals=tuple(answer for answer in answers if isinstance(answer, Deferral)),
+        held=tuple(answer.check for answer in answers if isinstance(answer, Hold)),
+    )

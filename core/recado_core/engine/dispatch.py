@@ -10,12 +10,11 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.checks import Check
 from recado_core.engine import settling
 from recado_core.engine.account import Account
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.batches import batch_of, recipient_of
-from recado_core.engine.checking import run_checks
+from recado_core.engine.checking import CLEAR, Checking
 from recado_core.engine.claims import Claimed, Claims, dispatch_row
 from recado_core.engine.database import Database, is_down
 from recado_core.engine.endings import change_own, first_poll
@@ -25,6 +24,7 @@ from recado_core.engine.outage import Outage
 from recado_core.engine.pacing import calling
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import dispatches, outbox
+from recado_core.engine.suppressing import Suppressing
 from recado_core.engine.transitions import Change
 from recado_core.engine.vendor_words import clip_code, clip_text
 from recado_core.errors import (
@@ -67,7 +67,8 @@ class Dispatcher:
         account: Account,
         accounts: Accounts,
         settings: EngineSettings,
-        checks: list[Check],
+        checking: Checking,
+        suppressing: Suppressing,
         database: Database,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
@@ -76,7 +77,8 @@ class Dispatcher:
         self._account = account
         self._accounts = accounts
         self._settings = settings
-        self._checks = checks
+        self._checking = checking
+        self._suppressing = suppressing
         self._database = database
         self._now = now
         self._monotonic = monotonic
@@ -227,18 +229,18 @@ class Dispatcher:
 
     async def _without_refused(self, dispatch_id: str, rows: list[Row]) -> list[Row]:
         """Run the checks once more, and take out what may not be sent now."""
-        if not self._checks:
+        now = self._now()
+        asked = [row for row in rows if not row["unchecked"]]
+        verdicts = await self._checking.judge([recipient_of(row, now) for row in asked])
+        stopped = {
+            row["id"]: settling.after_verdict(row, verdict, now)
+            for row, verdict in zip(asked, verdicts, strict=True)
+            if verdict is not CLEAR
+        }
+        if not stopped:
             return rows
-        verdicts = await run_checks(self._checks, [recipient_of(row) for row in rows])
-        changes = [
-            settling.after_verdict(row, verdict)
-            for row, verdict in zip(rows, verdicts, strict=True)
-            if verdict is not None
-        ]
-        if not changes:
-            return rows
-        left = [row for row, verdict in zip(rows, verdicts, strict=True) if verdict is None]
-        await self._record(dispatch_id, changes, outcome=None if left else "checked")
+        left = [row for row in rows if row["id"] not in stopped]
+        await self._record(dispatch_id, list(stopped.values()), outcome=None if left else "checked")
         return left
 
     async def _fail(
@@ -353,6 +355,7 @@ class Dispatcher:
         async def work(connection: AsyncConnection) -> list[Change]:
             now = self._now()
             done = await change_own(connection, dispatch_id, changes, now)
+            await self._suppressing.learn(connection, self._account.name, done, now)
             if outcome is not None:
                 await dispatches.finish(
                     connection,

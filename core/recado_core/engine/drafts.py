@@ -1,6 +1,6 @@
 """A message to send as a client writes it, and as it is once all that is silent is filled in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,9 +8,11 @@ import msgspec
 
 from recado_core.contract import Channel
 from recado_core.engine import templates
+from recado_core.engine.documents import read_document
 from recado_core.engine.failures import DraftError, Fault
+from recado_core.engine.identifiers import new_id
 from recado_core.errors import AddressError, ContentError
-from recado_core.messages import Category, Media
+from recado_core.messages import Category, Media, Status
 from recado_core.segments import Segments
 
 DEFAULT_PRIORITY = 5
@@ -21,6 +23,9 @@ LARGEST_METADATA = 8192
 DEEPEST_METADATA = 32
 YEARS = range(1970, 9999)
 """The years that a time may lie in: beyond them its UTC may leave the calendar."""
+
+
+Row = dict[str, Any]
 
 
 class DraftDefaults(
@@ -71,6 +76,7 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
     sender_id: str | None
     media: tuple[Media, ...]
     scheduled: bool
+    document: str | None
     draft: Draft
 
 
@@ -122,6 +128,7 @@ def compose(draft: Draft, channels: Mapping[str, Channel], region: str, now: dat
         faults.append(Fault(pointer="/priority", detail="must be from 0 to 9, and 9 goes first"))
     _check_times(draft, now, faults)
     _check_client_data(draft, faults)
+    document = _read_document(draft, faults)
     if not faults:
         try:
             channel.check_content(text, media)
@@ -139,8 +146,46 @@ def compose(draft: Draft, channels: Mapping[str, Channel], region: str, now: dat
         sender_id=sender_id,
         media=media,
         scheduled=draft.scheduled_at is not None and draft.scheduled_at > now,
+        document=document,
         draft=draft,
     )
+
+
+def new_row(composed: Composed, names: Sequence[str], now: datetime) -> Row:
+    """Return the row of a message that these accounts may carry, the first of them first."""
+    draft = composed.draft
+    return {
+        "id": new_id(),
+        "direction": "out",
+        "channel": composed.channel,
+        "account": names[0],
+        "address": composed.to,
+        "sender_id": composed.sender_id,
+        "text": composed.text,
+        "media": list(composed.media) or None,
+        "category": composed.category,
+        "priority": composed.priority,
+        "reference": draft.reference,
+        "metadata": draft.metadata,
+        "segments": composed.segments.count,
+        "encoding": composed.segments.encoding,
+        "status": Status.SCHEDULED if composed.scheduled else Status.QUEUED,
+        "status_at": now,
+        "code": None,
+        "status_text": None,
+        "provider_ref": None,
+        "dispatch_id": None,
+        "fallbacks": list(names[1:]) or None,
+        "batch_id": None,
+        "campaign_id": None,
+        "resend_of": None,
+        "answers_id": None,
+        "created_at": now,
+        "due_at": draft.scheduled_at if composed.scheduled else now,
+        "scheduled_at": draft.scheduled_at,
+        "expires_at": draft.expires_at,
+        "document_hash": None,
+    }
 
 
 def _normalise_address(channel: Channel, to: str, region: str, faults: list[Fault]) -> str:
@@ -184,6 +229,16 @@ def _fill_text(draft: Draft, faults: list[Fault]) -> str:
     if not _is_storable(text):
         faults.append(Fault(pointer="/text", detail=_NOT_STORABLE))
     return text
+
+
+def _read_document(draft: Draft, faults: list[Fault]) -> str | None:
+    if draft.document is None:
+        return None
+    try:
+        return read_document(draft.document)
+    except ContentError as error:
+        faults.append(Fault(pointer="/document", detail=str(error)))
+        return None
 
 
 def _check_times(draft: Draft, now: datetime, faults: list[Fault]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.database import Database, is_down
 from recado_core.engine.failures import IdempotencyMismatchError, IdempotencyRunningError
-from recado_core.engine.groupcommit import GroupCommit
+from recado_core.engine.grouping import Grouping
 from recado_core.engine.store import keys
 
 KEPT = timedelta(hours=24)
@@ -47,7 +47,7 @@ class Once:
         self._database = database
         self._now = now
         self._running: set[tuple[str, str]] = set()
-        self._lookups = GroupCommit(
+        self._lookups = Grouping(
             self._find, is_fatal=is_down
         )  # reads gain by it as much as commits do
 

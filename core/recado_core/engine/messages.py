@@ -1,16 +1,15 @@
 """Messages as the API shows them: found, told in full, cancelled."""
 
-import base64
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from recado_core.engine.cursors import make_cursor, read_cursor
 from recado_core.engine.database import Database
-from recado_core.engine.failures import ConflictError, DraftError, Fault, NotFoundError
+from recado_core.engine.failures import ConflictError, NotFoundError
 from recado_core.engine.store import dispatches, events
 from recado_core.engine.store import messages as store
 from recado_core.engine.transitions import Change, apply
@@ -142,7 +141,7 @@ class Messages:
             )
             if value is not None
         }
-        before = _read_cursor(cursor) if cursor else None
+        before = read_cursor(cursor) if cursor else None
         if any("\0" in value for value in equal.values()):
             return Page(items=[], next_cursor=None)  # nothing stored has a zero byte
         async with self._database.read() as connection:
@@ -153,7 +152,7 @@ class Messages:
         rows = rows[:limit]
         return Page(
             items=[MessageView(**_fields(row)) for row in rows],
-            next_cursor=_make_cursor(rows[-1]["id"]) if more else None,
+            next_cursor=make_cursor(rows[-1]["id"]) if more else None,
         )
 
     async def get(self, message_id: str) -> MessageDetail:
@@ -239,14 +238,3 @@ def _attempt_view(row: dict[str, Any]) -> AttemptView:
         text=row["text"],
         batch_size=row["size"],
     )
-
-
-def _make_cursor(message_id: str) -> str:
-    return base64.urlsafe_b64encode(message_id.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> str:
-    try:
-        return str(UUID(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()))
-    except ValueError as error:
-        raise DraftError([Fault(pointer="/cursor", detail="is not a cursor of ours")]) from error

@@ -1,10 +1,12 @@
 """The rules that need neither clock nor store: status transitions and retries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from recado_core.messages import Outcome, Status
+from recado_core.checks import Recipient
+from recado_core.messages import Category, Outcome, Status, SuppressionReason
 
 S = Status
 
@@ -123,3 +125,32 @@ def after_transient(
     if fallbacks:
         return Retry(account=fallbacks[0], delay=0.0, fallbacks=tuple(fallbacks[1:]), attempts=0)
     return None
+
+
+def is_disturbing(category: Category, *, transactional: bool) -> bool:
+    """Tell whether a do-not-disturb list keeps such messages from who is on it."""
+    return category is Category.MARKETING or (transactional and category is Category.TRANSACTIONAL)
+
+
+def is_suppressed_by(
+    recipient: Recipient, entry: Mapping[str, Any], *, do_not_disturb_transactional: bool
+) -> bool:
+    """Tell whether an entry of the suppression list keeps a message from its recipient.
+
+    Args:
+        recipient: The message.
+        entry: Of the list; an empty text means any.
+        do_not_disturb_transactional: Whether do-not-disturb concerns transactional messages too.
+    """
+    if entry["expires_at"] is not None and entry["expires_at"] <= recipient.at:
+        return False
+    if entry["reason"] == SuppressionReason.DO_NOT_DISTURB and not is_disturbing(
+        recipient.category, transactional=do_not_disturb_transactional
+    ):
+        return False
+    return (
+        entry["address"] in {"", recipient.address}
+        and entry["document_hash"] in {"", recipient.document_hash or ""}
+        and entry["channel"] in {"", recipient.channel}
+        and entry["category"] in {"", recipient.category}
+    )

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.contract import SupportsPollStatuses
-from recado_core.engine import arrivals
 from recado_core.engine.accounts import Accounts
+from recado_core.engine.arrivals import Arrivals
 from recado_core.engine.asking import Unanswered, ask, check_items
 from recado_core.engine.database import Database
 from recado_core.engine.inquiry import Inquiry
@@ -34,11 +34,13 @@ class Polling:
         node_id: str,
         accounts: Accounts,
         settings: EngineSettings,
+        arrivals: Arrivals,
         database: Database,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
         self._accounts = accounts
+        self._arrivals = arrivals
         self._settings = settings
         self._database = database
         self._now = now
@@ -72,7 +74,7 @@ class Polling:
         now = self._now()
 
         async def work(connection: AsyncConnection) -> None:
-            await arrivals.take(connection, dispatch["account"], updates, now)
+            await self._arrivals.take(connection, dispatch["account"], updates, now)
             unsettled = await messages.any_unsettled(connection, dispatch["id"])
             again = unsettled and now < dispatch["started_at"] + GIVEN_UP
             poll_at = now + delay if again else None

@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine import arrivals
 from recado_core.engine.accounts import Accounts
+from recado_core.engine.arrivals import Arrivals
 from recado_core.engine.database import Database, is_down
 from recado_core.engine.failures import NotFoundError
-from recado_core.engine.groupcommit import GroupCommit
+from recado_core.engine.grouping import Grouping
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import inbox
 from recado_core.errors import MalformedWebhookError, WebhookError
@@ -37,11 +37,18 @@ KEPT_HEADERS = frozenset({"content-type", "user-agent"})
 class Receive:
     """Takes webhooks from providers."""
 
-    def __init__(self, accounts: Accounts, database: Database, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        arrivals: Arrivals,
+        database: Database,
+        now: Callable[[], datetime],
+    ) -> None:
         self._accounts = accounts
+        self._arrivals = arrivals
         self._database = database
         self._now = now
-        self._group = GroupCommit(self._store, is_fatal=is_down)
+        self._group = Grouping(self._store, is_fatal=is_down)
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -124,7 +131,7 @@ class Receive:
             by_account.setdefault(row["account"], []).append((row, self._parse(row)))
         for account, parsed in sorted(by_account.items()):
             every = [item for _, items in parsed for item in items]
-            strangers = await arrivals.take(connection, account, every, now)
+            strangers = await self._arrivals.take(connection, account, every, now)
             for row, items in parsed:
                 if any(id(item) in strangers for item in items):
                     text = "speaks of messages that are not known here"

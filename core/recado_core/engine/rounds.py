@@ -8,9 +8,9 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.contract import SupportsPollReplies
-from recado_core.engine import arrivals
 from recado_core.engine.account import Account
 from recado_core.engine.accounts import Accounts
+from recado_core.engine.arrivals import Arrivals
 from recado_core.engine.asking import Unanswered, ask_in_turn, check_items
 from recado_core.engine.database import Database, is_down
 from recado_core.engine.settings import EngineSettings
@@ -31,12 +31,14 @@ class Rounds:
         account: Account,
         accounts: Accounts,
         settings: EngineSettings,
+        arrivals: Arrivals,
         database: Database,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
         self._account = account
         self._accounts = accounts
+        self._arrivals = arrivals
         self._database = database
         self._now = now
         self._monotonic = monotonic
@@ -123,7 +125,7 @@ class Rounds:
             log.exception("a reply can't be stored", extra={"account": self._account.name})
 
     async def _take(self, items: Sequence[InboundMessage], connection: AsyncConnection) -> None:
-        await arrivals.take(connection, self._account.name, items, self._now())
+        await self._arrivals.take(connection, self._account.name, items, self._now())
 
     async def _ask_for_balance(self) -> int:
         monotonic = self._monotonic()

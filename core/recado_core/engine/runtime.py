@@ -2,16 +2,26 @@
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import msgspec
 
+from recado_core.checks import Check
 from recado_core.engine.accept import Accept
 from recado_core.engine.accounts import Accounts
+from recado_core.engine.arrivals import Arrivals
+from recado_core.engine.checking import Checking
+from recado_core.engine.checks.do_not_disturb import DoNotDisturbCheck
+from recado_core.engine.checks.marketing_limits import MarketingLimitCheck
+from recado_core.engine.checks.quiet_hours import QuietHoursCheck
+from recado_core.engine.checks.suppressions import SuppressionCheck
+from recado_core.engine.consents import Consents
 from recado_core.engine.database import Database, head
 from recado_core.engine.dispatch import STALE_CLAIM, Dispatcher
+from recado_core.engine.documents import Documents
 from recado_core.engine.doubts import Doubts
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.idempotency import Once
@@ -26,6 +36,8 @@ from recado_core.engine.receive import Receive
 from recado_core.engine.rounds import Rounds
 from recado_core.engine.scheduling import Scheduling
 from recado_core.engine.settings import EngineSettings
+from recado_core.engine.suppressing import Suppressing
+from recado_core.engine.suppressions import Suppressions
 from recado_core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -75,30 +87,49 @@ class Engine:
         once = Once(self._database, now)
         self.accounts = Accounts(settings, plugins, self._database, now, monotonic)
         self.operations = Operations(self.accounts)
-        self.accept = Accept(settings, plugins, self.accounts, self._database, once, now)
+        self._documents = Documents(self._database, settings.document_key)
+        checking = Checking(
+            [*own_checks(settings, plugins, self._database), *plugins.checks], settings.checks
+        )
+        suppressing = Suppressing(settings, plugins.provider_types)
+        arrivals = Arrivals(Consents(settings, plugins.channels, suppressing))
+        self.accept = Accept(
+            settings, plugins, self.accounts, self._database, once, checking, self._documents, now
+        )
+        self.suppressions = Suppressions(
+            plugins.channels,
+            settings.default_region,
+            self._database,
+            once,
+            checking,
+            self._documents,
+            suppressing,
+            now,
+        )
         self.messages = Messages(self._database, now)
         self.keys = Keys(self._database, once, now)
-        self.receive = Receive(self.accounts, self._database, now)
+        self.receive = Receive(self.accounts, arrivals, self._database, now)
         slowest = max((each.timeout for each in settings.accounts.values()), default=0.0)
         self._node = Node(self._database, self._carried, STALE_CLAIM + 2 * slowest, now, monotonic)
         self._doubts = Doubts(
-            self._node.id, self.accounts, settings, self._database, now, monotonic
+            self._node.id, self.accounts, settings, suppressing, self._database, now, monotonic
         ).inquiry
         self._polling = Polling(
-            self._node.id, self.accounts, settings, self._database, now, monotonic
+            self._node.id, self.accounts, settings, arrivals, self._database, now, monotonic
         ).inquiry
         self._rounds = [
-            Rounds(account, self.accounts, settings, self._database, now, monotonic)
+            Rounds(account, self.accounts, settings, arrivals, self._database, now, monotonic)
             for account in self.accounts.by_name.values()
         ]
-        self._scheduling = Scheduling(self.accounts, self._database, now)
+        self._scheduling = Scheduling(self.accounts, suppressing, self._database, now)
         self._dispatchers = [
             Dispatcher(
                 self._node.id,
                 account,
                 self.accounts,
                 settings,
-                plugins.checks,
+                checking,
+                suppressing,
                 self._database,
                 now,
                 monotonic,
@@ -115,6 +146,7 @@ class Engine:
             SchemaError: The database's schema is another version's.
         """
         await self._database.prepare()
+        await self._documents.open()
         await self.accounts.open()
         for name in await self._scheduling.orphans():
             log.warning(
@@ -234,6 +266,7 @@ class Engine:
             await self._scheduling.queue_due()
             + await self._scheduling.expire_due()
             + await self._scheduling.rescue_stranded()
+            + await self._scheduling.end_suppressions()
         )
         await self.keys.note_uses()
         return done
@@ -266,6 +299,28 @@ class Engine:
                     await self._stopping.wait()
             except TimeoutError:
                 continue
+
+
+def own_checks(settings: EngineSettings, plugins: Plugins, database: Database) -> list[Check]:
+    """Return the gateway's own checks that the settings call for.
+
+    Raises:
+        ConfigurationError: Quiet hours can't be read, or are of a channel that does not exist.
+    """
+    for channel in settings.quiet_hours:
+        if channel not in plugins.channels:
+            raise ConfigurationError(
+                f"quiet_hours.{channel}: unknown channel; "
+                f"there is {', '.join(sorted(plugins.channels))}"
+            )
+    checks: list[Check] = [
+        SuppressionCheck(database, settings.do_not_disturb),
+        DoNotDisturbCheck(database, settings.do_not_disturb),
+        MarketingLimitCheck(database, settings.limits),
+    ]
+    if settings.quiet_hours:
+        checks.append(QuietHoursCheck(settings.quiet_hours, settings.timezone, random.random))
+    return checks
 
 
 def check_routes(settings: EngineSettings, plugins: Plugins) -> None:

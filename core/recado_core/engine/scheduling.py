@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine import policy
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.database import Database
-from recado_core.engine.store import messages, outbox
+from recado_core.engine.store import messages, outbox, suppressions
+from recado_core.engine.suppressing import Suppressing
 from recado_core.engine.transitions import Change, apply
 from recado_core.messages import Status
 
@@ -22,8 +23,15 @@ LOOK_AGAIN = timedelta(seconds=10)
 class Scheduling:
     """Moves messages whose time has come, one round at a time."""
 
-    def __init__(self, accounts: Accounts, database: Database, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        suppressing: Suppressing,
+        database: Database,
+        now: Callable[[], datetime],
+    ) -> None:
         self._accounts = accounts
+        self._suppressing = suppressing
         self._database = database
         self._now = now
         self._looked_for: tuple[list[str], set[str]] = ([], set())
@@ -36,6 +44,13 @@ class Scheduling:
     async def expire_due(self) -> int:
         """Expire the waiting messages whose time has run out; return how many."""
         return await self._every_round(self._expire_some)
+
+    async def end_suppressions(self) -> int:
+        """Take entries off the suppression list whose time is over; return how many."""
+        async with self._database.read() as connection:
+            if not await suppressions.expired(connection, self._now(), 1):
+                return 0
+        return await self._every_round(self._end_some)
 
     async def orphans(self) -> list[str]:
         """Return the accounts for which messages wait and which are not configured."""
@@ -104,6 +119,12 @@ class Scheduling:
             for key in standing
         ]
         await apply(connection, standing, changes, now)
+        return len(ids)
+
+    async def _end_some(self, connection: AsyncConnection) -> int:
+        now = self._now()
+        ids = await suppressions.expired(connection, now, AT_ONCE)
+        await self._suppressing.drop(connection, ids, now, why="expired", learned=False)
         return len(ids)
 
     async def _move_all(self, name: str, paused: set[str]) -> int:

@@ -74,9 +74,9 @@ class HoursSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """When messages may go, in the recipient's own time.
 
     A day's value is ``open``, ``closed``, or windows such as ``"09:00-12:00, 14:00-21:00"``; 24:00
-    is the end of the day. ``holidays`` names the countries whose holidays count, each for the people
-    there: ``"BR"`` is the nation's and those of the person's state, ``"BR-SP"`` the nation's and
-    that state's. A holiday has the hours ``holiday``, whichever day of the week it is.
+    is the end of the day. ``holidays`` names the countries whose holidays count, each for the
+    people there: ``"BR"`` is the nation's and those of the person's state, ``"BR-SP"`` the nation's
+    and that state's. A holiday has the hours ``holiday``, whichever day of the week it is.
     """
 
     weekdays: str = "open"

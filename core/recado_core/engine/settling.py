@@ -1,13 +1,14 @@
 """What the end of a provider's call means for the messages it carried; values in, values out."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from recado_core.checks import Refusal
+from recado_core.checks import Deferral, Refusal
 from recado_core.engine import policy
-from recado_core.engine.checking import Hold
+from recado_core.engine.checking import Verdict
 from recado_core.engine.transitions import Change
 from recado_core.errors import AccountError, PermanentSendError, SendError, TransientSendError
 from recado_core.messages import Outcome, SendResult, Status
@@ -49,6 +50,7 @@ def after_results(
                     code=result.code,
                     text=result.text,
                     provider_ref=result.provider_ref,
+                    suppression=result.suppression,
                 )
             )
     return changes
@@ -130,16 +132,29 @@ def hold(row: Row, *, code: str | None, text: str | None) -> Change:
     return wait_in_queue(row, code=code, text=text, delay=HELD)
 
 
-def after_verdict(row: Row, verdict: Refusal | Hold) -> Change:
-    """Say what becomes of a message that a check refuses or can't judge."""
-    if isinstance(verdict, Refusal):
+def after_verdict(row: Row, verdict: Verdict, now: datetime) -> Change:
+    """Say what becomes of a message that may not go now."""
+    told = tell_reasons(verdict.reasons)
+    if verdict.refusals:
         return Change(
             message_id=row["id"],
             status=Status.SUPPRESSED,
-            code=verdict.check,
-            text=verdict.reason,
+            code=verdict.refusals[0].check,
+            text=told,
+            reasons=verdict.refusals,
         )
-    return hold(row, code=verdict.check, text=f"the check {verdict.check} can't answer now")
+    if verdict.deferrals:
+        until = max(deferral.until for deferral in verdict.deferrals)
+        delay = max(0.0, (until - now).total_seconds())
+        change = wait_in_queue(row, code=verdict.deferrals[0].check, text=told, delay=delay)
+        return msgspec.structs.replace(change, reasons=verdict.deferrals)
+    check = verdict.held[0]
+    return hold(row, code=check, text=f"the check {check} can't answer now")
+
+
+def tell_reasons(reasons: Sequence[Refusal | Deferral]) -> str:
+    """Return what checks say, as one line."""
+    return "; ".join(each.reason for each in reasons)
 
 
 def outcome_of(error: SendError) -> str:

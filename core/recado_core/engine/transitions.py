@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from recado_core.checks import Deferral, Refusal
 from recado_core.engine import policy
 from recado_core.engine.store import events, messages
 from recado_core.engine.vendor_words import clip_code, clip_reference, clip_text
-from recado_core.messages import Status
+from recado_core.messages import Status, SuppressionReason
 
 Row = dict[str, Any]
 
@@ -19,6 +20,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """What shall become of one message.
 
     ``status`` *queued* needs ``retry``. ``at`` is when the provider says that it happened.
+    ``reasons`` are the checks', ``suppression`` is why the provider never sends to this address.
     """
 
     message_id: str
@@ -28,6 +30,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     provider_ref: str | None = None
     at: datetime | None = None
     retry: policy.Retry | None = None
+    reasons: tuple[Refusal | Deferral, ...] = ()
+    suppression: SuppressionReason | None = None
 
 
 async def apply(
@@ -94,6 +98,8 @@ def _event(row: Row, change: Change, now: datetime) -> Row:
     data: dict[str, Any] = {}
     if change.at is not None:
         data["provider_time"] = change.at
+    if change.reasons:
+        data["reasons"] = list(change.reasons)
     if change.retry is not None:
         data["next_attempt"] = {
             "account": change.retry.account,

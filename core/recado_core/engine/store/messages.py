@@ -1,6 +1,6 @@
 """Statements on ``messages``."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine import policy
 from recado_core.engine.schema import messages
+from recado_core.engine.store.among import among
 from recado_core.messages import Status
 
 Row = dict[str, Any]
@@ -18,6 +19,13 @@ M = messages.c
 
 AT_ONCE = 5000
 """Values that one statement compares with at the most."""
+
+_NEVER_WENT = (
+    Status.SUPPRESSED,
+    Status.CANCELED,
+    Status.REJECTED,
+    Status.FAILED,
+)
 
 # What deciding on a transition needs of it.
 _STANDING = (
@@ -142,6 +150,29 @@ async def outbound_by_id(
         rows = (await connection.execute(statement)).mappings()
         found.update((row["id"], dict(row)) for row in rows)
     return found
+
+
+async def addressed(connection: AsyncConnection, ids: Collection[str]) -> list[Row]:
+    """Return id, address and channel of these messages."""
+    statement = sa.select(M.id, M.address, M.channel).where(among(connection, M.id, ids))
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def marketing_since(
+    connection: AsyncConnection, addresses: Collection[str], since: datetime
+) -> list[Row]:
+    """Return id, address and time of the marketing messages to these addresses since then.
+
+    Those that never went, and never will, are not among them.
+    """
+    statement = sa.select(M.id, M.address, M.due_at).where(
+        among(connection, M.address, addresses),
+        # Spelled as in the partial index, so that both databases see that it applies.
+        sa.text("category = 'marketing' AND direction = 'out'"),
+        M.due_at > since,
+        M.status.not_in(_NEVER_WENT),
+    )
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
 
 
 async def outbound_by_ref(

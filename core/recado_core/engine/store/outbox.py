@@ -34,6 +34,8 @@ _CLAIMED = (
     M.fallbacks,
     M.due_at,
     M.expires_at,
+    M.document_hash,
+    M.unchecked,
 )
 
 

@@ -1,4 +1,4 @@
-"""Group commit: writes that come at the same time share one transaction and one fsync."""
+"""Work that is asked for at the same time, done together: one fsync, one question, for many."""
 
 import asyncio
 from collections import deque
@@ -9,14 +9,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class GroupCommit(Generic[Item, Result]):
-    """Collects items while a commit is under way, and commits them together when it ends.
+class Grouping(Generic[Item, Result]):
+    """Collects items while others are being worked on, and takes them together after that.
 
-    An item waits for at most one commit that is not its own; without traffic it waits for none.
-    A group whose commit fails is tried again item by item, so that a bad one spoils no other.
+    An item waits for at most one group that is not its own; without traffic it waits for none.
+    A group whose work fails is tried again item by item, so that a bad one spoils no other.
 
     Args:
-        commit: Writes a group in one transaction and returns one result for each item.
+        work: Does the work for a group, such as a commit, and returns one result for each item.
         weigh: How many rows an item is.
         limit: How many rows a group may have, but for one item that is larger alone.
         is_fatal: Tells of an error that every item alone would meet too, such as a database that is
@@ -25,33 +25,33 @@ class GroupCommit(Generic[Item, Result]):
 
     def __init__(
         self,
-        commit: Callable[[list[Item]], Awaitable[list[Result]]],
+        work: Callable[[list[Item]], Awaitable[list[Result]]],
         *,
         weigh: Callable[[Item], int] = lambda _: 1,
         limit: int = 5000,
         is_fatal: Callable[[Exception], bool] = lambda _: False,
     ) -> None:
-        self._commit = commit
+        self._work = work
         self._weigh = weigh
         self._limit = limit
         self._is_fatal = is_fatal
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
-        self._committer: asyncio.Task[None] | None = None
+        self._worker: asyncio.Task[None] | None = None
 
     async def submit(self, item: Item) -> Result:
-        """Return the item's result once it is committed, or raise what its commit raised."""
+        """Return the item's result once its group is done, or raise what its work raised."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if self._committer is None:
-            self._committer = asyncio.create_task(self._run())
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._run())
         return await future
 
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._commit_group(self._next_group())
+                await self._take(self._next_group())
         finally:
-            self._committer = None
+            self._worker = None
 
     def _next_group(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         group = [self._waiting.popleft()]
@@ -61,13 +61,13 @@ class GroupCommit(Generic[Item, Result]):
             group.append(self._waiting.popleft())
         return group
 
-    async def _commit_group(self, group: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _take(self, group: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
-            results = await self._commit([item for item, _ in group])
+            results = await self._work([item for item, _ in group])
         except Exception as error:  # noqa: BLE001  # whatever it is belongs to who submitted
             if len(group) > 1 and not self._is_fatal(error):
                 for pair in group:
-                    await self._commit_group([pair])
+                    await self._take([pair])
                 return
             for _, future in group:
                 _fail(future, error)

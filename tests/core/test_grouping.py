@@ -3,7 +3,7 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 from recado_core.engine.accept import Draft, IdempotencyKey
-from recado_core.engine.groupcommit import GroupCommit
+from recado_core.engine.grouping import Grouping
 from recado_core.engine.messages import MessageFilter
 from sqlalchemy.exc import DBAPIError
 
@@ -29,14 +29,14 @@ async def submit_all(group, items):
 
 
 async def test_everyone_gets_the_result_of_what_they_submitted():
-    group = GroupCommit(Store().commit)
+    group = Grouping(Store().commit)
     items = [str(index) for index in range(64)]
     assert await submit_all(group, items) == [f"{item} done" for item in items]
 
 
 async def test_what_comes_during_a_commit_shares_the_next_one():
     store = Store()
-    group = GroupCommit(store.commit)
+    group = Grouping(store.commit)
     store.open.clear()
     first = asyncio.create_task(group.submit("first"))
     await asyncio.sleep(0)
@@ -50,7 +50,7 @@ async def test_what_comes_during_a_commit_shares_the_next_one():
 
 async def test_a_bad_item_fails_alone():
     store = Store()
-    results = await submit_all(GroupCommit(store.commit), ["a", "bad", "b"])
+    results = await submit_all(Grouping(store.commit), ["a", "bad", "b"])
     assert (results[0], results[2]) == ("a done", "b done")
     assert isinstance(results[1], ValueError)
     assert store.groups == [["a"], ["b"]]
@@ -63,14 +63,14 @@ async def test_a_failure_that_would_meet_each_alone_too_is_met_once():
         tried.append(list(items))
         raise ConnectionError("down")
 
-    group = GroupCommit(commit, is_fatal=lambda error: isinstance(error, ConnectionError))
+    group = Grouping(commit, is_fatal=lambda error: isinstance(error, ConnectionError))
     results = await submit_all(group, ["a", "b", "c"])
     assert [type(result) for result in results] == [ConnectionError] * 3
     assert tried == [["a", "b", "c"]]
 
 
 async def test_it_goes_on_after_a_failure():
-    group = GroupCommit(Store().commit)
+    group = Grouping(Store().commit)
     with pytest.raises(ValueError, match="bad"):
         await group.submit("bad")
     assert await group.submit("a") == "a done"
@@ -78,14 +78,14 @@ async def test_it_goes_on_after_a_failure():
 
 async def test_a_group_is_no_heavier_than_the_limit():
     store = Store()
-    group = GroupCommit(store.commit, weigh=len, limit=5)
+    group = Grouping(store.commit, weigh=len, limit=5)
     await submit_all(group, ["aa", "bb", "cc", "d" * 9, "e", "ffff", "g"])
     assert store.groups == [["aa", "bb"], ["cc"], ["d" * 9], ["e", "ffff"], ["g"]]
 
 
 async def test_who_no_longer_waits_keeps_nobody_else_waiting():
     store = Store()
-    group = GroupCommit(store.commit)
+    group = Grouping(store.commit)
     store.open.clear()
     waiting = [asyncio.create_task(group.submit(item)) for item in ("a", "b")]
     await asyncio.sleep(0)

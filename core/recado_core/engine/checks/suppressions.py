@@ -1,0 +1,54 @@
+"""The check of the suppression list."""
+
+from collections.abc import Sequence
+
+from recado_core.checks import Answer, OnFailure, Recipient, Refusal
+from recado_core.engine.database import Database
+from recado_core.engine.policy import is_suppressed_by
+from recado_core.engine.settings import DoNotDisturbSettings
+from recado_core.engine.store import suppressions as store
+
+
+class SuppressionCheck:
+    """Refuses whom an entry of the list concerns; the reason is the entry's."""
+
+    id = "suppressions"
+    on_failure = OnFailure.HOLD
+    time_limit = 10.0
+
+    def __init__(self, database: Database, do_not_disturb: DoNotDisturbSettings) -> None:
+        self._database = database
+        self._do_not_disturb = do_not_disturb
+
+    async def check(self, recipients: Sequence[Recipient]) -> list[Answer]:
+        """Return a refusal for every recipient whom an entry concerns."""
+        addresses = {recipient.address for recipient in recipients}
+        hashes = {each.document_hash for each in recipients if each.document_hash}
+        async with self._database.read() as connection:
+            rows = await store.concerning(connection, addresses, hashes)
+        if not rows:
+            return [None] * len(recipients)
+        by_address: dict[str, list[store.Row]] = {}
+        by_person: dict[str, list[store.Row]] = {}
+        for row in sorted(rows, key=lambda row: row["id"]):
+            if row["address"]:
+                by_address.setdefault(row["address"], []).append(row)
+            else:
+                by_person.setdefault(row["document_hash"], []).append(row)
+        return [
+            self._judge(
+                recipient,
+                [
+                    *by_address.get(recipient.address, ()),
+                    *by_person.get(recipient.document_hash or "", ()),
+                ],
+            )
+            for recipient in recipients
+        ]
+
+    def _judge(self, recipient: Recipient, rows: Sequence[store.Row]) -> Answer:
+        transactional = self._do_not_disturb.transactional
+        for row in rows:
+            if is_suppressed_by(recipient, row, do_not_disturb_transactional=transactional):
+                return Refusal(check=self.id, reason=row["reason"], until=row["expires_at"])
+        return None

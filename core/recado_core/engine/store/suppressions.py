@@ -1,0 +1,115 @@
+"""Statements on ``suppressions``."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.schema import suppressions
+from recado_core.engine.store.among import among
+
+Row = dict[str, Any]
+
+S = suppressions.c
+
+KEY = ("address", "document_hash", "channel", "category", "reason")
+"""What makes two entries the same one."""
+
+
+async def concerning(
+    connection: AsyncConnection, addresses: Collection[str], document_hashes: Collection[str] = ()
+) -> list[Row]:
+    """Return the entries of these addresses, and those of these documents at any address."""
+    wanted = among(connection, S.address, addresses)
+    if document_hashes:
+        of_person = among(connection, S.document_hash, document_hashes)
+        # Spelled as in the partial index, so that both databases see that it applies.
+        of_person = sa.and_(sa.text("document_hash <> ''"), S.address == "", of_person)
+        wanted = sa.or_(wanted, of_person)
+    statement = sa.select(suppressions).where(wanted)
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def upsert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Insert entries; one that is there already takes over source and expiry."""
+    if rows:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(suppressions)
+        statement = statement.on_conflict_do_update(
+            index_elements=KEY,
+            set_={
+                "source": statement.excluded.source,
+                "expires_at": statement.excluded.expires_at,
+            },
+        )
+        await connection.execute(statement, rows)
+
+
+async def get(connection: AsyncConnection, suppression_id: str) -> Row | None:
+    """Return one entry."""
+    statement = sa.select(suppressions).where(S.id == suppression_id)
+    row = (await connection.execute(statement)).mappings().first()
+    return dict(row) if row else None
+
+
+async def delete(connection: AsyncConnection, ids: Collection[str]) -> list[Row]:
+    """Delete entries; return those that were there."""
+    statement = sa.delete(suppressions).where(among(connection, S.id, ids)).returning(suppressions)
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def expired(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
+    """Return the ids of entries whose time is over."""
+    statement = (
+        sa.select(S.id)
+        .where(S.expires_at.is_not(None), S.expires_at <= now)
+        .order_by(S.expires_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list((await connection.execute(statement)).scalars())
+
+
+async def page(
+    connection: AsyncConnection,
+    equal: Mapping[str, str],
+    now: datetime,
+    before: str | None,
+    limit: int,
+) -> list[Row]:
+    """Return entries that are not over, the newest first.
+
+    Args:
+        connection: The transaction's.
+        equal: Columns and the values they must have.
+        now: The time.
+        before: Only ids below this one.
+        limit: How many at the most.
+    """
+    statement = (
+        sa.select(suppressions)
+        .where(sa.or_(S.expires_at.is_(None), S.expires_at > now))
+        .order_by(S.id.desc())
+        .limit(limit)
+    )
+    for column, value in equal.items():
+        statement = statement.where(S[column] == value)
+    if before is not None:
+        statement = statement.where(S.id < before)
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def listed(
+    connection: AsyncConnection, addresses: Collection[str], reasons: Collection[str], now: datetime
+) -> set[str]:
+    """Return those of the addresses that have an entry for everybody there with such a reason."""
+    statement = sa.select(S.address).where(
+        among(connection, S.address, addresses),
+        S.document_hash == "",
+        S.reason.in_(sorted(reasons)),
+        sa.or_(S.expires_at.is_(None), S.expires_at > now),
+    )
+    return set((await connection.execute(statement)).scalars())
