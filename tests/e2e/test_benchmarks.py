@@ -37,3 +37,9 @@ def test_help_tells_what_is_measured(name):
     said = run(name, "--help").stdout
     assert "--seconds" in said
     assert "202" in said
+
+
+def test_check_of_many_recipients_is_one_statement():
+    said = run("suppressions.py", "--entries=5000", "--recipients=1000", "--rounds=3").stdout
+    assert re.search(r"1,000 recipients against 5,000 entries: median \d+\.\d ms", said)
+    assert "statements: 1, 100 refused" in said
