@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from recado_core.engine import conversing
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.answers import ItemResult, tell_batch, tell_message
 from recado_core.engine.batches import outbound_of, recipient_of
@@ -60,6 +61,7 @@ class _Unit(msgspec.Struct, frozen=True):
     told: list[Row]
     key: IdempotencyKey | None
     answer: Answer
+    conversation_id: str | None = None
 
 
 class Accept:
@@ -88,8 +90,18 @@ class Accept:
             self._commit_group, weigh=lambda unit: len(unit.rows), is_fatal=is_down
         )
 
-    async def message(self, draft: Draft, key: IdempotencyKey | None = None) -> Answer:
+    async def message(
+        self,
+        draft: Draft,
+        key: IdempotencyKey | None = None,
+        conversation_id: str | None = None,
+    ) -> Answer:
         """Accept one message.
+
+        Args:
+            draft: As the client wrote it.
+            key: The call's idempotency key.
+            conversation_id: The conversation in which an agent answers by it.
 
         Raises:
             DraftError: It can't be accepted; nothing was stored.
@@ -103,7 +115,7 @@ class Accept:
             row = self._row(draft, now)
             verdicts = await self._check([row], [draft])
             answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
-            return await self._commit([row], verdicts, key, answer)
+            return await self._commit([row], verdicts, key, answer, conversation_id)
 
     async def batch(self, request: BatchRequest, key: IdempotencyKey | None = None) -> Answer:
         """Accept 1 to 10,000 messages; a bad item is reported and spoils no other.
@@ -258,6 +270,7 @@ class Accept:
         verdicts: Sequence[Verdict],
         key: IdempotencyKey | None,
         answer: Answer,
+        conversation_id: str | None = None,
     ) -> Answer:
         told = [_accepted_event(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
         told += [
@@ -265,7 +278,8 @@ class Accept:
             for row, verdict in zip(rows, verdicts, strict=True)
             if verdict.refusals
         ]
-        result = await self._group.submit(_Unit(rows=rows, told=told, key=key, answer=answer))
+        unit = _Unit(rows=rows, told=told, key=key, answer=answer, conversation_id=conversation_id)
+        result = await self._group.submit(unit)
         if isinstance(result, IdempotencyMismatchError):
             raise result
         if not result.replayed:
@@ -282,6 +296,13 @@ class Accept:
             fresh = [unit for unit, done in zip(units, earlier, strict=True) if done is None]
             await messages.insert(connection, [row for unit in fresh for row in unit.rows])
             await events.append(connection, [event for unit in fresh for event in unit.told])
+            now = self._now()
+            await conversing.note_sent(
+                connection, [row for unit in fresh for row in unit.rows], now
+            )
+            for unit in fresh:
+                if unit.conversation_id is not None:
+                    await conversing.note_reply(connection, unit.conversation_id, now)
             return earlier
 
         earlier = await self._database.write(work)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine import policy
+from recado_core.engine import conversing, policy
 from recado_core.engine.consents import Consents
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import dispatches, events, messages
@@ -58,6 +58,10 @@ class Arrivals:
         inbound = [item for item in items if isinstance(item, InboundMessage)]
         if inbound:
             new = await _take_inbound(connection, account, inbound, now)
+            conversations = await conversing.note_received(connection, new, now)
+            await events.append(
+                connection, [_received_event(row, conversations[row["id"]], now) for row in new]
+            )
             await self._consents.take(connection, new, now)
         return strangers
 
@@ -159,22 +163,18 @@ async def _take_inbound(
             mt = await messages.last_outbound(connection, account, sender, since)
         rows.append(_inbound_row(account, item, mt, now))
     inserted = await messages.insert_inbound(connection, rows)
-    new = [row for row in rows if row["id"] in inserted]
-    await events.append(
-        connection,
-        [
-            events.new_event(
-                "message.received",
-                now,
-                message_id=row["id"],
-                account=account,
-                to_status=Status.RECEIVED,
-                data={"answers_id": row["answers_id"]},
-            )
-            for row in new
-        ],
+    return [row for row in rows if row["id"] in inserted]
+
+
+def _received_event(row: Row, conversation: Row, now: datetime) -> Row:
+    return events.new_event(
+        "message.received",
+        now,
+        message_id=row["id"],
+        account=row["account"],
+        to_status=Status.RECEIVED,
+        data={"answers_id": row["answers_id"], "conversation_id": conversation["id"]},
     )
-    return new
 
 
 def _reference_of(item: InboundMessage) -> str:

@@ -1,19 +1,54 @@
 """Cursors of lists: where the next page begins, as clients carry it."""
 
 import base64
+import binascii
+from datetime import datetime
 from uuid import UUID
+
+import msgspec
 
 from recado_core.engine.failures import DraftError, Fault
 
 
 def make_cursor(last_id: str) -> str:
     """Return the cursor of a page that ended with this id."""
-    return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
+    return _pack(last_id.encode())
 
 
 def read_cursor(cursor: str) -> str:
     """Return the id with which the page before ended, or raise ``DraftError``."""
     try:
-        return str(UUID(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()))
+        return str(UUID(_unpack(cursor).decode()))
     except ValueError as error:
-        raise DraftError([Fault(pointer="/cursor", detail="is not a cursor of ours")]) from error
+        raise _no_cursor() from error
+
+
+def make_timed_cursor(at: datetime, last_id: str) -> str:
+    """Return the cursor of a page in the order of time that ended with this."""
+    return _pack(msgspec.json.encode((at, last_id)))
+
+
+def read_timed_cursor(cursor: str) -> tuple[datetime, str]:
+    """Return the time and the id with which the page before ended, or raise ``DraftError``."""
+    try:
+        at, last_id = msgspec.json.decode(_unpack(cursor), type=tuple[datetime, UUID])
+        if at.tzinfo is None:
+            raise _no_cursor()
+    except (ValueError, msgspec.DecodeError) as error:
+        raise _no_cursor() from error
+    return at, str(last_id)
+
+
+def _pack(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def _unpack(cursor: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    except binascii.Error as error:
+        raise _no_cursor() from error
+
+
+def _no_cursor() -> DraftError:
+    return DraftError([Fault(pointer="/cursor", detail="is not a cursor of ours")])

@@ -19,6 +19,7 @@ from recado_core.engine.checks.marketing_limits import MarketingLimitCheck
 from recado_core.engine.checks.quiet_hours import QuietHoursCheck
 from recado_core.engine.checks.suppressions import SuppressionCheck
 from recado_core.engine.consents import Consents
+from recado_core.engine.conversations import Conversations
 from recado_core.engine.database import Database, head
 from recado_core.engine.dispatch import STALE_CLAIM, Dispatcher
 from recado_core.engine.documents import Documents
@@ -107,6 +108,7 @@ class Engine:
             now,
         )
         self.messages = Messages(self._database, now)
+        self.conversations = Conversations(self._database, self.accept, self.messages, now)
         self.keys = Keys(self._database, once, now)
         self.receive = Receive(self.accounts, arrivals, self._database, now)
         slowest = max((each.timeout for each in settings.accounts.values()), default=0.0)

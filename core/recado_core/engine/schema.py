@@ -299,6 +299,27 @@ pushes = sa.Table(
     sa.Index("ix_pushes_due", "account", "due_at"),
 )
 
+# Threads between one person and one account; ``status`` is new (waits for an agent), current (an
+# agent has it) or done. ``unread`` counts the MOs that no agent has seen.
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("account", sa.String(64), nullable=False),
+    sa.Column("channel", sa.String(32), nullable=False),
+    sa.Column("address", sa.String(320), nullable=False),
+    sa.Column("status", sa.String(8), nullable=False),
+    sa.Column("agent", sa.String(120)),
+    sa.Column("unread", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("last_activity", Instant, nullable=False),
+    sa.Column("last_received_at", Instant),
+    sa.Column("last_sent_at", Instant),
+    sa.UniqueConstraint("address", "account", "channel"),
+    sa.Index("ix_conversations_activity", "last_activity", "id"),
+    sa.Index("ix_conversations_status", "status", "last_activity", "id"),
+)
+
 # Keys that the gateway makes for itself where the configuration gives none.
 own_keys = sa.Table(
     "own_keys",
