@@ -172,6 +172,7 @@ def test_lines_are_those_of_the_file_after_a_declared_delimiter(read):
 def test_header_is_known_by_any_of_its_names(read, header):
     file, rows = read(f"\n{header}\n1\n")
     assert file.has_header
+    assert file.header_line == 2
     assert rows == [(3, {"address": "1"})]
 
 

@@ -86,6 +86,7 @@ class CsvFile:
 
     ``faults`` fills while the rows are read, and whoever reads them may add to it; a row that has
     one is left out. A file that is ``refused`` has no rows: its encoding or its header is at fault.
+    ``header_line`` is the one on which the header begins, if there is one.
     ``columns`` are in the file's order; ``delimiter`` is None where there is but one column;
     ``bytes_read`` of ``size`` is how far the reading has come.
     """
@@ -101,6 +102,7 @@ class CsvFile:
         self.faults = CsvFaults(most_faults)
         self.delimiter: str | None = None
         self.has_header = False
+        self.header_line = 0
         self.columns: tuple[str, ...] = ()
         self.size = path.stat().st_size
         self.bytes_read = 0
@@ -135,7 +137,7 @@ class CsvFile:
 
     def _find_columns(self, columns: Columns) -> None:
         known = {
-            _fold(alias): name
+            fold(alias): name
             for name, aliases in columns.aliases.items()
             for alias in (name, *aliases)
         }
@@ -143,8 +145,9 @@ class CsvFile:
         with self._open() as file:
             rows = _read_rows(_Lines(file, self._skipped), self.delimiter, self.faults)
             line, cells = next(rows, (1, []))
-        if any(_fold(cell) in known for cell in cells):
+        if any(fold(cell) in known for cell in cells):
             self.has_header = True
+            self.header_line = line
             self.columns = _name_columns(line, cells, columns, known, self.faults)
         elif cells:
             self.columns = tuple(columns.order)
@@ -203,6 +206,16 @@ def show(text: str) -> str:
     if sum(character.isdigit() for character in text) >= _NUMBER_DIGITS:
         return mask(text)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
+
+
+def fold(text: str) -> str:
+    """Return the words of a name with no case, accent or punctuation."""
+    plain = unicodedata.normalize("NFKD", text[:_LONGEST_NAME].casefold())
+    letters = "".join(character for character in plain if not unicodedata.combining(character))
+    return " ".join(_words(letters))
+
+
+_words = re.compile(r"[^\W_]+").findall
 
 
 # ---------------------------------------------------------------- rows
@@ -316,14 +329,14 @@ def _guess_delimiter(sample: Sequence[str], known: Mapping[str, str]) -> str | N
             fitting[delimiter] = float(any(delimiter in line for line in sample))
             continue
         if len(rows[0]) > 1:
-            named[delimiter] = sum(_fold(cell) in known for cell in rows[0])
+            named[delimiter] = sum(fold(cell) in known for cell in rows[0])
         width, count = Counter(map(len, rows)).most_common(1)[0]
         if width > 1:
             fitting[delimiter] = count / len(rows)
     if any(named.values()):
         return max(named, key=named.__getitem__)
     first = next((line for line in sample if line.strip()), "")
-    if _fold(first) in known:  # a header of one column, whatever its cells hold
+    if fold(first) in known:  # a header of one column, whatever its cells hold
         return None
     best = max(fitting, key=fitting.__getitem__, default=None)
     return best if best is not None and fitting[best] >= _ENOUGH else None
@@ -339,7 +352,7 @@ def _name_columns(
     """Return the columns that a header names; nameless ones at its end are none."""
     names: list[str] = []
     for index, cell in enumerate(cells, 1):
-        name = known.get(_fold(cell))
+        name = known.get(fold(cell))
         if name is None and columns.others and 0 < len(cell) <= _LONGEST_NAME:
             name = cell
         if name is None and any(cells[index - 1 :]):
@@ -359,15 +372,5 @@ def _name_columns(
 def _unknown_column(index: int, cell: str, known: Mapping[str, str]) -> str:
     if not cell:
         return f"column {index} has no name"
-    close = get_close_matches(_fold(cell), known, n=1)
+    close = get_close_matches(fold(cell), known, n=1)
     return f"unknown column {show(cell)!r}" + (f", did you mean {close[0]}?" if close else "")
-
-
-def _fold(text: str) -> str:
-    """Return the words of a column's name with no case, accent or punctuation."""
-    plain = unicodedata.normalize("NFKD", text[:_LONGEST_NAME].casefold())
-    letters = "".join(character for character in plain if not unicodedata.combining(character))
-    return " ".join(_words(letters))
-
-
-_words = re.compile(r"[^\W_]+").findall
