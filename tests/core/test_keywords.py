@@ -106,9 +106,16 @@ def test_keywords_of_several_words_are_matched_word_by_word():
         assert whole.find(text) is None
 
 
+@pytest.mark.parametrize("text", ["Voltar amanhã cedo", "start me up", "alta médica"])
+def test_consent_is_given_by_the_word_alone(text):
+    assert FIRST_WORD.find(text) is None
+    assert FIRST_WORD.find(text.split()[0]).act is ConsentAct.OPT_IN
+
+
 def test_the_longest_keyword_is_found():
     known = keywords(pt={"stop": ("SAIR",), "start": ("SAIR NAO",)})
-    assert known.find("sair não, desculpe").act is ConsentAct.OPT_IN
+    assert known.find("Sair, não!").act is ConsentAct.OPT_IN
+    assert known.find("sair não, desculpe") is None
     assert known.find("sair agora").act is ConsentAct.OPT_OUT
 
 

@@ -36,7 +36,7 @@ class Consents:
         self, settings: EngineSettings, channels: Mapping[str, Channel], suppressing: Suppressing
     ) -> None:
         said = settings.opt_out
-        self._keywords = Keywords(said) if said.enabled else None
+        self._keywords = Keywords(said)
         every = set(said.categories) == set(Category)
         self._categories = [""] if every else [str(each) for each in said.categories]
         self._channels = channels
@@ -45,8 +45,6 @@ class Consents:
 
     async def take(self, connection: AsyncConnection, rows: Sequence[Row], now: datetime) -> None:
         """Look at MOs that are new, in the order in which they came, for words of consent."""
-        if self._keywords is None:
-            return
         for row in sorted(rows, key=lambda row: (row["created_at"], row["id"])):
             spoken = self._keywords.find(row["text"])
             if spoken is None:

@@ -31,7 +31,8 @@ class Keywords:
     """Finds the keyword in a message; none is found where opting out by reply is not enabled.
 
     Case, accents, and the punctuation and emoji around and between words do not count. Of the
-    keywords with which a message begins, the longest is the one that is found.
+    keywords with which a message begins, the longest is the one that is found. Only what ends the
+    messages may stand at the beginning of more: consent is given by the word alone.
 
     Raises:
         ConfigurationError: A keyword holds no word, or would both stop and start the messages.
@@ -51,7 +52,8 @@ class Keywords:
         for count in range(min(len(words), self._most), 0, -1):
             found = self._known.get(" ".join(words[:count]))
             if found is not None:
-                return found
+                alone = count == len(words)
+                return found if alone or found.act is ConsentAct.OPT_OUT else None
         return None
 
 

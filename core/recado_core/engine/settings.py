@@ -133,13 +133,13 @@ DEFAULT_LANGUAGES = {
         started="Pronto: voce voltara a receber nossas mensagens. Para sair, responda SAIR.",
     ),
     "en": LanguageSettings(
-        stop=("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"),
+        stop=("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "QUIT"),
         start=("START", "UNSTOP"),
         stopped="You will get no more messages from us. Reply START to get them again.",
         started="You will get our messages again. Reply STOP to end them.",
     ),
     "es": LanguageSettings(
-        stop=("BAJA", "ALTO", "DETENER", "CANCELAR"),
+        stop=("BAJA", "DETENER", "CANCELAR"),
         start=("ALTA", "VOLVER"),
         stopped="Listo: no recibira mas mensajes nuestros. Para volver a recibirlos, responda "
         "ALTA.",
@@ -153,7 +153,7 @@ class KeywordMatch(StrEnum):
     """How much of a reply must be the word."""
 
     MESSAGE = "message"  # all of it
-    FIRST_WORD = "first_word"  # its first word is enough
+    FIRST_WORD = "first_word"  # its first word is enough to opt out, though not to opt in
 
 
 class OptOutSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
