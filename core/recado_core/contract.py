@@ -13,7 +13,6 @@ import msgspec
 from recado_core.http import WebhookReply, WebhookRequest
 from recado_core.messages import (
     Category,
-    Event,
     InboundMessage,
     Media,
     OutboundBatch,
@@ -23,6 +22,7 @@ from recado_core.messages import (
     WebhookItem,
 )
 from recado_core.segments import Segments
+from recado_core.sinks import ConfiguredSink
 
 # ---------------------------------------------------------------- settings
 
@@ -312,40 +312,6 @@ class ProviderType(msgspec.Struct, frozen=True, kw_only=True):
     operations: tuple[Operation, ...] = ()
 
 
-# ---------------------------------------------------------------- sinks
-
-
-class Sink(Protocol):
-    """Takes events into one business system."""
-
-    async def deliver(self, event: Event) -> None:
-        """Take one event; a second call with the same event changes nothing.
-
-        Raises:
-            TransientSendError: The business system can't take it now.
-            PermanentSendError: It never will.
-        """
-        ...
-
-
-class SinkContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sink is made of."""
-
-    name: str
-    settings: Any
-    http: httpx.AsyncClient
-    now: Callable[[], datetime]
-
-
-class SinkType(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of sink: its settings, the event types it wants, and how one is made."""
-
-    id: str
-    settings: type[msgspec.Struct]
-    events: frozenset[str]
-    create: Callable[[SinkContext], Sink]
-
-
 # ---------------------------------------------------------------- commands
 
 AsgiApp = Callable[
@@ -366,6 +332,14 @@ class CommandLine(Protocol):
 
         Set ``run`` on it by ``set_defaults``: a function of the parsed arguments that returns the
         exit code.
+        """
+        ...
+
+    def sinks(self, args: argparse.Namespace, kind: str) -> list[ConfiguredSink]:
+        """Return the configured sinks of a kind, as the configuration that ``args`` names has them.
+
+        Raises:
+            ConfigurationError: The configuration can't be used.
         """
         ...
 

@@ -6,6 +6,7 @@
   + ConfigurationError: a key of the configuration that is missing, unknown or wrong
   + SendError: the provider did not confirm a batch
     x TransientSendError: the same batch may be taken later
+      - UnreachableError: nobody is there to take anything now
     x PermanentSendError: the same batch will never be taken
     x AccountError: nothing of this account will be taken until a person acts
     x InDoubtError: the batch went out and no usable answer came back
@@ -76,6 +77,10 @@ class TransientSendError(SendError):
         self.retry_after = retry_after
         self.throttled = throttled
         self.possibly_taken = possibly_taken
+
+
+class UnreachableError(TransientSendError):
+    """Nobody is there to take anything now: no connection, or a proxy that says so."""
 
 
 class PermanentSendError(SendError):

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 import pluggy
 
 from recado_core.checks import Check
-from recado_core.contract import Channel, CommandLine, ProviderType, SinkType
+from recado_core.contract import Channel, CommandLine, ProviderType
+from recado_core.sinks import SinkType
 
 PROJECT = "recado"
 

@@ -14,6 +14,7 @@ from recado_core.errors import (
     PermanentSendError,
     SendError,
     TransientSendError,
+    UnreachableError,
 )
 
 RAW_KEPT = 2000
@@ -21,9 +22,10 @@ RAW_KEPT = 2000
 
 
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook as it arrived; header names are lower case.
+    """A provider's or business system's call as it arrived; header names are lower case.
 
-    ``url`` is the public address that the provider called, query included, as signatures need it.
+    ``url`` is the public address that was called, query included, as signatures need it. ``path``
+    is what follows a sink's own address, without slashes at its ends.
     """
 
     url: str
@@ -31,10 +33,11 @@ class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     query: Mapping[str, str]
     body: bytes
     method: str = "POST"
+    path: str = ""
 
 
 class WebhookReply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gateway answers to a webhook that it has stored."""
+    """What the gateway answers to such a call."""
 
     status: int = 200
     content_type: str = "application/json"
@@ -45,13 +48,13 @@ async def send_request(client: httpx.AsyncClient, request: httpx.Request) -> htt
     """Send a request and return the answer, whatever its status.
 
     Raises:
-        TransientSendError: No connection could be made, so nothing was sent.
+        UnreachableError: No connection could be made, so nothing was sent.
         InDoubtError: The connection broke or fell silent after the request had begun to leave.
     """
     try:
         return await client.send(request)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise TransientSendError(
+        raise UnreachableError(
             f"no connection to {request.url.host}: {type(error).__name__}"
         ) from error
     except (httpx.TransportError, httpx.DecodingError) as error:

@@ -9,9 +9,10 @@ import pluggy
 
 from recado_core import hookspecs
 from recado_core.checks import Check
-from recado_core.contract import Channel, ProviderType, SinkType
+from recado_core.contract import Channel, ProviderType
 from recado_core.engine import channels
 from recado_core.errors import ConfigurationError
+from recado_core.sinks import SinkType
 
 
 class PluginNotInstalledError(ConfigurationError):
