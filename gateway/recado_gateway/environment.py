@@ -8,7 +8,20 @@ from recado_core.errors import ConfigurationError
 
 PREFIX = "RECADO_"
 SEPARATOR = "__"
-WHOLE_TABLES = frozenset({"GATEWAY", "ACCOUNTS", "ROUTES", "SINKS", "QUIET_HOURS"})
+WHOLE_TABLES = frozenset(
+    {
+        "GATEWAY",
+        "ACCOUNTS",
+        "ROUTES",
+        "SINKS",
+        "SUPPRESSIONS",
+        "DO_NOT_DISTURB",
+        "QUIET_HOURS",
+        "LIMITS",
+        "OPT_OUT",
+        "CHECKS",
+    }
+)
 """What a name without ``__`` must be to be ours: a table of the file, whole, as JSON."""
 
 Table = dict[str, Any]

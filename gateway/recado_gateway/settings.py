@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 from phonenumbers import SUPPORTED_REGIONS
-from recado_core.contract import ProviderType, decode_setting
+from recado_core.contract import ProviderType, Secret, decode_setting
 from recado_core.engine.database import parse_url
 from recado_core.engine.plugins import Plugins, load_plugins
 from recado_core.engine.settings import (
@@ -20,8 +20,15 @@ from recado_core.engine.settings import (
     DEFAULT_REPLY_POLL,
     DEFAULT_RETRY_DELAYS,
     AccountSettings,
+    CheckSettings,
+    DoNotDisturbSettings,
     EngineSettings,
+    LanguageSettings,
+    LimitSettings,
+    OptOutSettings,
+    QuietHoursSettings,
     RouteSettings,
+    SuppressionSettings,
 )
 from recado_core.errors import ConfigurationError
 
@@ -37,13 +44,10 @@ from recado_gateway.tables import (
 
 DEFAULT_FILE = Path("recado.toml")
 SQLITE = "sqlite+aiosqlite:///"
-NOT_YET = {
-    "sinks": "this version does not deliver to sinks yet",
-    "quiet_hours": "this version does not apply quiet hours yet",
-}
-TABLES = ("gateway", "accounts", "routes", *NOT_YET)
+NOT_YET = {"sinks": "this version does not deliver to sinks yet"}
 LAST_PORT = 65535
 LONGEST_TIME = 2_592_000
+SHORTEST_KEY = 16
 
 _is_account_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}").fullmatch
 
@@ -65,6 +69,7 @@ class GatewayTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     timezone: str = "America/Sao_Paulo"
     default_region: str = "BR"
     plugins: tuple[str, ...] = ()
+    document_key: Secret | None = None
     retry_delays: tuple[float, ...] = DEFAULT_RETRY_DELAYS
     poll_delays: tuple[float, ...] = DEFAULT_POLL_DELAYS
     reply_poll: float = DEFAULT_REPLY_POLL
@@ -72,6 +77,20 @@ class GatewayTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     host: str = "127.0.0.1"
     port: int = 8000
     log_level: LogLevel = LogLevel.INFO
+
+
+class CheckTables(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The tables that say who may get a message, and when."""
+
+    suppressions: SuppressionSettings = SuppressionSettings()
+    do_not_disturb: DoNotDisturbSettings = DoNotDisturbSettings()
+    quiet_hours: dict[str, QuietHoursSettings] = {}
+    limits: LimitSettings = LimitSettings()
+    opt_out: OptOutSettings = OptOutSettings()
+    checks: dict[str, CheckSettings] = {}
+
+
+TABLES = ("gateway", "accounts", "routes", *CheckTables.__struct_fields__, *NOT_YET)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +132,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     _check_gateway(gateway)
     plugins = _load_enabled(gateway.plugins)
     accounts = _read_accounts(tables.get("accounts", {}), plugins)
+    checks = _read_checks(tables)
     return Settings(
         engine=EngineSettings(
             database=_place_database(gateway.database, folder),
@@ -125,6 +145,8 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
             balance_poll=gateway.balance_poll,
             accounts=accounts,
             routes=_read_routes(tables.get("routes"), accounts, plugins),
+            document_key=gateway.document_key,
+            **msgspec.structs.asdict(checks),
         ),
         plugins=plugins,
         host=gateway.host,
@@ -182,6 +204,11 @@ def _check_gateway(gateway: GatewayTable) -> None:
         _check_public_url(gateway.public_url)
     if not 0 <= gateway.port <= LAST_PORT:
         raise ConfigurationError(f"gateway.port: must be from 0 to {LAST_PORT}")
+    key = gateway.document_key
+    if key is not None and len(key.reveal()) < SHORTEST_KEY:
+        raise ConfigurationError(
+            f"gateway.document_key: must have at least {SHORTEST_KEY} characters"
+        )
     _check_times(gateway)
 
 
@@ -225,6 +252,27 @@ def _load_enabled(names: Iterable[str]) -> Plugins:
         return load_plugins(names)
     except ImportError as error:  # installed, and yet something that it needs is not
         raise ConfigurationError(f"gateway.plugins: {error}") from error
+
+
+def _read_checks(tables: Table) -> CheckTables:
+    known = CheckTables.__struct_fields__
+    given = {name: table for name, table in tables.items() if name in known}
+    found = read_table(given, CheckTables, "")
+    if found.opt_out.enabled:
+        _check_languages(found.opt_out.languages)
+    return found
+
+
+def _check_languages(languages: Mapping[str, LanguageSettings]) -> None:
+    """Raise where nobody could opt out: a language that is given has no words but its own."""
+    if not languages:
+        raise ConfigurationError("opt_out.languages: name one, or set opt_out.enabled to false")
+    for name, language in languages.items():
+        if not language.stop:
+            raise ConfigurationError(
+                f"opt_out.languages.{name}.stop: name at least one word; a language that is given "
+                "has none of its own accord"
+            )
 
 
 # ---------------------------------------------------------------- accounts and routes

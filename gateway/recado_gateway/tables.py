@@ -17,14 +17,21 @@ Kind = Any  # a type, or what else may stand in an annotation
 
 
 def read_table(table: object, kind: type[T], path: str) -> T:
-    """Read a table as a Struct, or raise ``ConfigurationError`` that names the key."""
+    """Read a table as a Struct, or raise ``ConfigurationError`` that names the key.
+
+    An empty path is that of the whole file.
+    """
     plain = read_value(table, kind, path)
     try:
         return msgspec.convert(plain, kind, dec_hook=decode_setting)
-    except msgspec.ValidationError as error:  # from __post_init__: all else has been looked at
-        field, colon, _ = str(error).partition(": ")
+    except msgspec.ValidationError as error:  # a list's length, or __post_init__
+        text, _, inner = str(error).partition(" - at `$.")
+        if inner:
+            fault = f"{_join(path, inner.rstrip('`'))}: {text.replace('`', '')}"
+            raise ConfigurationError(fault) from None
+        field, colon, _ = text.partition(": ")
         named = colon and field in {each.encode_name for each in msgspec.structs.fields(kind)}
-        raise ConfigurationError(f"{path}{'.' if named else ': '}{error}") from None
+        raise ConfigurationError(f"{path}{'.' if named else ': '}{text}") from None
 
 
 def read_value(value: object, kind: Kind, path: str) -> Any:  # noqa: ANN401  # what the file holds
@@ -47,8 +54,10 @@ def read_fields(table: dict[str, Any], kind: type[msgspec.Struct], path: str) ->
     refuse_unknown(table, fields, path)
     for name, field in fields.items():
         if field.required and name not in table:
-            raise ConfigurationError(f"{path}.{name}: missing")
-    return {name: read_value(it, fields[name].type, f"{path}.{name}") for name, it in table.items()}
+            raise ConfigurationError(f"{_join(path, name)}: missing")
+    return {
+        name: read_value(it, fields[name].type, _join(path, name)) for name, it in table.items()
+    }
 
 
 def hide_secrets(table: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
@@ -68,14 +77,17 @@ def refuse_unknown(keys: Iterable[str], known: Collection[str], path: str) -> No
     """Raise for a key that means nothing, and name the one that may have been meant."""
     for key in keys:
         if key not in known:
-            where = f"{path}.{key}" if path else key
-            raise ConfigurationError(f"{where}: unknown key{did_you_mean(key, known)}")
+            raise ConfigurationError(f"{_join(path, key)}: unknown key{did_you_mean(key, known)}")
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
     """Return ``, did you mean …?`` if something known is close to the word, or nothing."""
     found = get_close_matches(word, known, n=1)
     return f", did you mean {found[0]}?" if found else ""
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _read_leaf(value: object, kind: Kind, path: str) -> object:
@@ -94,7 +106,10 @@ def _read_leaf(value: object, kind: Kind, path: str) -> object:
 
 def _read_text(text: Text, kind: Kind) -> object:
     """Return what a text from outside means where a value of this type is wanted."""
-    for reading in _readings(str(text)):
+    readings = list(_readings(str(text)))
+    if _shape_of(kind)[1] is not None:  # of what may be a text or a list, commas make a list
+        readings.sort(key=lambda reading: not isinstance(reading, list))
+    for reading in readings:
         try:
             msgspec.convert(reading, kind, dec_hook=decode_setting)
         except (msgspec.ValidationError, NotImplementedError):

@@ -8,6 +8,7 @@ import anyio
 import httpx
 import msgspec
 import pytest
+from recado_core import ConfigurationError
 from recado_core.engine.database import upgrade_database
 from recado_gateway.app import create_app
 from recado_gateway.settings import load_settings
@@ -54,6 +55,19 @@ def configure(tmp_path):
         return load_settings(file, environ)
 
     return write
+
+
+@pytest.fixture
+def fault(configure):
+    """Load a configuration that is wrong; return the line that says what is."""
+
+    def load(text, **environ):
+        with pytest.raises(ConfigurationError) as raised:
+            configure(text, **environ)
+        assert "\n" not in str(raised.value)
+        return str(raised.value)
+
+    return load
 
 
 @pytest.fixture

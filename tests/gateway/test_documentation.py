@@ -10,7 +10,19 @@ import pytest
 from recado_core import Capabilities
 from recado_core.engine.account import AccountView
 from recado_core.engine.runtime import Component
-from recado_core.engine.settings import AccountSettings, RouteMatch, RouteSettings
+from recado_core.engine.settings import (
+    DEFAULT_LANGUAGES,
+    AccountSettings,
+    CheckSettings,
+    DoNotDisturbSettings,
+    LanguageSettings,
+    LimitSettings,
+    OptOutSettings,
+    QuietHoursSettings,
+    RouteMatch,
+    RouteSettings,
+    SuppressionSettings,
+)
 from recado_gateway.api import HANDLERS
 from recado_gateway.endpoints import OPTION
 from recado_gateway.metrics import Figures
@@ -62,6 +74,12 @@ def fields(kind):
         ("`[gateway]`", GatewayTable),
         ("`[accounts.NAME]`", AccountSettings),
         ("`[[routes]]`", RouteSettings),
+        ("`[suppressions]`", SuppressionSettings),
+        ("`[do_not_disturb]`", DoNotDisturbSettings),
+        ("`[quiet_hours]`", QuietHoursSettings),
+        ("`[limits]`", LimitSettings),
+        ("`[opt_out]`", OptOutSettings),
+        ("`[checks.ID]`", CheckSettings),
     ],
 )
 def test_every_key_has_its_row(section, kind):
@@ -76,6 +94,14 @@ def test_defaults_of_the_gateway_are_as_written():
         assert default.replace(" ", "").replace(".0", "") == written.replace(" ", "").replace(
             ".0", ""
         ), key
+
+
+def test_every_key_and_word_of_a_language_is_written():
+    found = rows("configuration.md", "`[opt_out.languages.NAME]`")
+    named = {row[0].strip("`"): row for row in found}
+    assert set(named) == set(fields(LanguageSettings)) | set(DEFAULT_LANGUAGES)
+    for name, language in DEFAULT_LANGUAGES.items():
+        assert named[name][1:3] == [", ".join(language.stop), ", ".join(language.start)]
 
 
 def test_every_match_of_a_route_is_named():

@@ -2,26 +2,14 @@ from decimal import Decimal
 
 import pytest
 from recado_core import Category, ConfigurationError, Secret
-from recado_core.engine.settings import OnDoubt
+from recado_core.engine.settings import OnDoubt, OptOutSettings
+from recado_core.messages import SuppressionReason
 from recado_gateway.settings import LogLevel, load_settings
 
 GATEWAY = '[gateway]\nplugins = ["probe"]\n'
 ACCOUNT = '\n[accounts.main]\nprovider = "probe"\ntoken = "probe-secret"\n'
 
 BOUNDS = "must be from 0 to 2592000 seconds (30 days)"
-
-
-@pytest.fixture
-def fault(configure):
-    """Load a configuration that is wrong; return the line that says what is."""
-
-    def load(text, **environ):
-        with pytest.raises(ConfigurationError) as raised:
-            configure(text, **environ)
-        assert "\n" not in str(raised.value)
-        return str(raised.value)
-
-    return load
 
 
 # ---------------------------------------------------------------- what is read
@@ -38,6 +26,13 @@ def test_every_key_has_its_default(tmp_path, monkeypatch):
     assert (settings.engine.reply_poll, settings.engine.balance_poll) == (300, 900)
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.engine.accounts == {}
+    assert settings.engine.document_key is None
+    assert settings.engine.suppressions.learned_days == 90
+    assert settings.engine.do_not_disturb.transactional is False
+    assert (settings.engine.quiet_hours, settings.engine.checks) == ({}, {})
+    assert settings.engine.limits.marketing_per_day is None
+    assert settings.engine.opt_out == OptOutSettings()
+    assert list(settings.engine.opt_out.languages) == ["pt", "en", "es"]
     assert settings.plugins.installed == []
 
 
@@ -57,6 +52,7 @@ def test_file_says_everything(configure):
         host = "192.0.2.1"
         port = 9000
         log_level = "debug"
+        document_key = "sixteen-letters."
 
         [accounts.main]
         provider = "probe"
@@ -69,6 +65,7 @@ def test_file_says_everything(configure):
         balance_threshold = "100.50"
         daily_limit = 1000
         on_doubt = "resend"
+        push_suppressions = ["opt_out", "complaint"]
 
         [[routes]]
         channel = "sms"
@@ -93,6 +90,8 @@ def test_file_says_everything(configure):
     assert account.balance_threshold == Decimal("100.50")
     assert account.daily_limit == 1000
     assert account.on_doubt is OnDoubt.RESEND
+    assert account.push_suppressions == (SuppressionReason.OPT_OUT, SuppressionReason.COMPLAINT)
+    assert engine.document_key == Secret("sixteen-letters.")
     assert account.own == {
         "token": Secret("probe-secret"),
         "segment": 109,
@@ -336,10 +335,8 @@ def test_settings_do_not_show_secrets(configure):
             "[sinks.chatroom]\nsink = 'x'\n",
             "sinks.chatroom: this version does not deliver to sinks yet",
         ),
-        (
-            "[quiet_hours]\nsms = {}\n",
-            "quiet_hours.sms: this version does not apply quiet hours yet",
-        ),
+        ("[gateway]\ndocument_key = 'fifteen-letters'\n", "gateway.document_key: must have at"),
+        ("[gateway]\ndocument_key = 1234567890123456\n", "gateway.document_key: must be a text"),
     ],
 )
 def test_fault_is_one_line_that_names_the_key(fault, text, said):
@@ -358,6 +355,13 @@ def test_fault_is_one_line_that_names_the_key(fault, text, said):
         ("limits = { senders = [1] }", "accounts.main.limits.senders[0]: Expected str, got int"),
         ("limits = { x = 1 }", "accounts.main.limits.x: unknown key"),
         ("price = 'much'", "accounts.main.price: Invalid decimal string"),
+        (
+            "push_suppressions = ['spam']",
+            (
+                "accounts.main.push_suppressions[0]: Invalid enum value 'spam' (one of opt_out, "
+                "blacklist, do_not_disturb, invalid, complaint, manual)"
+            ),
+        ),
         (
             "on_doubt = 'drop'",
             "accounts.main.on_doubt: Invalid enum value 'drop' (one of hold, resend)",
@@ -381,16 +385,14 @@ def test_provider_that_no_plugin_offers_is_named(fault):
     )
 
 
-def test_empty_tables_of_later_versions_are_no_fault(configure):
-    assert configure("[sinks]\n[quiet_hours]\n").engine.accounts == {}
-
-
 def test_no_print_of_the_settings_shows_a_secret(tmp_path):
     path = tmp_path / "recado.toml"
     path.write_text(
         '[gateway]\ndatabase = "postgresql+asyncpg://recado:hidden-word@db.example.com/recado"\n'
-        'plugins = ["probe"]\n[accounts.one]\nprovider = "probe"\ntoken = "hidden-token"\n'
+        'plugins = ["probe"]\ndocument_key = "hidden-document-key"\n'
+        '[accounts.one]\nprovider = "probe"\ntoken = "hidden-token"\n'
     )
-    shown = repr(load_settings(path, {}).engine)
+    engine = load_settings(path, {}).engine
+    shown = f"{engine!r} {engine.document_key!r}"
     assert "hidden" not in shown
     assert "one" in shown

@@ -30,6 +30,8 @@ database = "sqlite+aiosqlite:///recado.db"
 timezone = "America/Sao_Paulo"
 default_region = "BR"  # where a number without country code is read
 plugins = {plugins}
+# Documents (CPF) are stored as hashes, with this key or one that is made and kept in the database.
+# document_key = {{ env = "DOCUMENT_KEY" }}
 """
 
 PUBLIC_URL = """\
@@ -62,6 +64,7 @@ MORE = """\
 # rate = "500/60s"  # calls; also: concurrency, daily_limit, on_doubt
 # price = "0.08"
 # balance_threshold = "100.00"  # below it, the log and an event say that the balance is low
+# push_suppressions = ["opt_out", "complaint"]  # these are put on Kolmeya's own list too
 
 # The first route that matches a message names its accounts: the first carries it, the next ones
 # stand in. A route for some messages only: match = { category = "marketing", prefix = "+55" }
@@ -79,6 +82,38 @@ NO_ACCOUNT = """
 # [[routes]]
 # channel = "sms"
 # accounts = ["main"]
+"""
+
+CHECKS = """
+# Who may get a message, and when. Without any of this the suppression list is kept, and people opt
+# out by replying SAIR or STOP.
+
+# Marketing comes in the recipient's own daytime; what is too early or too late waits.
+# [quiet_hours]
+# sms = { weekdays = "09:00-21:00", saturday = "10:00-16:00", sunday = "closed", holidays = "BR" }
+
+# [limits]
+# marketing_per_day = 1  # messages to one person in any 24 hours
+# marketing_per_week = 3
+
+# [do_not_disturb]
+# transactional = true  # its lists keep out more than marketing
+
+# [suppressions]
+# learned_days = 90  # for so long a provider is believed that never sends to an address
+
+# [opt_out]
+# categories = ["marketing"]  # what SAIR ends; without this, transactional messages too
+
+# One language that is given replaces all that come with Recado.
+# [opt_out.languages.pt]
+# stop = ["SAIR", "PARE", "CANCELAR"]
+# start = ["VOLTAR"]
+# stopped = "Pronto: voce nao recebera mais mensagens nossas. Para voltar, responda VOLTAR."
+# started = "Pronto: voce voltara a receber nossas mensagens. Para sair, responda SAIR."
+
+# [checks.suppressions]
+# on_failure = "hold"  # messages wait while the check can't answer; "allow" lets them go
 """
 
 SIMULATED_ADDRESS = "http://127.0.0.1:8000"
@@ -147,10 +182,10 @@ def configuration(answers: Answers, *, kolmeya: bool) -> str:
         public_url=PUBLIC_URL.format(address=toml(address)) if address else NO_PUBLIC_URL,
     )
     if not kolmeya:
-        return gateway + NO_ACCOUNT
+        return gateway + NO_ACCOUNT + CHECKS
     if answers.token:
-        return gateway + REAL.format(file=toml(TOKEN_FILE), more=MORE)
-    return gateway + SIMULATED.format(more=MORE)
+        return gateway + REAL.format(file=toml(TOKEN_FILE), more=MORE) + CHECKS
+    return gateway + SIMULATED.format(more=MORE) + CHECKS
 
 
 def toml(text: str) -> str:
