@@ -186,6 +186,14 @@ def test_failing_asserts_tell_what_they_saw(excuses):
     assert "assert []" in done.stdout  # only a rewritten assert shows its value
 
 
+def test_a_check_that_puts_nobody_off_skips_what_is_about_deferrals(excuses):
+    _, outcomes = excuses
+    skipped = {test for mine, test in outcomes["skipped"] if mine == "TestBareCheck"}
+    passed = {test for mine, test in outcomes["passed"] if mine == "TestBareCheck"}
+    assert skipped == {"test_deferral_says_why_and_until_when", "test_deferral_ends_when_it_says"}
+    assert skipped | passed == find_tests(CheckConformance)
+
+
 def test_a_provider_that_only_sends_skips_what_it_does_not_declare(excuses):
     _, outcomes = excuses
     skipped = {test for mine, test in outcomes["skipped"] if mine == "TestBare"}

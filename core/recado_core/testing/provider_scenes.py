@@ -76,8 +76,9 @@ class ProviderScenes(ProviderStage):
         kind = batch.messages[0].category
         send: Call = lambda provider: provider.send(batch)  # noqa: E731  # named for its type
         yield Scene(name=f"{kind} accepted", call=send, answers=self.accepted(batch))
-        if self.gives("rejected"):
-            yield Scene(name=f"{kind} rejected", call=send, answers=self.rejected(batch))
+        for given, answer in (("rejected", self.rejected), ("listed", self.listed)):
+            if self.gives(given):
+                yield Scene(name=f"{kind} {given}", call=send, answers=answer(batch))
         for name, (reply, _) in all_failures().items():
             yield Scene(name=f"{kind} send, {name}", call=send, answers=reply, fails=True)
 

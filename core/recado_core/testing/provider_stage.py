@@ -46,6 +46,7 @@ COMMON_KEYS = frozenset(
         "lookup_settles",
         "on_doubt",
         "balance_threshold",
+        "push_suppressions",
         "batch_size",
         "timeout",
         "webhook_token",
@@ -91,6 +92,10 @@ class ProviderStage(Stage[Provider]):
         """Return the vendor's answer, of any status, when it refuses every message for good."""
         raise NotImplementedError
 
+    def listed(self, batch: OutboundBatch) -> httpx.Response:
+        """Return the vendor's answer when all are on its own suppression list."""
+        raise NotImplementedError
+
     def address(self, index: int) -> str:
         """Return an address to send to, another one for every index from 1."""
         return samples.brazilian_address(index)
@@ -102,8 +107,8 @@ class ProviderStage(Stage[Provider]):
     def own_message(self, category: Category, index: int) -> OutboundMessage:
         """Return a message of a category of ``own_batches``: ``message(index)`` in that category.
 
-        The sending tests run for it too, so that ``accepted`` and ``rejected`` are given batches of
-        such messages alone.
+        The sending tests run for it too, so that ``accepted``, ``rejected`` and ``listed`` are
+        given batches of such messages alone.
         """
         return msgspec.structs.replace(self.message(index), category=category)
 

@@ -86,7 +86,7 @@ class TestPlainSettings(Good):
 class Forgetful(ToyProvider):
     async def send(self, batch):
         results = await super().send(batch)
-        return results if results[0].outcome is Outcome.REJECTED else results[:-1]
+        return results[:-1] if results[0].outcome is Outcome.ACCEPTED else results
 
 
 class TestForgetful(Good):
@@ -97,7 +97,7 @@ class TestForgetful(Good):
 class Repeating(ToyProvider):
     async def send(self, batch):
         results = await super().send(batch)
-        return results if results[0].outcome is Outcome.REJECTED else [*results, results[0]]
+        return [*results, results[0]] if results[0].outcome is Outcome.ACCEPTED else results
 
 
 class TestRepeating(Good):

@@ -1,7 +1,7 @@
-"""Providers that put other people on the vendor's list, or say that they did."""
+"""Providers that put other people on the vendor's list, or say that they did, or misread it."""
 
 import msgspec
-from recado_core import PermanentSendError, TransientSendError
+from recado_core import Outcome, PermanentSendError, SuppressionReason, TransientSendError
 from toy_conformance import TestConformance as Good
 from toy_faults import able, toy
 from toy_provider import ToyProvider
@@ -78,3 +78,57 @@ class Hopeless(ToyProvider):
 class TestHopeless(Good):
     breaks = "test_failed_change_of_the_list_is_reported"
     provider_type = toy(Hopeless)
+
+
+class Strict(ToyProvider):
+    def result(self, message_id, told):
+        result = super().result(message_id, told)
+        if result.outcome is not Outcome.SUPPRESSED:
+            return result
+        return msgspec.structs.replace(result, outcome=Outcome.REJECTED, suppression=None)
+
+
+class TestStrict(Good):
+    breaks = "test_listed_recipients_are_suppressed"
+    provider_type = toy(Strict)
+
+
+class Resentful(ToyProvider):
+    def result(self, message_id, told):
+        result = super().result(message_id, told)
+        if result.outcome is not Outcome.REJECTED:
+            return result
+        return msgspec.structs.replace(result, suppression=SuppressionReason.INVALID)
+
+
+class TestResentful(Good):
+    breaks = "test_only_a_suppressed_message_has_a_reason_for_it"
+    provider_type = toy(Resentful)
+
+
+class Remembering(ToyProvider):
+    async def lookup(self, batch):
+        found = await super().lookup(batch)
+        results = tuple(
+            msgspec.structs.replace(result, suppression=SuppressionReason.BLACKLIST)
+            for result in found.results
+        )
+        return msgspec.structs.replace(found, results=results)
+
+
+class TestRemembering(Good):
+    breaks = "test_only_a_suppressed_message_has_a_reason_for_it"
+    provider_type = toy(Remembering)
+
+
+class Quoting(ToyProvider):
+    def result(self, message_id, told):
+        result = super().result(message_id, told)
+        if result.suppression is None:
+            return result
+        return msgspec.structs.replace(result, suppression=told.error)
+
+
+class TestQuoting(Good):
+    breaks = "test_only_a_suppressed_message_has_a_reason_for_it"
+    provider_type = toy(Quoting)

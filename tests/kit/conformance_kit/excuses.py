@@ -5,7 +5,9 @@ from typing import ClassVar
 import pytest
 from broken_questions import Rounding
 from recado_core import Capabilities, PermanentSendError
-from recado_core.testing import ProviderConformance
+from recado_core.testing import CheckConformance, ProviderConformance
+from toy_check import Good as GoodCheck
+from toy_check import Listed
 from toy_conformance import TestConformance as Good
 from toy_faults import mistaking, toy
 
@@ -54,3 +56,15 @@ class TestBare(ProviderConformance):
     )
     settings: ClassVar = {"token": "toy-token-1234"}
     accepted = Good.accepted
+
+
+class Awake(Listed):
+    def defer(self, _recipient):
+        return None
+
+
+class TestBareCheck(GoodCheck):
+    """A check that puts nobody off."""
+
+    kind = Awake
+    deferred = CheckConformance.deferred

@@ -5,10 +5,13 @@ import logging
 from datetime import timedelta
 
 import httpx
-from recado_core import OnFailure, Refusal
+import msgspec
+from recado_core import Deferral, OnFailure, Refusal
 from recado_core.testing import CheckConformance, FakeVendor
 
 log = logging.getLogger(__name__)
+
+EVENING, MORNING = 20, 8
 
 
 class Listed:
@@ -23,17 +26,27 @@ class Listed:
 
     async def check(self, recipients):
         listed = await self.ask([r.address for r in recipients]) if recipients else set()
-        return [self.refuse(r) if r.address in listed else None for r in recipients]
+        return [self.judge(recipient, listed) for recipient in recipients]
 
     async def ask(self, addresses):
         response = await self._http.post("https://list.example.com", json=addresses)
         return set(response.json())
 
-    def refuse(self, recipient):
-        return Refusal(check=self.id, reason=f"{recipient.channel} {self.reason}", until=self.end())
+    def judge(self, recipient, listed):
+        if recipient.address in listed:
+            return self.refuse(recipient)
+        return None if MORNING <= recipient.at.hour < EVENING else self.defer(recipient)
 
-    def end(self):
-        return self._now() + timedelta(days=1)
+    def refuse(self, recipient):
+        until = recipient.at + timedelta(days=1)
+        return Refusal(check=self.id, reason=f"{recipient.channel} {self.reason}", until=until)
+
+    def defer(self, recipient):
+        return Deferral(check=self.id, reason="not at night", until=self.morning(recipient.at))
+
+    def morning(self, at):
+        opening = at.replace(hour=MORNING, minute=0)
+        return opening if opening > at else opening + timedelta(days=1)
 
 
 class Good(CheckConformance):
@@ -50,6 +63,10 @@ class Good(CheckConformance):
     def refused(self, index):
         return self.recipient(3 * index)
 
+    def deferred(self, index):
+        noon = self.allowed(index)
+        return msgspec.structs.replace(noon, at=noon.at + timedelta(hours=10))
+
 
 class Undecided(Listed):
     on_failure = "hold"
@@ -60,10 +77,29 @@ class TestUndecided(Good):
     kind = Undecided
 
 
+class Squatter(Listed):
+    id = "quiet_hours"
+
+
+class TestSquatter(Good):
+    breaks = "test_check_is_well_formed"
+    kind = Squatter
+
+
+class Wordy(Listed):
+    id = "the list"
+
+
+class TestWordy(Good):
+    breaks = "test_check_is_well_formed"
+    kind = Wordy
+
+
 class Strict(Listed):
     async def check(self, recipients):
         answers = list(await super().check(recipients))
-        return [self.refuse(recipients[0])] if answers == [None] else answers
+        noon = len(answers) == 1 and recipients[0].at.hour == 12
+        return [self.refuse(recipients[0])] if noon else answers
 
 
 class TestStrict(Good):
@@ -93,6 +129,17 @@ class TestFussy(Good):
     kind = Fussy
 
 
+class Loose(Listed):
+    async def check(self, recipients):
+        answers = await super().check(recipients)
+        return [a or False for a in answers] if len(answers) > 1 else answers
+
+
+class TestLoose(Good):
+    breaks = "test_answer_is_a_refusal_a_deferral_or_none"
+    kind = Loose
+
+
 class Sorting(Listed):
     async def check(self, recipients):
         return await super().check(sorted(recipients, key=lambda r: r.address))
@@ -113,6 +160,17 @@ class TestCapped(Good):
     kind = Capped
 
 
+class Uniform(Listed):
+    async def check(self, recipients):
+        at = recipients[0].at if recipients else None
+        return await super().check([msgspec.structs.replace(r, at=at) for r in recipients])
+
+
+class TestUniform(Good):
+    breaks = "test_answers_stand_in_the_order_of_the_recipients"
+    kind = Uniform
+
+
 class Curt(Listed):
     def refuse(self, recipient):
         return Refusal(check=self.id, reason=recipient.account or " ")
@@ -124,13 +182,60 @@ class TestCurt(Good):
 
 
 class Expired(Listed):
-    def end(self):
-        return self._now() - timedelta(days=1)
+    def refuse(self, recipient):
+        until = recipient.at - timedelta(days=1)
+        return msgspec.structs.replace(super().refuse(recipient), until=until)
 
 
 class TestExpired(Good):
     breaks = "test_refusal_says_why"
     kind = Expired
+
+
+class Forward(Listed):
+    def defer(self, recipient):
+        return msgspec.structs.replace(super().defer(recipient), check="another")
+
+
+class TestForward(Good):
+    breaks = "test_deferral_says_why_and_until_when"
+    kind = Forward
+
+
+class Backward(Listed):
+    def morning(self, at):
+        return at.replace(hour=MORNING)
+
+
+class TestBackward(Good):
+    breaks = "test_deferral_says_why_and_until_when"
+    kind = Backward
+
+
+class Early(Listed):
+    def morning(self, at):
+        return super().morning(at) - timedelta(hours=4)
+
+
+class TestEarly(Good):
+    breaks = "test_deferral_ends_when_it_says"
+    kind = Early
+
+
+class TestUnannounced(Good):
+    breaks = "test_nobody_is_put_off_unannounced"
+    deferred = CheckConformance.deferred
+
+
+class AtWork(Listed):
+    async def ask(self, addresses):
+        working = MORNING <= self._now().hour < EVENING
+        return await super().ask(addresses) if working else set()
+
+
+class TestAtWork(Good):
+    breaks = "test_check_goes_by_the_recipients_time"
+    kind = AtWork
 
 
 class Slow(Listed):
@@ -164,6 +269,17 @@ class Naming(Listed):
 class TestNaming(Good):
     breaks = "test_no_whole_number_is_shown"
     kind = Naming
+
+
+class Addressing(Listed):
+    def defer(self, recipient):
+        reason = f"{recipient.address} sleeps"
+        return msgspec.structs.replace(super().defer(recipient), reason=reason)
+
+
+class TestAddressing(Good):
+    breaks = "test_no_whole_number_is_shown"
+    kind = Addressing
 
 
 class Independent(Listed):

@@ -65,6 +65,10 @@ class TestConformance(ProviderConformance):
         messages = [{"ref": m.id, "error": "no such number"} for m in batch.messages]
         return httpx.Response(200, json={"messages": messages})
 
+    def listed(self, batch):
+        messages = [{"ref": m.id, "error": "blocked"} for m in batch.messages]
+        return httpx.Response(200, json={"messages": messages})
+
     def lookup_found(self, batch):
         messages = [{"ref": m.id, "id": f"t-{m.id}"} for m in batch.messages]
         return httpx.Response(200, json={"known": True, "messages": messages})

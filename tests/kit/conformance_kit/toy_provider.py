@@ -30,6 +30,7 @@ from recado_core import (
     Status,
     StatusUpdate,
     Suppressed,
+    SuppressionReason,
     WebhookItem,
     WebhookRefusedError,
     WebhookReply,
@@ -40,6 +41,7 @@ from recado_core import (
 from toy_operations import OPERATIONS
 
 STATUSES = {1: Status.DELIVERED, 2: Status.UNDELIVERED}
+LISTED = {"blocked": SuppressionReason.BLACKLIST, "opted out": SuppressionReason.OPT_OUT}
 T = TypeVar("T")
 
 
@@ -127,15 +129,18 @@ class ToyProvider:
         by_ref = {message.ref: message for message in told}
         if by_ref.keys() != {message.id for message in batch.messages}:
             raise InDoubtError("the answer is about other messages")
-        return [
-            SendResult(
-                message_id=message.id,
-                outcome=Outcome.REJECTED if by_ref[message.id].error else Outcome.ACCEPTED,
-                provider_ref=by_ref[message.id].id or None,
-                text=by_ref[message.id].error or None,
-            )
-            for message in batch.messages
-        ]
+        return [self.result(message.id, by_ref[message.id]) for message in batch.messages]
+
+    def result(self, message_id: str, told: TakenMessage) -> SendResult:
+        outcome = Outcome.REJECTED if told.error else Outcome.ACCEPTED
+        listed = LISTED.get(told.error)
+        return SendResult(
+            message_id=message_id,
+            outcome=Outcome.SUPPRESSED if listed else outcome,
+            provider_ref=told.id or None,
+            text=told.error or None,
+            suppression=listed,
+        )
 
     async def lookup(self, batch: OutboundBatch) -> LookupResult:
         told = self.read(await self.post("/lookup", {"ref": batch.reference}), Found)
