@@ -43,6 +43,7 @@ from recado_core.engine.routing import matching_route, order_accounts
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.settling import tell_reasons
 from recado_core.engine.store import events, messages
+from recado_core.engine.telling import Telling
 from recado_core.errors import AddressError, ContentError
 from recado_core.messages import Category, Media, Status
 
@@ -61,7 +62,7 @@ class _Unit(msgspec.Struct, frozen=True):
     told: list[Row]
     key: IdempotencyKey | None
     answer: Answer
-    conversation_id: str | None = None
+    reply: bool = False
 
 
 class Accept:
@@ -76,6 +77,7 @@ class Accept:
         once: Once,
         checking: Checking,
         documents: Documents,
+        telling: Telling,
         now: Callable[[], datetime],
     ) -> None:
         self._settings = settings
@@ -85,6 +87,7 @@ class Accept:
         self._once = once
         self._checking = checking
         self._documents = documents
+        self._telling = telling
         self._now = now
         self._group = Grouping(
             self._commit_group, weigh=lambda unit: len(unit.rows), is_fatal=is_down
@@ -94,14 +97,17 @@ class Accept:
         self,
         draft: Draft,
         key: IdempotencyKey | None = None,
-        conversation_id: str | None = None,
+        *,
+        reply: bool = False,
+        origin: str | None = None,
     ) -> Answer:
         """Accept one message.
 
         Args:
             draft: As the client wrote it.
             key: The call's idempotency key.
-            conversation_id: The conversation in which an agent answers by it.
+            reply: Whether an agent answers by it.
+            origin: The sink that it comes from.
 
         Raises:
             DraftError: It can't be accepted; nothing was stored.
@@ -112,10 +118,10 @@ class Accept:
             if answered:
                 return answered
             now = self._now()
-            row = self._row(draft, now)
+            row = self._row(draft, now) | {"origin": origin}
             verdicts = await self._check([row], [draft])
             answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
-            return await self._commit([row], verdicts, key, answer, conversation_id)
+            return await self._commit([row], verdicts, key, answer, reply=reply)
 
     async def batch(self, request: BatchRequest, key: IdempotencyKey | None = None) -> Answer:
         """Accept 1 to 10,000 messages; a bad item is reported and spoils no other.
@@ -270,7 +276,8 @@ class Accept:
         verdicts: Sequence[Verdict],
         key: IdempotencyKey | None,
         answer: Answer,
-        conversation_id: str | None = None,
+        *,
+        reply: bool = False,
     ) -> Answer:
         told = [_accepted_event(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
         told += [
@@ -278,7 +285,7 @@ class Accept:
             for row, verdict in zip(rows, verdicts, strict=True)
             if verdict.refusals
         ]
-        unit = _Unit(rows=rows, told=told, key=key, answer=answer, conversation_id=conversation_id)
+        unit = _Unit(rows=rows, told=told, key=key, answer=answer, reply=reply)
         result = await self._group.submit(unit)
         if isinstance(result, IdempotencyMismatchError):
             raise result
@@ -295,14 +302,14 @@ class Accept:
             )
             fresh = [unit for unit, done in zip(units, earlier, strict=True) if done is None]
             await messages.insert(connection, [row for unit in fresh for row in unit.rows])
-            await events.append(connection, [event for unit in fresh for event in unit.told])
+            by_id = {row["id"]: row for unit in fresh for row in unit.rows}
+            told = [event for unit in fresh for event in unit.told]
+            about = {event["id"]: by_id[event["message_id"]] for event in told}
+            await self._telling.tell(connection, told, about)
             now = self._now()
-            await conversing.note_sent(
-                connection, [row for unit in fresh for row in unit.rows], now
-            )
-            for unit in fresh:
-                if unit.conversation_id is not None:
-                    await conversing.note_reply(connection, unit.conversation_id, now)
+            await conversing.note_sent(connection, by_id.values(), now, self._telling)
+            replies = [row for unit in fresh if unit.reply for row in unit.rows]
+            await conversing.note_replies(connection, replies, now)
             return earlier
 
         earlier = await self._database.write(work)

@@ -11,6 +11,7 @@ from recado_core.engine import conversing, policy
 from recado_core.engine.consents import Consents
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import dispatches, events, messages
+from recado_core.engine.telling import Telling
 from recado_core.engine.transitions import Change, apply
 from recado_core.engine.vendor_words import (
     LONGEST_CHANNEL,
@@ -37,8 +38,9 @@ ANSWERED_WITHIN = timedelta(hours=168)
 class Arrivals:
     """The one way in of what providers say."""
 
-    def __init__(self, consents: Consents) -> None:
+    def __init__(self, consents: Consents, telling: Telling) -> None:
         self._consents = consents
+        self._telling = telling
 
     async def take(
         self, connection: AsyncConnection, account: str, items: Sequence[WebhookItem], now: datetime
@@ -47,27 +49,30 @@ class Arrivals:
 
         Such an item may be early: a DLR can overtake the answer to the send.
         """
-        strangers = await _take_updates(
-            connection, account, [item for item in items if isinstance(item, StatusUpdate)], now
-        )
+        updates = [item for item in items if isinstance(item, StatusUpdate)]
+        strangers = await _take_updates(connection, account, updates, now, self._telling)
         for item in items:
             if isinstance(item, BatchRejected) and not await _take_rejection(
-                connection, account, item, now
+                connection, account, item, now, self._telling
             ):
                 strangers.add(id(item))
         inbound = [item for item in items if isinstance(item, InboundMessage)]
         if inbound:
             new = await _take_inbound(connection, account, inbound, now)
-            conversations = await conversing.note_received(connection, new, now)
-            await events.append(
-                connection, [_received_event(row, conversations[row["id"]], now) for row in new]
-            )
+            conversations = await conversing.note_received(connection, new, now, self._telling)
+            told = [_received_event(row, conversations[row["id"]], now) for row in new]
+            about = {event["id"]: row for event, row in zip(told, new, strict=True)}
+            await self._telling.tell(connection, told, about)
             await self._consents.take(connection, new, now)
         return strangers
 
 
 async def _take_updates(
-    connection: AsyncConnection, account: str, updates: Sequence[StatusUpdate], now: datetime
+    connection: AsyncConnection,
+    account: str,
+    updates: Sequence[StatusUpdate],
+    now: datetime,
+    telling: Telling,
 ) -> set[int]:
     by_reference = await messages.ids_by_provider_ref(
         connection,
@@ -100,7 +105,7 @@ async def _take_updates(
                     at=item.at,
                 )
             )
-    await apply(connection, standing, changes, now)
+    await apply(connection, standing, changes, now, telling)
     return strangers
 
 
@@ -129,7 +134,11 @@ def _concerns(row: Row, account: str, item: StatusUpdate, attempts: Mapping[str,
 
 
 async def _take_rejection(
-    connection: AsyncConnection, account: str, item: BatchRejected, now: datetime
+    connection: AsyncConnection,
+    account: str,
+    item: BatchRejected,
+    now: datetime,
+    telling: Telling,
 ) -> bool:
     if not await dispatches.exists(connection, item.batch_reference, account):
         return False
@@ -138,7 +147,7 @@ async def _take_rejection(
         Change(message_id=key, status=Status.REJECTED, code=item.code, text=item.text)
         for key in standing
     ]
-    await apply(connection, standing, changes, now)
+    await apply(connection, standing, changes, now, telling)
     return True
 
 

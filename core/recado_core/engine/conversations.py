@@ -17,7 +17,7 @@ from recado_core.engine.failures import DraftError, Fault, NotFoundError
 from recado_core.engine.idempotency import Answer, IdempotencyKey
 from recado_core.engine.messages import MessageFilter, Messages, Page
 from recado_core.engine.store import conversations as store
-from recado_core.engine.store import events
+from recado_core.engine.telling import Telling
 from recado_core.messages import Category, Media
 
 Row = dict[str, Any]
@@ -89,11 +89,13 @@ class Conversations:
         database: Database,
         accept: Accept,
         messages: Messages,
+        telling: Telling,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._accept = accept
         self._messages = messages
+        self._telling = telling
         self._now = now
 
     async def list(
@@ -149,7 +151,7 @@ class Conversations:
             after = before | _changed(before, change, now)
             if after != before:
                 await store.write(connection, [after])
-                await events.append(connection, _tell_change(before, after, now))
+                await tell(connection, _told(before, after), now, self._telling)
             return after
 
         return ConversationView(**await self._database.write(work))
@@ -185,7 +187,7 @@ class Conversations:
             account=found.account,
             **msgspec.structs.asdict(reply),
         )
-        return await self._accept.message(draft, key, found.id)
+        return await self._accept.message(draft, key, reply=True)
 
 
 def _changed(before: Row, change: ConversationChange, now: datetime) -> Row:
@@ -222,14 +224,15 @@ def _check_agent(agent: str | None) -> str | None:
     return agent
 
 
-def _tell_change(before: Row, after: Row, now: datetime) -> list[Row]:
+def _told(before: Row, after: Row) -> list[tuple[str, Row]]:
+    """Return the events of a change."""
     told = []
     if _is_done(before) and not _is_done(after):
-        told.append(tell("conversation.opened", after, now))
+        told.append(("conversation.opened", after))
     if after["agent"] != before["agent"] and after["agent"] is not None:
-        told.append(tell("conversation.assigned", after, now))
+        told.append(("conversation.assigned", after))
     if _is_done(after) and not _is_done(before):
-        told.append(tell("conversation.closed", after, now))
+        told.append(("conversation.closed", after))
     return told
 
 

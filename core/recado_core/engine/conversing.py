@@ -10,10 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import conversations as store
 from recado_core.engine.store import events
+from recado_core.engine.telling import Telling
 from recado_core.messages import Status
 
 Row = dict[str, Any]
 Key = tuple[str, str, str]
+
+
+TOLD = ("id", "account", "channel", "address", "status", "agent", "unread")
+"""What the event of a conversation says of it."""
 
 
 class ConversationStatus(StrEnum):
@@ -24,7 +29,9 @@ class ConversationStatus(StrEnum):
     DONE = "done"  # closed, until the person writes again
 
 
-async def note_sent(connection: AsyncConnection, rows: Iterable[Row], now: datetime) -> None:
+async def note_sent(
+    connection: AsyncConnection, rows: Iterable[Row], now: datetime, telling: Telling
+) -> None:
     """Open the conversations that MTs are the first messages of."""
     wanted = {_key(row): row for row in rows if row["status"] != Status.SUPPRESSED}
     if not wanted:
@@ -32,11 +39,11 @@ async def note_sent(connection: AsyncConnection, rows: Iterable[Row], now: datet
     known = await store.known(connection, {address for _, _, address in wanted})
     fresh = [_new(key, now) for key in wanted if key not in known]
     await store.insert(connection, fresh)
-    await events.append(connection, [tell("conversation.opened", row, now) for row in fresh])
+    await tell(connection, [("conversation.opened", row) for row in fresh], now, telling)
 
 
 async def note_received(
-    connection: AsyncConnection, rows: Sequence[Row], now: datetime
+    connection: AsyncConnection, rows: Sequence[Row], now: datetime, telling: Telling
 ) -> dict[str, Row]:
     """Open, reopen or go on with the conversations of MOs; return them by the MOs' ids."""
     if not rows:
@@ -57,33 +64,46 @@ async def note_received(
         conversation["last_activity"] = conversation["last_received_at"] = now
     changed = {key: there[key] for key in keys}
     await store.write(connection, list(changed.values()))
-    told = [
-        tell("conversation.opened", row, now) for row in changed.values() if row["id"] in opened
-    ]
-    await events.append(connection, told)
+    told = [("conversation.opened", row) for row in changed.values() if row["id"] in opened]
+    await tell(connection, told, now, telling)
     return {row["id"]: changed[_key(row)] for row in rows}
 
 
-async def note_reply(connection: AsyncConnection, conversation_id: str, now: datetime) -> None:
-    """Note that an agent has answered, and so has seen what was written."""
-    row = await store.lock(connection, conversation_id)
-    if row is not None:
+async def note_replies(connection: AsyncConnection, rows: Sequence[Row], now: datetime) -> None:
+    """Note that agents have answered by these MTs, and so have seen what was written."""
+    if not rows:
+        return
+    keys = {_key(row) for row in rows}
+    there = await store.lock_addresses(connection, {address for _, _, address in keys})
+    seen = [row for row in there if _key(row) in keys]
+    for row in seen:
         row |= {"unread": 0, "last_activity": now, "last_sent_at": now}
-        await store.write(connection, [row])
+    await store.write(connection, seen)
 
 
-def tell(kind: str, row: Row, now: datetime) -> Row:
-    """Return the event of a conversation."""
-    data = {
-        "id": row["id"],
-        "account": row["account"],
-        "channel": row["channel"],
-        "address": row["address"],
-        "status": row["status"],
-        "agent": row["agent"],
-        "unread": row["unread"],
-    }
-    return events.new_event(kind, now, account=row["account"], data=data)
+async def note_seen(connection: AsyncConnection, account: str, channel: str, address: str) -> None:
+    """Note that an agent has seen what a person wrote."""
+    there = await store.lock_addresses(connection, [address])
+    seen = [row for row in there if _key(row) == (account, channel, address) and row["unread"]]
+    for row in seen:
+        row["unread"] = 0
+    await store.write(connection, seen)
+
+
+async def tell(
+    connection: AsyncConnection,
+    told: Sequence[tuple[str, Row]],
+    now: datetime,
+    telling: Telling,
+) -> None:
+    """Append events of conversations: the type, and the conversation as it is now."""
+    rows, about = [], {}
+    for kind, row in told:
+        data = {name: row[name] for name in TOLD}
+        event = events.new_event(kind, now, account=row["account"], data=data)
+        rows.append(event)
+        about[event["id"]] = row
+    await telling.tell(connection, rows, about)
 
 
 def _new(key: Key, now: datetime) -> Row:

@@ -17,14 +17,13 @@ from recado_core.engine.batches import batch_of, recipient_of
 from recado_core.engine.checking import CLEAR, Checking
 from recado_core.engine.claims import Claimed, Claims, dispatch_row
 from recado_core.engine.database import Database, is_down
-from recado_core.engine.endings import change_own, first_poll
+from recado_core.engine.endings import Endings, first_poll
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.limits import Purpose
 from recado_core.engine.outage import Outage
 from recado_core.engine.pacing import calling
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import dispatches, outbox
-from recado_core.engine.suppressing import Suppressing
 from recado_core.engine.transitions import Change
 from recado_core.engine.vendor_words import clip_code, clip_text
 from recado_core.errors import (
@@ -68,7 +67,7 @@ class Dispatcher:
         accounts: Accounts,
         settings: EngineSettings,
         checking: Checking,
-        suppressing: Suppressing,
+        endings: Endings,
         database: Database,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
@@ -78,7 +77,7 @@ class Dispatcher:
         self._accounts = accounts
         self._settings = settings
         self._checking = checking
-        self._suppressing = suppressing
+        self._endings = endings
         self._database = database
         self._now = now
         self._monotonic = monotonic
@@ -354,8 +353,8 @@ class Dispatcher:
 
         async def work(connection: AsyncConnection) -> list[Change]:
             now = self._now()
-            done = await change_own(connection, dispatch_id, changes, now)
-            await self._suppressing.learn(connection, self._account.name, done, now)
+            own = (dispatch_id, self._account.name)
+            done = await self._endings.change_own(connection, own, changes, now)
             if outcome is not None:
                 await dispatches.finish(
                     connection,

@@ -15,11 +15,10 @@ from recado_core.engine.accounts import Accounts
 from recado_core.engine.asking import Unanswered, ask
 from recado_core.engine.batches import batch_of
 from recado_core.engine.database import Database
-from recado_core.engine.endings import change_own, first_poll
+from recado_core.engine.endings import Endings, first_poll
 from recado_core.engine.inquiry import Inquiry
 from recado_core.engine.settings import EngineSettings, OnDoubt
 from recado_core.engine.store import dispatches, outbox
-from recado_core.engine.suppressing import Suppressing
 from recado_core.engine.transitions import Change
 from recado_core.engine.vendor_words import clip_text
 from recado_core.messages import Status
@@ -40,14 +39,14 @@ class Doubts:
         node_id: str,
         accounts: Accounts,
         settings: EngineSettings,
-        suppressing: Suppressing,
+        endings: Endings,
         database: Database,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
         self._accounts = accounts
         self._settings = settings
-        self._suppressing = suppressing
+        self._endings = endings
         self._database = database
         self._now = now
         self._monotonic = monotonic
@@ -152,8 +151,8 @@ class Doubts:
         now = self._now()
 
         async def work(connection: AsyncConnection) -> None:
-            done = await change_own(connection, dispatch["id"], changes, now)
-            await self._suppressing.learn(connection, dispatch["account"], done, now)
+            own = (dispatch["id"], dispatch["account"])
+            await self._endings.change_own(connection, own, changes, now)
             await dispatches.finish(
                 connection,
                 dispatch["id"],

@@ -185,6 +185,7 @@ def new_row(composed: Composed, names: Sequence[str], now: datetime) -> Row:
         "scheduled_at": draft.scheduled_at,
         "expires_at": draft.expires_at,
         "document_hash": None,
+        "origin": None,
     }
 
 

@@ -7,16 +7,39 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.account import Account
 from recado_core.engine.store import messages
+from recado_core.engine.suppressing import Suppressing
+from recado_core.engine.telling import Telling
 from recado_core.engine.transitions import Change, apply
 
 
-async def change_own(
-    connection: AsyncConnection, dispatch_id: str, changes: Sequence[Change], now: datetime
-) -> list[Change]:
-    """Write what became of messages that are still this dispatch's; return what was written."""
-    standing = await messages.lock(connection, [change.message_id for change in changes])
-    own = {key: row for key, row in standing.items() if row["dispatch_id"] == dispatch_id}
-    return await apply(connection, own, changes, now)
+class Endings:
+    """Writes what became of a dispatch's messages, and what the provider's answer taught."""
+
+    def __init__(self, suppressing: Suppressing, telling: Telling) -> None:
+        self._suppressing = suppressing
+        self._telling = telling
+
+    async def change_own(
+        self,
+        connection: AsyncConnection,
+        dispatch: tuple[str, str],
+        changes: Sequence[Change],
+        now: datetime,
+    ) -> list[Change]:
+        """Write what became of messages that are still a dispatch's; return what was written.
+
+        Args:
+            connection: The transaction's.
+            dispatch: Its id, and the account.
+            changes: What shall become of the messages.
+            now: The time.
+        """
+        dispatch_id, account = dispatch
+        standing = await messages.lock(connection, [change.message_id for change in changes])
+        own = {key: row for key, row in standing.items() if row["dispatch_id"] == dispatch_id}
+        done = await apply(connection, own, changes, now, self._telling)
+        await self._suppressing.learn(connection, account, done, now)
+        return done
 
 
 def first_poll(account: Account | None, delays: Sequence[float], now: datetime) -> datetime | None:

@@ -12,6 +12,7 @@ from recado_core.engine.database import Database
 from recado_core.engine.failures import ConflictError, NotFoundError
 from recado_core.engine.store import dispatches, events
 from recado_core.engine.store import messages as store
+from recado_core.engine.telling import Telling
 from recado_core.engine.transitions import Change, apply
 from recado_core.messages import Status
 
@@ -112,8 +113,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 class Messages:
     """Reads messages, and takes them back."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, telling: Telling, now: Callable[[], datetime]) -> None:
         self._database = database
+        self._telling = telling
         self._now = now
 
     async def list(self, wanted: MessageFilter, limit: int = 50, cursor: str | None = None) -> Page:
@@ -151,7 +153,7 @@ class Messages:
         more = len(rows) > limit
         rows = rows[:limit]
         return Page(
-            items=[MessageView(**_fields(row)) for row in rows],
+            items=[view_message(row) for row in rows],
             next_cursor=make_cursor(rows[-1]["id"]) if more else None,
         )
 
@@ -183,7 +185,7 @@ class Messages:
             if message_id not in standing:
                 raise NotFoundError(f"there is no message {message_id!r} that was sent from here")
             change = Change(message_id=message_id, status=Status.CANCELED)
-            if not await apply(connection, standing, [change], now):
+            if not await apply(connection, standing, [change], now, self._telling):
                 status = standing[message_id]["status"]
                 raise ConflictError(
                     f"the message is {status}; only a scheduled or queued one can be cancelled"
@@ -191,6 +193,11 @@ class Messages:
             return await store.get(connection, message_id) or {}
 
         return MessageView(**_fields(await self._database.write(work)))
+
+
+def view_message(row: dict[str, Any]) -> MessageView:
+    """Return a message's row as the API shows it."""
+    return MessageView(**_fields(row))
 
 
 def _fields(row: dict[str, Any]) -> dict[str, Any]:

@@ -21,24 +21,31 @@ from recado_core.engine.checks.suppressions import SuppressionCheck
 from recado_core.engine.consents import Consents
 from recado_core.engine.conversations import Conversations
 from recado_core.engine.database import Database, head
+from recado_core.engine.desk import Desk
 from recado_core.engine.dispatch import STALE_CLAIM, Dispatcher
 from recado_core.engine.documents import Documents
 from recado_core.engine.doubts import Doubts
+from recado_core.engine.endings import Endings
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.idempotency import Once
+from recado_core.engine.imports import Imports
 from recado_core.engine.inquiry import Inquiry
 from recado_core.engine.keys import Keys
+from recado_core.engine.links import Links
 from recado_core.engine.messages import Messages
 from recado_core.engine.nodes import BEAT, Node
 from recado_core.engine.operations import Operations
 from recado_core.engine.plugins import Plugins
 from recado_core.engine.polling import Polling
+from recado_core.engine.pushing import Pushing
 from recado_core.engine.receive import Receive
 from recado_core.engine.rounds import Rounds
 from recado_core.engine.scheduling import Scheduling
 from recado_core.engine.settings import EngineSettings
+from recado_core.engine.sinks import Sinks
 from recado_core.engine.suppressing import Suppressing
 from recado_core.engine.suppressions import Suppressions
+from recado_core.engine.telling import Telling
 from recado_core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -83,6 +90,7 @@ class Engine:
     ) -> None:
         check_routes(settings, plugins)
         self.settings = settings
+        self._now = now
         self.plugins = plugins
         self._database = Database(settings.database)
         once = Once(self._database, now)
@@ -93,9 +101,20 @@ class Engine:
             [*own_checks(settings, plugins, self._database), *plugins.checks], settings.checks
         )
         suppressing = Suppressing(settings, plugins.provider_types)
-        arrivals = Arrivals(Consents(settings, plugins.channels, suppressing))
+        self.sinks = Sinks(settings, plugins, self._database, now, monotonic)
+        telling = Telling(self.sinks.outlets, self.sinks.wake)
+        endings = Endings(suppressing, telling)
+        arrivals = Arrivals(Consents(settings, plugins.channels, suppressing), telling)
         self.accept = Accept(
-            settings, plugins, self.accounts, self._database, once, checking, self._documents, now
+            settings,
+            plugins,
+            self.accounts,
+            self._database,
+            once,
+            checking,
+            self._documents,
+            telling,
+            now,
         )
         self.suppressions = Suppressions(
             plugins.channels,
@@ -107,23 +126,32 @@ class Engine:
             suppressing,
             now,
         )
-        self.messages = Messages(self._database, now)
-        self.conversations = Conversations(self._database, self.accept, self.messages, now)
+        self.imports = Imports(
+            plugins.channels, settings, self._database, self._documents, suppressing, now
+        )
+        self.messages = Messages(self._database, telling, now)
+        self.conversations = Conversations(self._database, self.accept, self.messages, telling, now)
+        self.links = Links(settings.public_url, self._database, once, now)
         self.keys = Keys(self._database, once, now)
         self.receive = Receive(self.accounts, arrivals, self._database, now)
         slowest = max((each.timeout for each in settings.accounts.values()), default=0.0)
         self._node = Node(self._database, self._carried, STALE_CLAIM + 2 * slowest, now, monotonic)
         self._doubts = Doubts(
-            self._node.id, self.accounts, settings, suppressing, self._database, now, monotonic
+            self._node.id, self.accounts, settings, endings, self._database, now, monotonic
         ).inquiry
         self._polling = Polling(
             self._node.id, self.accounts, settings, arrivals, self._database, now, monotonic
         ).inquiry
-        self._rounds = [
+        self._rounds: list[Rounds | Pushing] = [
             Rounds(account, self.accounts, settings, arrivals, self._database, now, monotonic)
             for account in self.accounts.by_name.values()
         ]
-        self._scheduling = Scheduling(self.accounts, suppressing, self._database, now)
+        self._rounds += [
+            Pushing(account, self._database, now, monotonic)
+            for account in self.accounts.by_name.values()
+            if account.settings.push_suppressions
+        ]
+        self._scheduling = Scheduling(self.accounts, suppressing, telling, self._database, now)
         self._dispatchers = [
             Dispatcher(
                 self._node.id,
@@ -131,7 +159,7 @@ class Engine:
                 self.accounts,
                 settings,
                 checking,
-                suppressing,
+                endings,
                 self._database,
                 now,
                 monotonic,
@@ -150,6 +178,7 @@ class Engine:
         await self._database.prepare()
         await self._documents.open()
         await self.accounts.open()
+        self.sinks.open(self._desk)
         for name in await self._scheduling.orphans():
             log.warning(
                 "messages wait for an account that is not in the configuration",
@@ -169,6 +198,7 @@ class Engine:
             *(asyncio.create_task(self._repeat(TICK, each.take_due)) for each in self._rounds),
             asyncio.create_task(self.receive.run()),
             *(asyncio.create_task(dispatcher.run()) for dispatcher in self._dispatchers),
+            *(asyncio.create_task(worker.run()) for worker in self.sinks.workers),
         ]
 
     async def run_once(self) -> int:
@@ -186,7 +216,10 @@ class Engine:
         done += await self._polling.settle_due()
         for each in self._rounds:
             done += await each.take_due()
-        return done + await self.receive.process()
+        done += await self.receive.process()
+        for worker in self.sinks.workers:
+            done += await worker.drain()
+        return done
 
     async def stop(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109  # what is late is left in doubt
         """Claim no more, finish what is in flight, leave the rest queued.
@@ -204,6 +237,8 @@ class Engine:
             rounds.stop()
         for dispatcher in self._dispatchers:
             dispatcher.stop()
+        for worker in self.sinks.workers:
+            worker.stop()
         _, late = await asyncio.wait(self._tasks, timeout=timeout)
         if late:
             log.warning("stopped with calls in flight; they will be looked up")
@@ -221,6 +256,7 @@ class Engine:
             await self._polling.cancel()
             await self._node.leave()
         finally:
+            await self.sinks.close()
             await self.accounts.close()
             await self._database.close()
 
@@ -272,6 +308,17 @@ class Engine:
         )
         await self.keys.note_uses()
         return done
+
+    def _desk(self, sink: str) -> Desk:
+        return Desk(
+            sink,
+            self.accept,
+            self.accounts,
+            self.conversations,
+            self.links,
+            self._database,
+            self._now,
+        )
 
     def _carried(self) -> set[str]:
         return {key for dispatcher in self._dispatchers for key in dispatcher.carried}

@@ -11,6 +11,7 @@ from recado_core.engine.accounts import Accounts
 from recado_core.engine.database import Database
 from recado_core.engine.store import messages, outbox, suppressions
 from recado_core.engine.suppressing import Suppressing
+from recado_core.engine.telling import Telling
 from recado_core.engine.transitions import Change, apply
 from recado_core.messages import Status
 
@@ -27,11 +28,13 @@ class Scheduling:
         self,
         accounts: Accounts,
         suppressing: Suppressing,
+        telling: Telling,
         database: Database,
         now: Callable[[], datetime],
     ) -> None:
         self._accounts = accounts
         self._suppressing = suppressing
+        self._telling = telling
         self._database = database
         self._now = now
         self._looked_for: tuple[list[str], set[str]] = ([], set())
@@ -101,7 +104,7 @@ class Scheduling:
             )
             for key, row in standing.items()
         ]
-        await apply(connection, standing, changes, now)
+        await apply(connection, standing, changes, now, self._telling)
         self._accounts.wake({row["account"] for row in standing.values()})
         return len(ids)
 
@@ -118,7 +121,7 @@ class Scheduling:
             )
             for key in standing
         ]
-        await apply(connection, standing, changes, now)
+        await apply(connection, standing, changes, now, self._telling)
         return len(ids)
 
     async def _end_some(self, connection: AsyncConnection) -> int:

@@ -43,6 +43,7 @@ IN_FLIGHT = "status IN ('sending', 'sent', 'unknown')"
 # The outbox and the history of all messages, MT and MO. ``address`` is the person's; ``fallbacks``
 # are the accounts that the route names after this one; ``due_at`` is when it may next be claimed.
 # ``unchecked`` is an MT that goes past the checks: it tells a person that the opt-out is done.
+# ``origin`` is the sink that an agent's MT comes from.
 messages = sa.Table(
     "messages",
     metadata,
@@ -78,6 +79,7 @@ messages = sa.Table(
     sa.Column("expires_at", Instant),
     sa.Column("document_hash", sa.String(64)),
     sa.Column("unchecked", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("origin", sa.String(64)),
     sa.Index(
         "ix_messages_claim",
         "account",
@@ -318,6 +320,40 @@ conversations = sa.Table(
     sa.UniqueConstraint("address", "account", "channel"),
     sa.Index("ix_conversations_activity", "last_activity", "id"),
     sa.Index("ix_conversations_status", "status", "last_activity", "id"),
+)
+
+# Events on their way to sinks. Those of one ``thread`` (account, channel and address) go in the
+# order of their ids. ``state`` is pending, delivered, or dead (given up until a person replays it);
+# ``repeated`` says that an earlier call may have been taken.
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("sink", sa.String(64), nullable=False),
+    sa.Column("event_id", Id, nullable=False),
+    sa.Column("thread", sa.String(420), nullable=False),
+    sa.Column("state", sa.String(9), nullable=False, server_default="pending"),
+    sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("repeated", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("settled_at", Instant),
+    sa.Column("error", sa.Text),
+    sa.Index("ix_deliveries_thread", "sink", "thread", "id", **partial("state = 'pending'")),
+    sa.Index("ix_deliveries_due", "sink", "due_at", **partial("state = 'pending'")),
+    sa.Index("ix_deliveries_sink", "sink", "id"),
+    sa.Index("ix_deliveries_dead", "sink", "id", **partial("state = 'dead'")),
+)
+
+# Short addresses that stand in messages, and how often each was followed.
+links = sa.Table(
+    "links",
+    metadata,
+    sa.Column("code", sa.String(16), primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("clicks", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("last_click_at", Instant),
 )
 
 # Keys that the gateway makes for itself where the configuration gives none.

@@ -12,6 +12,7 @@ from recado_core.messages import Category, SuppressionReason
 
 DEFAULT_RETRY_DELAYS = (60.0, 180.0, 600.0, 1800.0)
 DEFAULT_POLL_DELAYS = (120.0, 600.0, 1800.0, 3600.0)
+DEFAULT_SINK_DELAYS = (5.0, 15.0, 60.0, 120.0, 300.0, 600.0, 600.0)
 DEFAULT_REPLY_POLL = 300.0
 DEFAULT_BALANCE_POLL = 900.0
 
@@ -47,6 +48,21 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     balance_threshold: Decimal | None = None
     webhook_token: Secret | None = None
     push_suppressions: tuple[SuppressionReason, ...] = ()
+    own: dict[str, Any] = {}
+
+
+class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The keys that every sink may have, whatever its kind; ``own`` are the kind's.
+
+    ``timeout`` is in seconds for one call, ``concurrency`` in conversations that are told at once,
+    ``retry_delays`` in seconds before each further call for one event; after the last it is given
+    up.
+    """
+
+    sink: str
+    timeout: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    concurrency: Positive = 8
+    retry_delays: tuple[float, ...] = DEFAULT_SINK_DELAYS
     own: dict[str, Any] = {}
 
 
@@ -201,6 +217,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     balance_poll: float = DEFAULT_BALANCE_POLL
     accounts: dict[str, AccountSettings] = {}
     routes: list[RouteSettings] = []
+    sinks: dict[str, SinkSettings] = {}
     document_key: Secret | None = None
     suppressions: SuppressionSettings = SuppressionSettings()
     do_not_disturb: DoNotDisturbSettings = DoNotDisturbSettings()

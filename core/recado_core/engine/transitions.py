@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.checks import Deferral, Refusal
 from recado_core.engine import policy
 from recado_core.engine.store import events, messages
+from recado_core.engine.telling import Telling
 from recado_core.engine.vendor_words import clip_code, clip_reference, clip_text
 from recado_core.messages import Status, SuppressionReason
 
@@ -39,6 +40,7 @@ async def apply(
     standing: Mapping[str, Row],
     changes: Iterable[Change],
     now: datetime,
+    telling: Telling,
 ) -> list[Change]:
     """Write the changes that the policy allows, with their events; return those.
 
@@ -49,11 +51,13 @@ async def apply(
         changes: What shall become of them, in order; one for a message that is not in ``standing``
             is passed over.
         now: The time that the events bear.
+        telling: Where the events go.
     """
     settled: list[Row] = []
     requeued: list[Row] = []
     named: list[Row] = []
     told: list[Row] = []
+    about: dict[str, Row] = {}
     done: list[Change] = []
     for change in changes:
         row = standing.get(change.message_id)
@@ -64,7 +68,9 @@ async def apply(
                 row["provider_ref"] = clip_reference(change.provider_ref)
                 named.append({"id_": row["id"], "provider_ref": row["provider_ref"]})
             continue
-        told.append(_event(row, change, now))
+        event = _event(row, change, now)
+        told.append(event)
+        about[event["id"]] = row
         written = {
             "id_": row["id"],
             "status_at": now,
@@ -81,7 +87,7 @@ async def apply(
     await messages.settle(connection, settled)
     await messages.requeue(connection, requeued)
     await messages.name(connection, named)
-    await events.append(connection, told)
+    await telling.tell(connection, told, about)
     return done
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
+
 from recado_core.checks import Answer, OnFailure, Recipient, Refusal
 from recado_core.engine.database import Database
 from recado_core.engine.settings import LimitSettings

@@ -37,6 +37,9 @@ _STANDING = (
     M.attempts,
     M.fallbacks,
     M.due_at,
+    M.channel,
+    M.address,
+    M.origin,
 )
 
 

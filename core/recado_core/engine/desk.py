@@ -1,0 +1,112 @@
+"""What a sink may ask of the gateway: agents' messages sent, conversations read, links made."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine import conversing
+from recado_core.engine.accept import Accept
+from recado_core.engine.accounts import Accounts
+from recado_core.engine.answers import AcceptedMessage
+from recado_core.engine.conversations import ConversationFilter, Conversations
+from recado_core.engine.database import Database
+from recado_core.engine.drafts import Draft
+from recado_core.engine.failures import (
+    DraftError,
+    IdempotencyMismatchError,
+    IdempotencyRunningError,
+    UnavailableError,
+)
+from recado_core.engine.idempotency import IdempotencyKey
+from recado_core.engine.links import Links
+from recado_core.errors import TransientSendError
+from recado_core.messages import Status
+from recado_core.sinks import AccountState, SinkAnswer, SinkMessage
+
+AGENTS_PRIORITY = 7
+"""A person waits for an agent's answer, so that it goes before what nobody waits for."""
+
+_read_answer = msgspec.json.Decoder(AcceptedMessage).decode
+
+
+class Desk:
+    """The gateway as one sink sees it."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  # it joins the rooms that a sink may enter
+        self,
+        sink: str,
+        accept: Accept,
+        accounts: Accounts,
+        conversations: Conversations,
+        links: Links,
+        database: Database,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._sink = sink
+        self._accept = accept
+        self._accounts = accounts
+        self._conversations = conversations
+        self._links = links
+        self._database = database
+        self._now = now
+
+    async def send(self, message: SinkMessage) -> SinkAnswer:
+        """Accept an agent's message; it is durable when this returns, and is sent later.
+
+        Raises:
+            TransientSendError: It can't be accepted now.
+        """
+        draft = Draft(
+            to=message.to,
+            channel=message.channel,
+            account=message.account,
+            text=message.text or None,
+            media=list(message.media) or None,
+            metadata=message.metadata,
+            priority=AGENTS_PRIORITY,
+        )
+        said = hashlib.sha256(msgspec.json.encode(message)).hexdigest()
+        key = IdempotencyKey(owner=f"sink:{self._sink}", key=message.key, fingerprint=said)
+        try:
+            answer = await self._accept.message(draft, key, reply=True, origin=self._sink)
+        except DraftError as error:
+            return SinkAnswer(refusal="; ".join(fault.detail for fault in error.faults))
+        except IdempotencyMismatchError:
+            return SinkAnswer(refusal="another message came under the same id before")
+        except (IdempotencyRunningError, UnavailableError) as error:
+            raise TransientSendError(str(error)) from error
+        accepted = _read_answer(answer.body)
+        if accepted.status is Status.SUPPRESSED:
+            return SinkAnswer(refusal=f"this person gets no messages: {accepted.reason}")
+        return SinkAnswer(message_id=accepted.id)
+
+    async def account_state(self, account: str) -> AccountState:
+        """Tell whether an account can send."""
+        found = self._accounts.by_name.get(account)
+        if found is None:
+            return AccountState(ok=False, text=f"there is no account {account!r}")
+        if found.paused_at is not None:
+            return AccountState(ok=False, text=f"paused: {found.reason or 'by a person'}")
+        if found.trouble is not None:
+            return AccountState(ok=False, text=found.trouble)
+        return AccountState(ok=True, text="active")
+
+    async def note_read(self, account: str, address: str, channel: str = "sms") -> None:
+        """Note that an agent has seen what a person wrote."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await conversing.note_seen(connection, account, channel, address)
+
+        await self._database.write(work)
+
+    async def addresses(self, account: str, limit: int) -> list[str]:
+        """Return the addresses of an account's latest conversations."""
+        page = await self._conversations.list(ConversationFilter(account=account), limit)
+        return [item.address for item in page.items]
+
+    async def shorten(self, url: str) -> str | None:
+        """Return a short public address that leads to this one, or None where there is none."""
+        return await self._links.shorten(url)

@@ -1,0 +1,83 @@
+"""Telling of what happened: the event log, and a delivery for every sink that wants the event."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.identifiers import new_id
+from recado_core.engine.store import deliveries, events
+from recado_core.sinks import EventSubject
+
+Row = dict[str, Any]
+
+
+class Outlet(msgspec.Struct, frozen=True, kw_only=True):
+    """A sink, and which events it wants."""
+
+    sink: str
+    types: frozenset[str]
+    wants: Callable[[EventSubject], bool]
+
+
+class Telling:
+    """The one way into the event log of what sinks may want to hear.
+
+    An event and its deliveries are written in one transaction with what they tell of.
+    """
+
+    def __init__(self, outlets: Sequence[Outlet], wake: Callable[[str], None]) -> None:
+        self._outlets = outlets
+        self._types = frozenset[str]().union(*(outlet.types for outlet in outlets))
+        self._wake = wake
+
+    async def tell(
+        self,
+        connection: AsyncConnection,
+        told: Sequence[Row],
+        about: Mapping[str, Row] | None = None,
+    ) -> None:
+        """Append events, and a delivery for every sink that wants one of them.
+
+        Args:
+            connection: The transaction's.
+            told: The events (``store.events.new_event``).
+            about: The message or conversation of each event, by the event's id, with ``account``,
+                ``channel``, ``address`` and ``origin``; without it no sink hears of them.
+        """
+        await events.append(connection, told)
+        if not self._types or not about:
+            return
+        rows = [
+            self._delivery(outlet.sink, event, about[event["id"]])
+            for event in told
+            if event["type"] in self._types
+            for outlet in self._outlets
+            if event["type"] in outlet.types
+            and outlet.wants(_subject(event["type"], about[event["id"]]))
+        ]
+        await deliveries.insert(connection, rows)
+        for sink in {row["sink"] for row in rows}:
+            self._wake(sink)
+
+    def _delivery(self, sink: str, event: Row, about: Row) -> Row:
+        created_at: datetime = event["time"]
+        return {
+            "id": new_id(),
+            "sink": sink,
+            "event_id": event["id"],
+            "thread": f"{about['account']}/{about['channel']}/{about['address']}",
+            "created_at": created_at,
+            "due_at": created_at,
+        }
+
+
+def _subject(kind: str, about: Row) -> EventSubject:
+    return EventSubject(
+        type=kind,
+        account=about["account"],
+        channel=about["channel"],
+        origin=about.get("origin"),
+    )
