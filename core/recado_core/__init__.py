@@ -55,6 +55,18 @@ from recado_core.messages import (
     SuppressionReason,
     WebhookItem,
 )
+from recado_core.sinks import (
+    AccountState,
+    ConfiguredSink,
+    EventSubject,
+    Finding,
+    Sink,
+    SinkAnswer,
+    SinkContext,
+    SinkGateway,
+    SinkMessage,
+    SinkType,
+)
 
 __all__ = [
     "AccountContext",
