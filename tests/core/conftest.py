@@ -90,6 +90,9 @@ class Vendor:
         self.pages: list[list[InboundMessage] | BaseException] = []
         self.asked_since = []
         self.balances: list[Decimal | BaseException] = []
+        self.suppressed = set()
+        self.changes: list[tuple[str, list[str]]] = []
+        self.before_change = None  # is awaited with the name and the addresses of every change
 
     async def send(self, batch):
         self.batches.append(batch)
@@ -123,6 +126,22 @@ class Vendor:
         if isinstance(balance, BaseException):
             raise balance
         return balance
+
+    async def suppress(self, entries):
+        told = await self._change("suppress", entries)
+        self.suppressed |= {entry.address for entry in entries}
+        return told
+
+    async def unsuppress(self, entries):
+        told = await self._change("unsuppress", entries)
+        self.suppressed -= {entry.address for entry in entries}
+        return told
+
+    async def _change(self, name, entries):
+        assert all(entry.document is None for entry in entries)
+        addresses = [entry.address for entry in entries]
+        self.changes.append((name, addresses))
+        return await self.before_change(name, addresses) if self.before_change else None
 
     @property
     def sizes(self):

@@ -1,7 +1,7 @@
 """Statements on ``pushes``."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,11 @@ from recado_core.engine.store.among import among
 Row = dict[str, Any]
 
 P = pushes.c
+
+FARTHEST = timedelta(hours=2)
+"""How far ahead addresses are put off at the most; one further off was marked by a wrong clock."""
+MOST_ATTEMPTS = 100
+"""Up to which attempts are counted."""
 
 
 async def mark(
@@ -36,13 +41,21 @@ async def mark(
     await connection.execute(statement, rows)
 
 
+async def any_due(
+    connection: AsyncConnection, account: str, now: datetime, until: datetime
+) -> bool:
+    """Tell whether ``take`` would find an address."""
+    statement = sa.select(P.address).where(_is_due(account, now, until)).limit(1)
+    return (await connection.execute(statement)).first() is not None
+
+
 async def take(
     connection: AsyncConnection, account: str, now: datetime, until: datetime, limit: int
 ) -> list[Row]:
     """Take addresses that are due, and keep other nodes from them until ``until``."""
     due = (
         sa.select(P.address)
-        .where(P.account == account, P.due_at <= now)
+        .where(_is_due(account, now, until))
         .order_by(P.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -56,44 +69,81 @@ async def take(
         .values(due_at=until)
         .returning(pushes)
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    rows = [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return sorted(rows, key=lambda row: str(row["address"]))
 
 
 async def finish(connection: AsyncConnection, rows: Sequence[Row], now: datetime) -> None:
-    """Delete what the provider was told of; what came up again meanwhile is due at once."""
-    if not rows:
+    """Delete what the provider was told of; what came up again meanwhile is due at once.
+
+    Args:
+        connection: The transaction's.
+        rows: As they were taken, all at once; those that another node has taken since are its own.
+        now: The time.
+    """
+    versions = {row["address"]: row["version"] for row in rows}
+    held = await _held(connection, rows)
+    done = [address for address, version in held.items() if version == versions[address]]
+    again = [address for address, version in held.items() if version != versions[address]]
+    for addresses, statement in (
+        (done, sa.delete(pushes)),
+        (again, sa.update(pushes).values(due_at=now, attempts=0)),
+    ):
+        if addresses:
+            these = among(connection, P.address, addresses)
+            await connection.execute(statement.where(P.account == rows[0]["account"], these))
+
+
+async def postpone(
+    connection: AsyncConnection, rows: Sequence[Row], due_at: datetime, *, counts: bool = True
+) -> None:
+    """Try again later.
+
+    Args:
+        connection: The transaction's.
+        rows: As for ``finish``.
+        due_at: When.
+        counts: Whether this was an attempt.
+    """
+    held = await _held(connection, rows)
+    if not held:
         return
-    statement = sa.delete(pushes).where(
-        P.account == sa.bindparam("account_"),
-        P.address == sa.bindparam("address_"),
-        P.version == sa.bindparam("version_"),
-    )
-    keys = [{"account_": row["account"], "address_": row["address"]} for row in rows]
-    versions = [{"version_": row["version"]} for row in rows]
-    await connection.execute(
-        statement, [key | version for key, version in zip(keys, versions, strict=True)]
-    )
-    again = (
+    once_more = sa.case((P.attempts < MOST_ATTEMPTS, P.attempts + 1), else_=P.attempts)
+    statement = (
         sa.update(pushes)
-        .where(P.account == sa.bindparam("account_"), P.address == sa.bindparam("address_"))
-        .values(due_at=now, attempts=0)
+        .where(P.account == rows[0]["account"], among(connection, P.address, held))
+        .values(due_at=due_at, attempts=once_more if counts else P.attempts)
     )
-    await connection.execute(again, keys)
+    await connection.execute(statement)
 
 
-async def postpone(connection: AsyncConnection, rows: Sequence[Row], due_at: datetime) -> None:
-    """Try again later."""
-    if rows:
-        statement = (
-            sa.update(pushes)
-            .where(P.account == sa.bindparam("account_"), P.address == sa.bindparam("address_"))
-            .values(due_at=due_at, attempts=P.attempts + 1)
+async def count(connection: AsyncConnection) -> dict[str, int]:
+    """Count the addresses of which providers have not been told yet, by account."""
+    statement = sa.select(P.account, sa.func.count().label("waiting")).group_by(P.account)
+    return {row.account: row.waiting for row in await connection.execute(statement)}
+
+
+def _is_due(account: str, now: datetime, until: datetime) -> sa.ColumnElement[bool]:
+    due = sa.or_(P.due_at <= now, P.due_at > max(until, now + FARTHEST))
+    return sa.and_(P.account == account, due)
+
+
+async def _held(connection: AsyncConnection, rows: Sequence[Row]) -> dict[str, str]:
+    """Return the versions of those that are still as they were taken, and lock them.
+
+    Whoever takes a row next makes it due later than whoever had it before: ``due_at`` tells whose
+    it is. They are locked in the order in which they are marked: no two wait for each other.
+    """
+    if not rows:
+        return {}
+    statement = (
+        sa.select(P.address, P.version)
+        .where(
+            P.account == rows[0]["account"],
+            among(connection, P.address, [row["address"] for row in rows]),
+            P.due_at == rows[0]["due_at"],
         )
-        keys = [{"account_": row["account"], "address_": row["address"]} for row in rows]
-        await connection.execute(statement, keys)
-
-
-async def count(connection: AsyncConnection, account: str) -> int:
-    """Count the addresses of which an account's provider has not been told yet."""
-    statement = sa.select(sa.func.count()).select_from(pushes).where(P.account == account)
-    return (await connection.execute(statement)).scalar_one()
+        .order_by(P.address)
+        .with_for_update()
+    )
+    return {row.address: row.version for row in await connection.execute(statement)}

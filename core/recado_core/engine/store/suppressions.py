@@ -103,13 +103,26 @@ async def page(
 
 
 async def listed(
-    connection: AsyncConnection, addresses: Collection[str], reasons: Collection[str], now: datetime
+    connection: AsyncConnection,
+    addresses: Collection[str],
+    reasons: Collection[str],
+    channels: Collection[str],
+    now: datetime,
 ) -> set[str]:
-    """Return those of the addresses that have an entry for everybody there with such a reason."""
+    """Return those of the addresses that have such an entry, for everybody there.
+
+    Args:
+        connection: The transaction's.
+        addresses: Which are looked for.
+        reasons: Of which an entry must have one.
+        channels: The same; an entry of all channels counts too.
+        now: The time.
+    """
     statement = sa.select(S.address).where(
         among(connection, S.address, addresses),
         S.document_hash == "",
         S.reason.in_(sorted(reasons)),
+        S.channel.in_(["", *sorted(channels)]),
         sa.or_(S.expires_at.is_(None), S.expires_at > now),
     )
     return set((await connection.execute(statement)).scalars())
