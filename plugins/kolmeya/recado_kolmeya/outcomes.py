@@ -17,7 +17,7 @@ from recado_core.addresses import same_line
 from recado_kolmeya.masking import make_fit
 from recado_kolmeya.parts import entries_of, read_id, values_of
 from recado_kolmeya.refusals import UNREADABLE, join_texts, tells_no_credit
-from recado_kolmeya.wire import REFUSALS, Refused, Scalar, StoreAnswer
+from recado_kolmeya.wire import REFUSALS, SUPPRESSIONS, Refused, Scalar, StoreAnswer
 
 _LINE_END = 8
 """Digits at the end of a phone that every way of writing it shares."""
@@ -57,14 +57,16 @@ def _entries(
     for name, (code, outcome) in REFUSALS.items():
         for refused in _refused(getattr(answer, name)):
             text = make_fit(join_texts(refused.error), secrets)
+            unpaid = tells_no_credit(text)
             yield (
                 refused.phone,
                 refused.reference,
                 SendResult(
                     message_id=str(refused.reference),
-                    outcome=Outcome.TRANSIENT if tells_no_credit(text) else outcome,
+                    outcome=Outcome.TRANSIENT if unpaid else outcome,
                     code=code,
                     text=text or f'Kolmeya lists it under "{name}"',
+                    suppression=None if unpaid else SUPPRESSIONS.get(name),
                 ),
             )
 

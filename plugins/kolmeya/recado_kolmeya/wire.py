@@ -7,7 +7,7 @@ whatever scalar arrives, and a list that may be missing, null or an object is re
 from typing import Any
 
 from msgspec import UNSET, Raw, Struct, UnsetType
-from recado_core import Outcome, Status
+from recado_core import Outcome, Status, SuppressionReason
 
 STATUSES = {
     1: Status.SENT,  # "Tentando enviar": Kolmeya has it, the carrier not yet
@@ -57,6 +57,12 @@ REFUSALS = {
     "not_disturb": ("not_disturb", Outcome.SUPPRESSED),
 }
 """The lists of refused messages in an answer to ``store``: our code, and what becomes of them."""
+
+SUPPRESSIONS = {
+    "blacklist": SuppressionReason.BLACKLIST,
+    "not_disturb": SuppressionReason.DO_NOT_DISTURB,  # São Paulo's
+}
+"""Why Kolmeya never sends to the phones of such a list; the gateway's own list learns it."""
 
 Scalar = str | int | float | bool | None
 

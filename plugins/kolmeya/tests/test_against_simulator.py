@@ -100,6 +100,15 @@ async def test_everything_refused_is_still_an_answer():
     assert [(r.outcome, r.code, r.text) for r in results] == list(REFUSED.values())
 
 
+@pytest.mark.parametrize("list_items", ["phone", "reference"])
+@pytest.mark.parametrize("lists", ["list", "object"])
+async def test_list_that_a_phone_is_on_is_told_as_the_reason(lists, list_items):
+    sent = batch(message(magic(11)), message(magic(12)), message(magic(10)), message(magic(0)))
+    async with open_gateway(lists=lists, list_items=list_items) as gateway:
+        results = await gateway.provider.send(sent)
+    assert [result.suppression for result in results] == ["blacklist", "do_not_disturb", None, None]
+
+
 @pytest.mark.parametrize("payload", [False, True])
 @pytest.mark.parametrize("form", ["array", "object"])
 async def test_reply_finds_its_message(form, payload):

@@ -150,6 +150,10 @@ class TestConformance(ProviderConformance):
         invalids = [entry(m, message=m.text, error="Telefone inválido") for m in batch.messages]
         return answer_of(batch, invalids=invalids)
 
+    def listed(self, batch):
+        phones = [{"phone": int(national_digits(m.to))} for m in batch.messages]
+        return answer_of(batch, blacklist=phones)
+
     def lookup_found(self, batch):
         return statuses_of(batch)
 

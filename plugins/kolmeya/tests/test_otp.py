@@ -244,6 +244,7 @@ async def test_refused_code_is_told_by_every_form_of_list(ending, lists):
     async with open_gateway(lists=lists) as gateway:
         (result,) = await gateway.provider.send(batch(code_for(magic(ending))))
     assert result.outcome is (Outcome.SUPPRESSED if ending == 11 else Outcome.REJECTED)
+    assert result.suppression == ("blacklist" if ending == 11 else None)
 
 
 async def test_codes_that_come_together_still_go_in_one_call():

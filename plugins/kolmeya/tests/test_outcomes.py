@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from recado_core import OutboundMessage, Outcome
+from recado_core import OutboundMessage, Outcome, SuppressionReason
 from recado_kolmeya.outcomes import sort_answer
 from recado_kolmeya.wire import StoreAnswer
 
@@ -145,6 +145,34 @@ def test_reason_is_the_vendors_whatever_its_type(error, text):
     answer = StoreAnswer(invalids=[{"phone": 1, "reference": "a", "error": error}])
     result = sort_answer([message("a")], answer)["a"]
     assert (result.outcome, result.text) == (Outcome.REJECTED, text)
+
+
+@pytest.mark.parametrize("reference", [{"reference": "a"}, {}])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("blacklist", SuppressionReason.BLACKLIST),
+        ("not_disturb", SuppressionReason.DO_NOT_DISTURB),
+        ("invalids", None),
+        ("duplicates", None),
+    ],
+)
+def test_list_of_phones_that_get_nothing_says_why(name, reason, reference):
+    section = [{"phone": 11900000001} | reference]
+    result = sort_answer([message("a")], msgspec.convert({name: section}, StoreAnswer))["a"]
+    assert result.suppression is reason
+
+
+def test_blacklisted_phone_says_why_of_all_its_messages():
+    answer = StoreAnswer(blacklist={"phone": 11900000001})
+    results = sort_answer([message("a"), message("b")], answer)
+    assert {result.suppression for result in results.values()} == {SuppressionReason.BLACKLIST}
+
+
+def test_message_that_waits_for_balance_is_suppressed_by_no_list():
+    section = [{"phone": 11900000001, "error": "Saldo insuficiente"}]
+    result = sort_answer([message("a")], StoreAnswer(blacklist=section))["a"]
+    assert (result.outcome, result.suppression) == (Outcome.TRANSIENT, None)
 
 
 def test_thousand_entries_of_one_line_are_sorted():

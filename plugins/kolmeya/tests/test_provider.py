@@ -16,6 +16,7 @@ from recado_core import (
     PermanentSendError,
     Secret,
     SendResult,
+    SuppressionReason,
     TransientSendError,
 )
 from recado_core.testing import FakeVendor
@@ -140,12 +141,14 @@ async def test_every_list_has_its_outcome():
             outcome=Outcome.SUPPRESSED,
             code="blacklist",
             text='Kolmeya lists it under "blacklist"',
+            suppression=SuppressionReason.BLACKLIST,
         ),
         SendResult(
             message_id=own(5),
             outcome=Outcome.SUPPRESSED,
             code="not_disturb",
             text='Kolmeya lists it under "not_disturb"',
+            suppression=SuppressionReason.DO_NOT_DISTURB,
         ),
     ]
 
@@ -153,6 +156,7 @@ async def test_every_list_has_its_outcome():
 async def test_documented_objects_stand_for_lists():
     results = await send(payload("store_answer_documented"), message(1), message(4), message(5))
     assert [result.code for result in results] == [None, "blacklist", "not_disturb"]
+    assert [result.suppression for result in results] == [None, "blacklist", "do_not_disturb"]
 
 
 async def test_foreign_number_is_refused_here_and_spoils_no_other():
@@ -369,7 +373,7 @@ async def test_no_error_shows_a_secret_or_a_number():
 
 
 async def test_no_connection_is_transient_and_silence_in_doubt():
-    assert type(await error_of(httpx.ConnectError("down"))) is TransientSendError
+    assert isinstance(await error_of(httpx.ConnectError("down")), TransientSendError)
     assert type(await error_of(httpx.ReadTimeout("silence"))) is InDoubtError
 
 
