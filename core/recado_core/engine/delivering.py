@@ -220,12 +220,15 @@ class Delivering:
     async def _note_state(self, error: SendError | None) -> None:
         """Note whether the sink takes anything; say so when that changes."""
         if error is not None and _is_down(error):
-            self._rest = min(LONGEST_REST, max(SHORTEST_REST, self._rest * 2))
-            self._resting_until = self._monotonic() + (_asked(error) or self._rest)
-            if self.reason is None:
+            fell = self.reason is None
+            self.reason = error.text
+            monotonic = self._monotonic()
+            if monotonic >= self._resting_until:  # of several calls that fail together, the first
+                self._rest = min(LONGEST_REST, max(SHORTEST_REST, self._rest * 2))
+                self._resting_until = monotonic + (_asked(error) or self._rest)
+            if fell:
                 log.warning("sink is down", extra={"sink": self.name, "reason": error.text})
                 await self._tell("sink.down", error.text)
-            self.reason = error.text
         elif self.reason is not None and (error is None or _answered(error)):
             self.reason, self._rest, self._resting_until = None, 0.0, 0.0
             log.info("sink is up again", extra={"sink": self.name})
