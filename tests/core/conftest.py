@@ -242,6 +242,7 @@ def open_house(database_url):
         checks=(),
         kind=None,
         clock=None,
+        sink_types=(),
         **settings,
     ):
         clock = clock or Clock()
@@ -265,6 +266,7 @@ def open_house(database_url):
             **kind or {},
         )
         plugins.checks.extend(checks)
+        plugins.sink_types.update({each.id: each for each in sink_types})
         accounts = {"main": {}} if accounts is None else accounts
         configured = {
             name: msgspec.convert({"provider": "vendor"} | fields, AccountSettings)
