@@ -1,0 +1,1 @@
+"""The gateway's own checks: may a message go to its recipient now?"""
