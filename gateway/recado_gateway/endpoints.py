@@ -15,6 +15,8 @@ from recado_gateway.authentication import needs
 from recado_gateway.requests import BODY_LIMIT, Request
 
 MEGABYTE = 1024 * 1024
+FILE_LIMIT = 256 * MEGABYTE
+"""The longest body that is a file."""
 REPLAYED = {"Idempotency-Replayed": "true"}
 OPTION = "endpoint"
 """Under which a handler's options hold its ``Endpoint``."""
@@ -38,6 +40,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One call: who may make it, what it takes, what it answers.
 
     ``body``, ``query`` and ``answer`` are the types that the schema shows, ``example`` a body.
+    ``body_types`` are what a body of bytes may come as, where that matters.
     ``statuses`` are those that the answer may have beside ``status``, ``media_types`` what it may
     come as, ``problems`` the ends of the problem types that do not follow from the rest.
     """
@@ -46,6 +49,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     scope: str | None = None
     body: Any = None
     body_needed: bool = True
+    body_types: tuple[str, ...] = ()
     example: Any = None
     query: type[msgspec.Struct] | None = None
     answer: Any = None

@@ -7,7 +7,8 @@
     x MalformedRequestError: a body that is no JSON, or that ends too early
     x MalformedKeyError: an ``Idempotency-Key`` that can't be one
     x BodyTooLargeError: a body that is longer than the call allows
-    x BodyTypeError: a body that does not claim to be JSON
+    x BodyTypeError: a body that does not claim to be what the call takes
+    x StorageFullError: a body that is a file, for which there is no room
     x InvalidRequestError: a body or a query whose fields are not what they should be
 """
 
@@ -51,7 +52,11 @@ class BodyTooLargeError(RequestError):
 
 
 class BodyTypeError(RequestError):
-    """The body does not claim to be JSON."""
+    """The body does not claim to be what the call takes."""
+
+
+class StorageFullError(RequestError):
+    """There is no room for a body that is a file."""
 
 
 class InvalidRequestError(RequestError):

@@ -160,6 +160,10 @@ def _without_null(schema: Json) -> Json:
 
 
 def _request_body(declared: Endpoint, shown: Shown) -> Json:
+    if declared.body_types:
+        file: Json = {each: {"schema": {"type": "string"}} for each in declared.body_types}
+        file[declared.body_types[0]]["example"] = declared.example
+        return {"required": True, "content": file}
     if declared.body is bytes:
         return {"required": True, "content": {"*/*": {}}}
     content: Json = {"schema": shown[declared.body]}
@@ -191,7 +195,8 @@ def _failures(route: HTTPRoute, declared: Endpoint, shown: Shown) -> Json:
         slugs |= {"unauthenticated", "forbidden", "unavailable"}
     if declared.body is not None:
         slugs |= {"malformed-body", "too-large"}
-        slugs |= set() if declared.body is bytes else {"unsupported-media-type", "invalid"}
+        any_type = declared.body is bytes and not declared.body_types
+        slugs |= set() if any_type else {"unsupported-media-type", "invalid"}
     if declared.query is not None:
         slugs |= {"invalid"}
     if route.path_parameters:

@@ -33,6 +33,7 @@ from recado_gateway.failures import (
     InvalidRequestError,
     MalformedKeyError,
     MalformedRequestError,
+    StorageFullError,
     UnauthenticatedError,
 )
 from recado_gateway.requests import request_id
@@ -92,7 +93,8 @@ NOT_FOUND = _kind(
     "not-found",
     404,
     "Not found",
-    "There is nothing at this address, or no such message, account, key or webhook address.",
+    "There is nothing at this address, or no such message, account, key, suppression, list "
+    "or webhook address.",
 )
 
 KINDS: dict[type[Exception], Kind] = {
@@ -162,20 +164,22 @@ KINDS: dict[type[Exception], Kind] = {
         "too-large",
         413,
         "Body too large",
-        "A body has at most 1 MB; a batch of messages 16 MB, a webhook 2 MB.",
+        "A body has at most 1 MB; a batch of messages or of recipients to check 16 MB, a webhook "
+        "2 MB, a file 256 MB.",
     ),
     BodyTypeError: _kind(
         "unsupported-media-type",
         415,
-        "Body is not JSON",
-        "The body must be application/json, and not compressed.",
+        "Unsupported media type",
+        "The body must be application/json, or text/csv where a file is wanted, and not "
+        "compressed.",
     ),
     InvalidRequestError: _kind(
         "invalid",
         422,
         "Invalid request",
         "The request was understood, and errors name what is wrong: in the body by a JSON pointer, "
-        "in the query by a slash and the parameter's name.",
+        "in the query by a slash and the parameter's name, in a file by its line and column.",
     ),
     IdempotencyMismatchError: _kind(
         "idempotency-mismatch",
@@ -203,6 +207,12 @@ KINDS: dict[type[Exception], Kind] = {
         "Provider failed",
         "The provider refuses the account (its credentials, its balance), or gave no answer that "
         "can be read; then what was asked may have been done.",
+    ),
+    StorageFullError: _kind(
+        "storage-full",
+        507,
+        "No room for the file",
+        "The disk of the gateway has no room for the file. Nothing was changed.",
     ),
     Exception: INTERNAL,
 }

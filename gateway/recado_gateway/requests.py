@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -70,28 +70,30 @@ async def read_body(request: Request) -> bytes:
         BodyTooLargeError: It is longer than the call allows.
         MalformedRequestError: The client hung up before its end.
     """
+    return b"".join([part async for part in body_parts(request)])
+
+
+async def body_parts(request: Request) -> AsyncIterator[bytes]:
+    """Yield the body part by part, as it comes.
+
+    Raises:
+        BodyTooLargeError: It is longer than the call allows.
+        MalformedRequestError: The client hung up before its end.
+    """
     limit: int = request.route_handler.opt[BODY_LIMIT]
     announced = find_header(request.scope, b"content-length")
     if announced is not None and announced.isdigit() and int(announced) > limit:
         raise BodyTooLargeError(limit)
-    body, more = await _read_part(request)
-    if not more and len(body) <= limit:
-        return body
-    parts, size = [body], len(body)
-    while more and size <= limit:
-        body, more = await _read_part(request)
-        parts.append(body)
-        size += len(body)
-    if size > limit:
-        raise BodyTooLargeError(limit)
-    return b"".join(parts)
-
-
-async def _read_part(request: Request) -> tuple[bytes, bool]:
-    message = await request.receive()
-    if message["type"] != "http.request":
-        raise MalformedRequestError("the connection ended before the body did")
-    return message.get("body", b""), message.get("more_body", False)
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise MalformedRequestError("the connection ended before the body did")
+        part, more = message.get("body", b""), message.get("more_body", False)
+        size += len(part)
+        if size > limit:
+            raise BodyTooLargeError(limit)
+        yield part
 
 
 async def read_json(request: Request) -> bytes:
@@ -100,13 +102,24 @@ async def read_json(request: Request) -> bytes:
     Raises:
         BodyTypeError: It claims to be something else, or to be compressed.
     """
-    claimed = find_header(request.scope, b"content-type")
+    claimed = media_type(request)
     if claimed is not None and not _is_json(claimed):
         raise BodyTypeError("send the body as application/json")
+    refuse_packed(request)
+    return await read_body(request)
+
+
+def media_type(request: Request) -> str | None:
+    """Return what a body claims to be, without parameters, or None where it claims nothing."""
+    claimed = find_header(request.scope, b"content-type")
+    return None if claimed is None else claimed.partition(b";")[0].strip().lower().decode("latin-1")
+
+
+def refuse_packed(request: Request) -> None:
+    """Raise ``BodyTypeError`` for a body that claims to be compressed."""
     packed = find_header(request.scope, b"content-encoding")
     if packed is not None and packed.strip().lower() != b"identity":
         raise BodyTypeError("send the body without a Content-Encoding")
-    return await read_body(request)
 
 
 def decode_json(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
@@ -128,10 +141,9 @@ def decode_json(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise MalformedRequestError(f"the body is no JSON: {text}") from error
 
 
-def _is_json(content_type: bytes) -> bool:
-    kind = content_type.partition(b";")[0].strip().lower()
-    return kind == b"application/json" or (
-        kind.startswith(b"application/") and kind.endswith(b"+json")
+def _is_json(kind: str) -> bool:
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
     )
 
 
