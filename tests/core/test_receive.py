@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 from recado_core import MalformedWebhookError
-from recado_core.engine import arrivals
+from recado_core.engine.arrivals import Arrivals
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.messages import MessageFilter
 from recado_core.engine.store import inbox, messages
@@ -230,14 +230,14 @@ async def test_one_webhook_that_breaks_does_not_hold_up_the_others(house, monkey
     ids = await sent(house, 2)
     await house.webhook(["status", {"message_id": ids[0], "status": "delivered", "text": "poison"}])
     await house.webhook(["status", {"message_id": ids[1], "status": "delivered"}])
-    take = arrivals.take
+    take = Arrivals.take
 
-    async def explode(connection, account, items, now):
+    async def explode(arrivals, connection, account, items, now):
         if any(getattr(item, "text", None) == "poison" for item in items):
             raise ZeroDivisionError
-        return await take(connection, account, items, now)
+        return await take(arrivals, connection, account, items, now)
 
-    monkeypatch.setattr(arrivals, "take", explode)
+    monkeypatch.setattr(Arrivals, "take", explode)
     await house.settle()
     assert await house.statuses(ids) == ["sent", "delivered"]
 

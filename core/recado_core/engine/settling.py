@@ -145,7 +145,9 @@ def after_verdict(row: Row, verdict: Verdict, now: datetime) -> Change:
         )
     if verdict.deferrals:
         until = max(deferral.until for deferral in verdict.deferrals)
-        delay = max(0.0, (until - now).total_seconds())
+        delay = (until - now).total_seconds()
+        if delay <= 0:  # a check that is wrong about the time must not be asked without a pause
+            delay = HELD
         change = wait_in_queue(row, code=verdict.deferrals[0].check, text=told, delay=delay)
         return msgspec.structs.replace(change, reasons=verdict.deferrals)
     check = verdict.held[0]
