@@ -14,6 +14,7 @@ from recado_core.engine.settings import (
     LanguageSettings,
     QuietHoursSettings,
 )
+from recado_gateway.cli import main
 from recado_gateway.cli.init import CHECKS
 from recado_gateway.settings import CheckTables
 
@@ -235,3 +236,25 @@ def test_fault_that_the_engine_finds_is_one_line_that_names_the_key(configure, t
         Engine(settings.engine, settings.plugins)
     assert str(raised.value).startswith(said)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[limits]\nmarketing_per_day = 0\n", "limits.marketing_per_day: Expected int >= 1"),
+        (
+            "[quiet_hours.sms]\nsunday = '9h-12h'\n",
+            (
+                "quiet_hours.sms.sunday: write open, closed, or windows such as 09:00-12:00, "
+                "14:00-21:00, not '9h-12h'"
+            ),
+        ),
+    ],
+)
+def test_commands_tell_a_fault_in_one_line(workplace, capsys, text, said):
+    (workplace / "recado.toml").write_text(text, encoding="utf-8")
+    assert main(["serve", "--port", "0"]) == 1
+    assert capsys.readouterr().err == f"recado: {said}\n"
+    assert main(["check", "--json"]) == 1
+    (finding,) = msgspec.json.decode(capsys.readouterr().out)["checks"]
+    assert finding == {"name": "configuration", "ok": False, "detail": said}
