@@ -133,6 +133,50 @@ async def test_opt_out_by_reply_is_told_and_so_is_opt_in(house):
     assert [name for name, _ in house.vendor.changes] == ["suppress", "unsuppress"]
 
 
+async def opt_out(house):
+    """Let Ana opt out while the provider takes no messages, so that her answer waits."""
+    house.vendor.answers = [TransientSendError("down", code="503")] * 9
+    reply = {"sender": ANA, "channel": "sms", "provider_ref": "1", "text": "Sair"}
+    await house.webhook(["message", reply])
+    await house.settle()
+    assert len(await entries_of(house)) == 2
+
+
+async def test_answer_to_an_opt_out_goes_before_the_provider_is_told(house):
+    await opt_out(house)
+    await add(house, BIA)
+    await house.settle()
+    assert house.vendor.changes == [("suppress", [BIA])]
+    house.vendor.answers.clear()
+    await house.advance(70)
+    assert [message.to for message in house.vendor.sent][-1] == ANA
+    await house.advance(5)
+    assert house.vendor.suppressed == {ANA, BIA}
+    assert await waiting(house) == 0
+
+
+async def test_answer_to_an_opt_out_is_not_waited_for_longer_than_ten_minutes(house):
+    await opt_out(house)
+    for _ in range(11):
+        assert house.vendor.changes == []
+        await house.advance(58)
+    assert house.vendor.suppressed == {ANA}
+
+
+async def test_account_shows_of_how_many_addresses_its_provider_is_still_to_be_told(open_pushing):
+    async with open_pushing({"main": EVERY_REASON, "other": {}}) as house:
+        house.vendors["main"].before_change = failing(TransientSendError("down", code="503"))
+        await add_all(house, numbers(8))
+        await house.settle()
+        shown = {
+            each.name: each.suppressions_waiting for each in await house.engine.accounts.list()
+        }
+        assert shown == {"main": 8, "other": None}
+        house.vendors["main"].before_change = None
+        await house.advance(5)
+        assert (await house.engine.accounts.get("main")).suppressions_waiting == 0
+
+
 async def test_end_of_an_entrys_time_is_told(house):
     ends = (house.clock.now() + timedelta(days=1)).isoformat()
     await add(house, expires_at=ends)

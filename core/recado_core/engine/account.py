@@ -25,7 +25,11 @@ OPERATIONS = 2
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account as the API shows it."""
+    """An account as the API shows it.
+
+    ``suppressions_waiting`` are addresses of whose suppression, or its end, the provider is still
+    to be told; None where it is told of none.
+    """
 
     name: str
     provider: str
@@ -44,6 +48,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     balance_low: bool
     calls_limit: int | None
     calls_left: int | None
+    suppressions_waiting: int | None = None
 
 
 class Account:
@@ -91,8 +96,14 @@ class Account:
         self.balance_at = row["balance_at"]
         self.was_low = row["balance_low"]
 
-    def view(self, queued: int, monotonic: float) -> AccountView:
-        """Return the account as the API shows it, with what waits for it in the outbox."""
+    def view(self, queued: int, suppressions: int, monotonic: float) -> AccountView:
+        """Return the account as the API shows it.
+
+        Args:
+            queued: The messages that wait for it in the outbox.
+            suppressions: The addresses of which its provider is still to be told.
+            monotonic: The time by the clock that never jumps, in seconds.
+        """
         return AccountView(
             name=self.name,
             provider=self.kind.id,
@@ -111,6 +122,7 @@ class Account:
             balance_low=self._is_low(),
             calls_limit=self.budget.limit(),
             calls_left=self.budget.left(monotonic),
+            suppressions_waiting=suppressions if self.settings.push_suppressions else None,
         )
 
     def _is_low(self) -> bool:

@@ -4,7 +4,7 @@ import hmac
 import logging
 import secrets
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -30,7 +30,7 @@ from recado_core.engine.pacing import hooks_for
 from recado_core.engine.plugins import Plugins
 from recado_core.engine.settings import AccountSettings, EngineSettings
 from recado_core.engine.store import accounts as store
-from recado_core.engine.store import events, outbox
+from recado_core.engine.store import events, outbox, pushes
 from recado_core.engine.vendor_words import clip_text
 from recado_core.errors import ConfigurationError, TransientSendError
 
@@ -148,16 +148,11 @@ class Accounts:
 
     async def list(self) -> list[AccountView]:
         """Return every account."""
-        queued = await self._queued()
-        return [
-            account.view(queued.get(account.name, 0), self._monotonic())
-            for account in self.by_name.values()
-        ]
+        return list(await self._view(self.by_name.values()))
 
     async def get(self, name: str) -> AccountView:
         """Return one account, or raise ``NotFoundError``."""
-        account = self.find(name)
-        return account.view((await self._queued()).get(name, 0), self._monotonic())
+        return (await self._view([self.find(name)]))[0]
 
     async def pause(self, name: str, reason: str = "paused by an operator") -> AccountView:
         """Stop sending by an account; its messages wait."""
@@ -250,9 +245,16 @@ class Accounts:
             )
         return account
 
-    async def _queued(self) -> dict[str, int]:
+    async def _view(self, accounts: Iterable[Account]) -> Sequence[AccountView]:
         async with self._database.read() as connection:
-            return await outbox.count_queued(connection)
+            queued = await outbox.count_queued(connection)
+            waiting = await pushes.count(connection)
+        return [
+            account.view(
+                queued.get(account.name, 0), waiting.get(account.name, 0), self._monotonic()
+            )
+            for account in accounts
+        ]
 
     def _make_provider(self, account: Account) -> None:
         client = httpx.AsyncClient(

@@ -27,6 +27,9 @@ HELD = 300.0
 """Seconds in which the calls must begin for what was taken."""
 DELAYS = (5.0, 600.0)
 """First and longest wait for a provider that can't be told, in seconds; it doubles."""
+ANSWERING = (5.0, 600.0)
+"""Seconds after which it is looked again whether the answer to a person's opt-out has gone, and for
+which it is waited for at the most: nothing reaches who is on the provider's list."""
 MAX_SPLITS = 64
 """How often parts are halved in a row, without one that is taken, to find refused addresses."""
 
@@ -121,9 +124,9 @@ class Pushing:
         The parts are tried in turn, the great ones first: those that are in order are told soon.
         """
         parts = deque(await self._parts(rows))
+        splits = MAX_SPLITS
         refused: list[tuple[Part, PermanentSendError]] = []
         changed: set[bool] = set()
-        splits = MAX_SPLITS
         while parts:
             part = parts.popleft()
             answer = await self._call(part, until)
@@ -139,30 +142,42 @@ class Pushing:
             else:
                 parts.extend(part.halve())
                 splits -= 1
+        kept = []
         for part, error in refused:
             if part.alone or part.on_list in changed:
                 await self._drop(part, error)
             else:  # it refuses all of them: that is not about the addresses
-                await self._leave([part], Unanswered(error.text, error=error))
+                kept.append(part)
+        if kept:
+            error = refused[0][1]
+            await self._leave(kept, Unanswered(error.text, error=error))
 
     async def _parts(self, rows: Sequence[Row]) -> list[Part]:
-        """Part what is on the list now from what is not."""
-        account = self._account
+        """Part what is on the list now from what is not; put off whom something is still to reach.
+
+        Whether an address is on the list is looked at after its row was taken: a later change makes
+        the row another version.
+        """
+        account, now = self._account, self._now()
+        addresses = [row["address"] for row in rows]
+        again, longest = (timedelta(seconds=seconds) for seconds in ANSWERING)
         async with self._database.read() as connection:
             listed = await suppressions.listed(
                 connection,
-                [row["address"] for row in rows],
+                addresses,
                 account.settings.push_suppressions,
                 account.kind.channels,
-                self._now(),
+                now,
             )
-        found = {
-            on_list: [row for row in rows if (row["address"] in listed) is on_list]
-            for on_list in (True, False)
-        }
+            awaiting = await pushes.awaiting_answer(connection, listed, now - longest)
+        early = [row for row in rows if row["address"] in awaiting]
+        if early:
+            await self._postpone(early, now + again, counts=False)
+        on_list = [row for row in rows if row["address"] in listed - awaiting]
+        off_list = [row for row in rows if row["address"] not in listed]
         return [
-            Part(on_list=on_list, rows=some, alone=len(some) == 1)
-            for on_list, some in found.items()
+            Part(on_list=some is on_list, rows=some, alone=len(some) == 1)
+            for some in (on_list, off_list)
             if some
         ]
 
@@ -209,9 +224,11 @@ class Pushing:
             self._failures += 1
             self._note_silence(answer.why)
         self._not_before = self._monotonic() + wait
-        due_at = self._now() + timedelta(seconds=wait)
+        await self._postpone(rows, self._now() + timedelta(seconds=wait), counts=failed)
+
+    async def _postpone(self, rows: Sequence[Row], due_at: datetime, *, counts: bool) -> None:
         await self._database.write(
-            lambda connection: pushes.postpone(connection, rows, due_at, counts=failed)
+            lambda connection: pushes.postpone(connection, rows, due_at, counts=counts)
         )
 
     def _wait(self, rows: Sequence[Row], error: SendError | None) -> tuple[float, bool]:

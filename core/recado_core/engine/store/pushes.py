@@ -9,12 +9,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.identifiers import new_id
-from recado_core.engine.schema import pushes
+from recado_core.engine.schema import messages, pushes
 from recado_core.engine.store.among import among
+from recado_core.messages import Status
 
 Row = dict[str, Any]
 
 P = pushes.c
+M = messages.c
 
 FARTHEST = timedelta(hours=2)
 """How far ahead addresses are put off at the most; one further off was marked by a wrong clock."""
@@ -115,6 +117,36 @@ async def postpone(
         .values(due_at=due_at, attempts=once_more if counts else P.attempts)
     )
     await connection.execute(statement)
+
+
+async def waiting(
+    connection: AsyncConnection, account: str, addresses: Collection[str]
+) -> set[str]:
+    """Return those of the addresses of which an account's provider has not been told yet."""
+    statement = sa.select(P.address).where(
+        P.account == account, among(connection, P.address, addresses)
+    )
+    return set((await connection.execute(statement)).scalars())
+
+
+async def awaiting_answer(
+    connection: AsyncConnection, addresses: Collection[str], since: datetime
+) -> set[str]:
+    """Return those of the addresses to whom the answer to an opt-out or opt-in is still to go.
+
+    Args:
+        connection: The transaction's.
+        addresses: Which are looked for.
+        since: Older answers are not waited for.
+    """
+    statement = sa.select(M.address).where(
+        among(connection, M.address, addresses),
+        M.direction == "out",
+        M.unchecked.is_(True),
+        M.status.in_([Status.QUEUED, Status.SENDING]),
+        M.created_at > since,
+    )
+    return set((await connection.execute(statement)).scalars())
 
 
 async def count(connection: AsyncConnection) -> dict[str, int]:
