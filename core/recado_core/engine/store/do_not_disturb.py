@@ -1,9 +1,10 @@
 """Statements on ``do_not_disturb`` and ``do_not_disturb_lists``."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,24 +28,32 @@ async def protected(connection: AsyncConnection, addresses: Collection[str]) -> 
     return {row.address: row.name for row in await connection.execute(statement)}
 
 
-async def insert(connection: AsyncConnection, version: str, addresses: Sequence[str]) -> int:
+async def insert(connection: AsyncConnection, version: str, addresses: Collection[str]) -> int:
     """Add addresses to a version that does not count yet; return how many were not in it."""
-    if not addresses:
-        return 0
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    before = await _count(connection, version, addresses)
-    await connection.execute(
-        dialect.insert(do_not_disturb).on_conflict_do_nothing(),
-        [{"version": version, "address": address} for address in addresses],
-    )
-    return len(set(addresses)) - before
+    given: sa.ColumnElement[Any]
+    if dialect is postgresql:
+        texts = sa.literal(list(addresses), sa.ARRAY(sa.Text))
+        given = sa.func.unnest(texts).column_valued("value")
+    else:
+        encoded = msgspec.json.encode(list(addresses)).decode()
+        given = sa.func.json_each(encoded).table_valued("value").c.value
+    # Without a WHERE, SQLite takes what follows for the condition of a join.
+    rows = sa.select(sa.literal(version), given).where(sa.text("true"))
+    statement = dialect.insert(do_not_disturb).from_select(["version", "address"], rows)
+    statement = statement.on_conflict_do_nothing()
+    return (await connection.execute(statement)).rowcount
 
 
-async def _count(connection: AsyncConnection, version: str, addresses: Collection[str]) -> int:
+async def count_kept(connection: AsyncConnection, name: str, version: str) -> int:
+    """Count the addresses of a version that does not count yet and that are on the list now."""
+    standing = sa.select(L.version).where(L.name == name).scalar_subquery()
+    old = do_not_disturb.alias()
     statement = (
         sa.select(sa.func.count())
         .select_from(do_not_disturb)
-        .where(D.version == version, among(connection, D.address, addresses))
+        .join(old, sa.and_(old.c.version == standing, old.c.address == D.address))
+        .where(D.version == version)
     )
     return (await connection.execute(statement)).scalar_one()
 

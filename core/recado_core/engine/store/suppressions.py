@@ -23,14 +23,30 @@ async def concerning(
     connection: AsyncConnection, addresses: Collection[str], document_hashes: Collection[str] = ()
 ) -> list[Row]:
     """Return the entries of these addresses, and those of these documents at any address."""
-    wanted = among(connection, S.address, addresses)
-    if document_hashes:
-        of_person = among(connection, S.document_hash, document_hashes)
-        # Spelled as in the partial index, so that both databases see that it applies.
-        of_person = sa.and_(sa.text("document_hash <> ''"), S.address == "", of_person)
-        wanted = sa.or_(wanted, of_person)
+    wanted = _concerning(connection, addresses, document_hashes)
     statement = sa.select(suppressions).where(wanted)
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def ends(
+    connection: AsyncConnection, addresses: Collection[str], document_hashes: Collection[str] = ()
+) -> dict[str, datetime | None]:
+    """Return when the entries end that ``concerning`` returns, by their ids."""
+    wanted = _concerning(connection, addresses, document_hashes)
+    found = await connection.execute(sa.select(S.id, S.expires_at).where(wanted))
+    return {row.id: row.expires_at for row in found}
+
+
+def _concerning(
+    connection: AsyncConnection, addresses: Collection[str], document_hashes: Collection[str]
+) -> sa.ColumnElement[bool]:
+    wanted = among(connection, S.address, addresses)
+    if not document_hashes:
+        return wanted
+    of_person = among(connection, S.document_hash, document_hashes)
+    # Spelled as in the partial index, so that both databases see that it applies.
+    of_person = sa.and_(sa.text("document_hash <> ''"), S.address == "", of_person)
+    return sa.or_(wanted, of_person)
 
 
 async def upsert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
@@ -108,6 +124,8 @@ async def listed(
     reasons: Collection[str],
     channels: Collection[str],
     now: datetime,
+    *,
+    but_from: str | None = None,
 ) -> set[str]:
     """Return those of the addresses that have such an entry, for everybody there.
 
@@ -117,6 +135,7 @@ async def listed(
         reasons: Of which an entry must have one.
         channels: The same; an entry of all channels counts too.
         now: The time.
+        but_from: The source of entries that do not count.
     """
     statement = sa.select(S.address).where(
         among(connection, S.address, addresses),
@@ -125,4 +144,6 @@ async def listed(
         S.channel.in_(["", *sorted(channels)]),
         sa.or_(S.expires_at.is_(None), S.expires_at > now),
     )
+    if but_from is not None:
+        statement = statement.where(S.source != but_from)
     return set((await connection.execute(statement)).scalars())
