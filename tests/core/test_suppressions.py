@@ -336,6 +336,35 @@ async def test_list_learns_from_what_the_provider_suppresses(open_house):
         assert await house.status(await house.accept(to=BIA)) == "queued"
 
 
+async def test_list_does_not_learn_what_the_provider_has_from_us(open_house):
+    def refuse(batch):
+        return [
+            SendResult(
+                message_id=message.id,
+                outcome=Outcome.SUPPRESSED,
+                code="blacklist",
+                suppression=SuppressionReason.BLACKLIST,
+            )
+            for message in batch.messages
+        ]
+
+    pushing = {"main": {"push_suppressions": ["manual"]}}
+    async with open_house(accounts=pushing, capabilities={"suppress": True}) as house:
+        message_id = await house.accept(to=ANA)
+        await house.engine.suppressions.add(
+            NewSuppression(address=ANA, category=Category.MARKETING)
+        )
+        house.vendor.answers = [refuse]
+        await house.settle()
+        assert house.vendor.suppressed == {ANA}
+        assert await house.status(message_id) == "suppressed"
+        (entry,) = (await house.engine.suppressions.list(SuppressionFilter())).items
+        assert entry.reason == "manual"
+        await house.engine.suppressions.remove(entry.id)
+        await house.settle()
+        assert house.vendor.suppressed == set()
+
+
 async def test_many_writers_of_the_same_entry_make_one(house, suppress):
     await asyncio.gather(*(suppress() for _ in range(20)))
     assert len((await house.engine.suppressions.list(SuppressionFilter())).items) == 1

@@ -25,6 +25,8 @@ Row = dict[str, Any]
 
 CONFIRMED_FOR = timedelta(hours=24)
 """How long after an answer the same act has no other: two machines must not talk for ever."""
+AFTER_PROVIDER = timedelta(seconds=30)
+"""How long the answer to an opt-in waits for the provider to hear first that it may send."""
 BY_REPLY = "reply"
 """The source of what a person's own message did."""
 
@@ -115,6 +117,8 @@ class Consents:
             return None
         answer = new_row(composed, [row["account"]], now)
         answer |= {"answers_id": row["id"], "unchecked": True}
+        if spoken.act is ConsentAct.OPT_IN and self._suppressing.is_telling(row["account"]):
+            answer["due_at"] = now + AFTER_PROVIDER
         await messages.insert(connection, [answer])
         told = events.new_event(
             "message.accepted",

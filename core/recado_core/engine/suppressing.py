@@ -128,11 +128,15 @@ class Suppressing:
     async def learn(
         self, connection: AsyncConnection, account: str, changes: Sequence[Change], now: datetime
     ) -> None:
-        """Put on the list those to whom an account's provider says that it never sends."""
+        """Put on the list those to whom an account's provider says that it never sends.
+
+        What it has from us is no news, and must not outlast what it was told for.
+        """
         said = {each.message_id: each.suppression for each in changes if each.suppression}
         if not said or not self._learned_for:
             return
         addressed = await messages.addressed(connection, said)
+        ours = await self._told(connection, account, {row["address"] for row in addressed}, now)
         entries = [
             Entry(
                 address=row["address"],
@@ -142,8 +146,32 @@ class Suppressing:
                 expires_at=now + self._learned_for,
             )
             for row in addressed
+            if row["address"] not in ours
         ]
         await self.put(connection, entries, now)
+
+    def is_telling(self, account: str) -> bool:
+        """Tell whether an account's provider is told of opt-outs."""
+        return any(
+            each.account == account and SuppressionReason.OPT_OUT in each.reasons
+            for each in self._pushed
+        )
+
+    async def _told(
+        self, connection: AsyncConnection, account: str, addresses: set[str], now: datetime
+    ) -> set[str]:
+        """Return those of the addresses of which an account's provider has been told by us.
+
+        Those too that it has yet to hear are no longer on the list.
+        """
+        found: set[str] = set()
+        for each in self._pushed:
+            if each.account == account:
+                found |= await pushes.waiting(connection, account, addresses)
+                found |= await store.listed(
+                    connection, addresses, each.reasons, each.channels, now, but_from=account
+                )
+        return found
 
     async def _there(
         self, connection: AsyncConnection, entries: Iterable[Entry]
