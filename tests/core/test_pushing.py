@@ -189,26 +189,21 @@ async def test_end_of_an_entrys_time_is_told(house):
 # ---------------------------------------------------------------- what it has told us
 
 
-def on_its_list(batch):
-    return [
-        SendResult(
-            message_id=message.id,
-            outcome=Outcome.SUPPRESSED,
-            code="blacklist",
-            suppression=SuppressionReason.BLACKLIST,
-        )
-        for message in batch.messages
-    ]
-
-
-async def learn(house, account="main"):
+async def learn(house, account="main", reason=SuppressionReason.BLACKLIST):
     """Let the provider say that it never sends to Ana."""
-    house.vendors[account].answers = [on_its_list]
+
+    def suppress_all(batch):
+        return [
+            SendResult(message_id=message.id, outcome=Outcome.SUPPRESSED, suppression=reason)
+            for message in batch.messages
+        ]
+
+    house.vendors[account].answers = [suppress_all]
     message_id = await house.accept(to=ANA)
     await house.settle()
     assert await house.status(message_id) == Status.SUPPRESSED
     (entry,) = await entries_of(house)
-    assert (entry.source, entry.reason) == (account, SuppressionReason.BLACKLIST)
+    assert (entry.source, entry.reason) == (account, reason)
     return entry
 
 
@@ -239,6 +234,30 @@ async def test_person_who_removes_what_a_provider_has_told_us_frees_the_address_
     await house.engine.suppressions.remove(entry.id)
     await house.settle()
     assert house.vendor.changes == [("unsuppress", [ANA])]
+
+
+@pytest.mark.parametrize("told", ["opt_out", "manual"])
+async def test_what_a_provider_lists_of_its_own_accord_stays_on_its_list(house, told):
+    learned = await learn(house)
+    ours = await add(house, reason=told)
+    await house.settle()
+    await house.engine.suppressions.remove(ours)
+    await house.settle()
+    assert house.vendor.changes == [("suppress", [ANA])]
+    assert await waiting(house) == 0
+    await house.engine.suppressions.remove(learned.id)
+    await house.settle()
+    assert house.vendor.changes[1:] == [("unsuppress", [ANA])]
+
+
+@pytest.mark.parametrize("reason", ["do_not_disturb", "invalid"])
+async def test_public_list_that_a_provider_tells_of_is_not_its_own(house, reason):
+    await learn(house, reason=SuppressionReason(reason))
+    ours = await add(house)
+    await house.settle()
+    await house.engine.suppressions.remove(ours)
+    await house.settle()
+    assert house.vendor.changes == [("suppress", [ANA]), ("unsuppress", [ANA])]
 
 
 # ---------------------------------------------------------------- the state is what counts

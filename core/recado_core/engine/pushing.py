@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from types import NoneType
 from typing import Any
@@ -18,6 +18,7 @@ from recado_core.engine.limits import Purpose
 from recado_core.engine.settling import LONGEST_ASKED, THROTTLED
 from recado_core.engine.store import pushes, suppressions
 from recado_core.errors import AccountError, PermanentSendError, SendError, TransientSendError
+from recado_core.messages import SuppressionReason
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,10 @@ DELAYS = (5.0, 600.0)
 ANSWERING = (5.0, 600.0)
 """Seconds after which it is looked again whether the answer to a person's opt-out has gone, and for
 which it is waited for at the most: nothing reaches who is on the provider's list."""
+ITS_OWN = frozenset(
+    {SuppressionReason.BLACKLIST, SuppressionReason.OPT_OUT, SuppressionReason.COMPLAINT}
+)
+"""What a provider says of an address that it has put on its list of its own accord."""
 MAX_SPLITS = 64
 """How often parts are halved in a row, without one that is taken, to find refused addresses."""
 
@@ -153,28 +158,28 @@ class Pushing:
             await self._leave(kept, Unanswered(error.text, error=error))
 
     async def _parts(self, rows: Sequence[Row]) -> list[Part]:
-        """Part what is on the list now from what is not; put off whom something is still to reach.
+        """Part what is on the list now from what is not.
 
-        Whether an address is on the list is looked at after its row was taken: a later change makes
-        the row another version.
+        Whether it is is looked at after the row was taken: a later change makes that another
+        version. Put off is whom an answer is still to reach; what the provider has put on its list
+        of its own accord is left there.
         """
         account, now = self._account, self._now()
         addresses = [row["address"] for row in rows]
+        reasons, channels = account.settings.push_suppressions, account.kind.channels
         again, longest = (timedelta(seconds=seconds) for seconds in ANSWERING)
         async with self._database.read() as connection:
             listed = await suppressions.listed(
-                connection,
-                addresses,
-                account.settings.push_suppressions,
-                account.kind.channels,
-                now,
+                connection, addresses, reasons, channels, now, but_from=account.name
+            )
+            its_own = await suppressions.listed(
+                connection, addresses, ITS_OWN, channels, now, only_from=account.name
             )
             awaiting = await pushes.awaiting_answer(connection, listed, now - longest)
-        early = [row for row in rows if row["address"] in awaiting]
-        if early:
-            await self._postpone(early, now + again, counts=False)
-        on_list = [row for row in rows if row["address"] in listed - awaiting]
-        off_list = [row for row in rows if row["address"] not in listed]
+        await self._postpone(_among(rows, awaiting), now + again, counts=False)
+        await self._finish(_among(rows, its_own - listed))
+        on_list = _among(rows, listed - awaiting)
+        off_list = _among(rows, {*addresses} - listed - its_own)
         return [
             Part(on_list=some is on_list, rows=some, alone=len(some) == 1)
             for some in (on_list, off_list)
@@ -199,7 +204,8 @@ class Pushing:
 
     async def _finish(self, rows: Sequence[Row]) -> None:
         now = self._now()
-        await self._database.write(lambda connection: pushes.finish(connection, rows, now))
+        if rows:
+            await self._database.write(lambda connection: pushes.finish(connection, rows, now))
 
     async def _drop(self, part: Part, error: PermanentSendError) -> None:
         (row,) = part.rows
@@ -227,9 +233,10 @@ class Pushing:
         await self._postpone(rows, self._now() + timedelta(seconds=wait), counts=failed)
 
     async def _postpone(self, rows: Sequence[Row], due_at: datetime, *, counts: bool) -> None:
-        await self._database.write(
-            lambda connection: pushes.postpone(connection, rows, due_at, counts=counts)
-        )
+        if rows:
+            await self._database.write(
+                lambda connection: pushes.postpone(connection, rows, due_at, counts=counts)
+            )
 
     def _wait(self, rows: Sequence[Row], error: SendError | None) -> tuple[float, bool]:
         """Return for how many seconds to wait, and whether the provider failed."""
@@ -261,3 +268,7 @@ class Pushing:
             log.info(
                 "provider can be told of suppressions again", extra={"account": self._account.name}
             )
+
+
+def _among(rows: Sequence[Row], addresses: Collection[str]) -> list[Row]:
+    return [row for row in rows if row["address"] in addresses]

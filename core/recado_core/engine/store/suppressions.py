@@ -118,7 +118,7 @@ async def page(
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
 
 
-async def listed(
+async def listed(  # noqa: PLR0913  # all that tells one entry from another
     connection: AsyncConnection,
     addresses: Collection[str],
     reasons: Collection[str],
@@ -126,6 +126,7 @@ async def listed(
     now: datetime,
     *,
     but_from: str | None = None,
+    only_from: str | None = None,
 ) -> set[str]:
     """Return those of the addresses that have such an entry, for everybody there.
 
@@ -136,6 +137,7 @@ async def listed(
         channels: The same; an entry of all channels counts too.
         now: The time.
         but_from: The source of entries that do not count.
+        only_from: The source of those that count.
     """
     statement = sa.select(S.address).where(
         among(connection, S.address, addresses),
@@ -146,4 +148,6 @@ async def listed(
     )
     if but_from is not None:
         statement = statement.where(S.source != but_from)
+    if only_from is not None:
+        statement = statement.where(S.source == only_from)
     return set((await connection.execute(statement)).scalars())
