@@ -23,7 +23,7 @@ def run_blocks(monkeypatch):
     example = ModuleType("recado_example")
     example.register_providers = example.register_sinks = lambda: [SimpleNamespace(events=())]
     checks = ModuleType("recado_example.checks")
-    checks.DoNotDisturb = object
+    checks.SchoolDay = object
     monkeypatch.setitem(sys.modules, "recado_example", example)
     monkeypatch.setitem(sys.modules, "recado_example.checks", checks)
     names, classes = {"__name__": "conformance_kit_page"}, []
@@ -62,6 +62,7 @@ def find_rows(heading, *, until):
     [
         (ProviderConformance, "### What you give", "### Payloads"),
         (SinkConformance, "## A sink", "## A check"),
+        (CheckConformance, "## A check", "## Excuses"),
     ],
 )
 def test_tables_name_attributes_of_the_kit(kit, heading, until):
@@ -76,6 +77,7 @@ def test_everything_that_raises_until_it_is_given_is_on_the_page():
     for method, arguments in {
         "accepted": [None],
         "rejected": [None],
+        "listed": [None],
         "lookup_found": [None],
         "lookup_missing": [],
         "statuses_told": [None],

@@ -5,7 +5,7 @@ import ast
 import functools
 import re
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
@@ -183,7 +183,7 @@ class TestCheck(CheckConformance):
     (rule,) = run_blocks("register_checks").register_checks()
 
     def make_check(self, clock):
-        del clock  # the rule knows no time
+        del clock  # the rule goes by the message's time alone
         return self.rule
 
     def allowed(self, index):
@@ -191,3 +191,6 @@ class TestCheck(CheckConformance):
 
     def refused(self, index):
         return msgspec.structs.replace(self.recipient(index), address=f"+1500555{index:04d}")
+
+    def deferred(self, index):
+        return self.recipient(index, at=datetime(2026, 1, 20, 15, tzinfo=UTC))
