@@ -40,7 +40,7 @@ async def received_csv(request: Request) -> AsyncIterator[Path]:
         await _receive(request, path)
         yield path
     finally:
-        path.unlink()  # without a thread, which could be cancelled
+        path.unlink(missing_ok=True)  # not in a thread: waiting for it could be cancelled
 
 
 async def _receive(request: Request, path: Path) -> None:

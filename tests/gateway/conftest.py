@@ -2,6 +2,7 @@ import logging
 import shutil
 import sys
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -10,6 +11,8 @@ import msgspec
 import pytest
 from recado_core import ConfigurationError
 from recado_core.engine.database import upgrade_database
+from recado_core.engine.runtime import Engine, utc_now
+from recado_core.engine.settings import QuietHoursSettings
 from recado_gateway.app import create_app
 from recado_gateway.settings import load_settings
 
@@ -21,6 +24,7 @@ TOKEN = "probe-secret"
 PUBLIC_URL = "https://gateway.example.com/sms"
 SQLITE = "sqlite+aiosqlite:///"
 SEVERAL_SECONDS = 20
+SUNDAY = datetime(2030, 1, 6, 15, tzinfo=UTC)
 CONFIGURATION = f"""
 [gateway]
 database = "{SQLITE}recado.db"
@@ -113,9 +117,10 @@ class Client(httpx.AsyncClient):
 
 
 @asynccontextmanager
-async def running(settings, *, worker=False):
+async def running(settings, *, worker=False, now=utc_now):
     """Run the application, and give a client of it."""
-    app = create_app(settings, worker=worker)
+    engine = Engine(settings.engine, settings.plugins, now=now)
+    app = create_app(settings, engine=engine, worker=worker)
     async with app.lifespan(), Client(app) as client:
         made = await client.engine.keys.create("tests", ["admin"])
         client.headers["Authorization"] = f"Bearer {made.token}"
@@ -155,6 +160,29 @@ async def working_client(gateway):
     """A client of a gateway whose worker runs."""
     async with running(gateway, worker=True) as client:
         yield client
+
+
+@pytest.fixture
+async def quiet_client(gateway):
+    """A client of a gateway in whose country it is Sunday, when no marketing goes."""
+    hours = {"sms": QuietHoursSettings(weekdays="09:00-21:00", sunday="closed")}
+    engine = msgspec.structs.replace(gateway.engine, quiet_hours=hours)
+    settings = msgspec.structs.replace(gateway, engine=engine)
+    async with running(settings, now=lambda: SUNDAY) as client:
+        yield client
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """The texts that the provider has been given."""
+    texts, send = [], recado_probe.Probe.send
+
+    async def note(self, batch):
+        texts.extend(message.text for message in batch.messages)
+        return await send(self, batch)
+
+    monkeypatch.setattr(recado_probe.Probe, "send", note)
+    return texts
 
 
 @pytest.fixture

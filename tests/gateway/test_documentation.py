@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from recado_core import Capabilities
 from recado_core.engine.account import AccountView
+from recado_core.engine.import_rows import ENTRY_COLUMNS
 from recado_core.engine.runtime import Component
 from recado_core.engine.settings import (
     DEFAULT_LANGUAGES,
@@ -28,6 +29,7 @@ from recado_gateway.endpoints import OPTION
 from recado_gateway.metrics import Figures
 from recado_gateway.problems import all_kinds
 from recado_gateway.settings import GatewayTable
+from recado_gateway.uploads import CSV_TYPES
 
 COMPONENTS = [Component(name="database", ok=True, detail="answers")]
 ACCOUNTS = [
@@ -124,6 +126,15 @@ def test_every_call_has_its_row_with_its_scope():
     }
     assert set(written) == set(declared)
     assert all(scope in {None, written[call]} for call, scope in declared.items())
+
+
+def test_every_column_of_a_file_is_written():
+    text = (DOCS / "http-api.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Files\n")[2].partition("\n## ")[0]
+    written = set(re.findall(r"`([^`\n]+)`", section.replace("```", "")))
+    aliases = {alias for names in ENTRY_COLUMNS.aliases.values() for alias in names}
+    assert aliases | set(ENTRY_COLUMNS.aliases) <= written
+    assert set(CSV_TYPES) <= written
 
 
 def test_every_metric_has_its_row_with_its_labels():

@@ -75,6 +75,87 @@ async def test_any_json_to_batch_is_taken_or_refused(client, body):
 
 @fuzzed
 @given(
+    body=st.fixed_dictionaries(
+        {"address": st.just("+5511900000001") | SCALARS},
+        optional=dict.fromkeys(
+            ["document", "channel", "category", "reason", "source", "expires_at", "other"],
+            WORDS | JSON,
+        ),
+    )
+    | JSON
+)
+async def test_any_json_to_suppressions_is_taken_or_refused(client, body):
+    answer = await client.post("/v1/suppressions", content=encode(body))
+    assert answer.status_code in {200, 201, 400, 422}, answer.text
+
+
+@fuzzed
+@given(
+    body=st.fixed_dictionaries(
+        {
+            "recipients": st.lists(
+                st.fixed_dictionaries(
+                    {"address": SCALARS}, optional={"document": SCALARS, "other": JSON}
+                ),
+                max_size=4,
+            )
+            | JSON
+        },
+        optional={"channel": SCALARS, "category": SCALARS},
+    )
+    | JSON
+)
+async def test_any_json_to_the_checks_is_answered_or_refused(client, body):
+    answer = await client.post("/v1/suppressions/check", content=encode(body))
+    assert answer.status_code in {200, 400, 422}, answer.text
+
+
+LINES = st.sampled_from(
+    [
+        "address,reason,expires_at\n",
+        "telefone;motivo;validade\n",
+        "+5511900000001,opt_out,2099-01-01\n",
+        "(11) 90000-0001;SAIR;31/12/9999\n",
+        '"+5511900000001\n',
+        "sep=;\n",
+        "\ufeff",
+        ",,,,\n",
+        "0001-01-01T00:00+14:00\t\n",
+    ]
+)
+
+
+@fuzzed
+@given(
+    body=st.binary(max_size=80)
+    | st.text(max_size=80).map(lambda text: text.encode("utf-16"))
+    | st.lists(LINES | st.text(max_size=20), max_size=6).map(lambda lines: "".join(lines).encode()),
+    query=st.dictionaries(
+        st.sampled_from(["channel", "category", "reason", "source", "expires_at", "x"]),
+        st.text() | WORDS,
+        max_size=3,
+    ),
+)
+async def test_any_file_is_taken_or_refused(client, body, query):
+    answer = await client.post("/v1/suppressions/import", content=body, params=query)
+    assert answer.status_code in {200, 422}, answer.text
+    answer = await client.put("/v1/do-not-disturb/national", content=body)
+    assert answer.status_code in {200, 422}, answer.text
+
+
+@fuzzed
+@given(name=st.binary(max_size=40))
+async def test_any_name_of_a_list_or_an_entry_is_answered(client, name):
+    path = "".join(f"%{byte:02x}" for byte in name) or "x"
+    for method, call in [("DELETE", "suppressions"), ("DELETE", "do-not-disturb")]:
+        answer = await client.request(method, f"/v1/{call}/{path}")
+        assert answer.status_code in {204, 404, 405}, answer.text
+    answer = await client.put(f"/v1/do-not-disturb/{path}", content=b"+5511900000001")
+    assert answer.status_code in {200, 404, 405, 422}, answer.text
+
+
+@fuzzed
+@given(
     name=st.sampled_from(["report", "catalogue", "block", "echo"]),
     request=st.dictionaries(
         st.sampled_from(["start", "end", "statuses", "asked_at", "phones", "words", "limits"]),
@@ -102,6 +183,22 @@ async def test_any_json_to_an_operation_is_taken_or_refused(client, name, reques
 async def test_any_query_is_answered_or_refused(client, query):
     answer = await client.get("/v1/messages", params=query)
     assert answer.status_code in {200, 422}, answer.text
+
+
+@fuzzed
+@given(
+    query=st.dictionaries(
+        st.sampled_from(
+            ["address", "document", "channel", "category", "reason", "source", "limit", "cursor"]
+        ),
+        st.text() | WORDS | st.integers().map(str),
+        max_size=4,
+    )
+)
+async def test_any_question_for_suppressions_is_answered_or_refused(client, query):
+    for path in ("/v1/suppressions", "/v1/consents"):
+        answer = await client.get(path, params=query)
+        assert answer.status_code in {200, 422}, answer.text
 
 
 @fuzzed

@@ -5,6 +5,7 @@ MESSAGE = {"to": "+5511900000001", "text": "oi"}
 CREATING = [
     ("/v1/messages", MESSAGE, 202),
     ("/v1/messages/batch", {"messages": [MESSAGE, {"to": "x"}]}, 202),
+    ("/v1/suppressions", {"address": "+5511900000001"}, 201),
     ("/v1/api-keys", {"name": "shop", "scopes": ["messages:send"]}, 201),
 ]
 
@@ -28,6 +29,8 @@ async def test_same_key_with_another_body_is_refused(client, path, body, status)
     other = {"to": "+5511900000002", "text": "oi"}
     if "messages" in body:
         other = {"messages": [other]}
+    if "address" in body:
+        other = {"address": "+5511900000002"}
     if "scopes" in body:
         other = body | {"name": "other"}
     answer = await client.post(path, json=other, headers=headers)

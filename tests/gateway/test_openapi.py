@@ -3,11 +3,14 @@ import re
 import jsonschema
 import pytest
 from litestar.routes import HTTPRoute
+from recado_gateway.api import suppressions
 from recado_gateway.api.messages import EXAMPLE
 
 SCHEMAS = "#/components/schemas/"
 OPERATIONS = "/v1/accounts/main/operations"
 RUN = "/v1/accounts/{name}/operations/{operation}"
+LIST = "/v1/suppressions"
+QUIET = "/v1/do-not-disturb/{name}"
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
@@ -96,6 +99,16 @@ async def test_calls_that_need_a_key_say_which_scope(document):
             [{"messages": []}, {"messages": [{}]}, {"messages": [EXAMPLE], "other": 1}],
         ),
         (
+            "/v1/suppressions",
+            [suppressions.EXAMPLE, {"document": "x", "expires_at": "2030-01-01T00:00:00Z"}],
+            [{"address": 1}, {"address": "x", "reason": "rude"}, {"adress": "x"}, []],
+        ),
+        (
+            "/v1/suppressions/check",
+            [suppressions.CHECK_EXAMPLE, {"recipients": [{"address": "x", "document": None}]}],
+            [{}, {"recipients": []}, {"recipients": [{}]}, {"recipients": [{"to": "x"}]}],
+        ),
+        (
             "/v1/api-keys",
             [{"name": "x", "scopes": ["admin"]}],
             [{"name": "x", "scopes": ["root"]}, {"name": "x", "scopes": []}],
@@ -118,6 +131,8 @@ async def test_answers_are_as_described(client, document):
     path = f"/v1/messages/{sent.json()['id']}"
     batch = await client.post("/v1/messages/batch", json={"messages": [EXAMPLE, {}]})
     key = await client.post("/v1/api-keys", json={"name": "x", "scopes": ["admin"]})
+    entry = {"address": "+5511900000001", "reason": "opt_out"}
+    asked = {"recipients": [{"address": "+5511900000001"}]}
     answers = [
         ("/v1/messages", "post", sent),
         ("/v1/messages/batch", "post", batch),
@@ -140,6 +155,21 @@ async def test_answers_are_as_described(client, document):
             (RUN, "post", await client.post(f"{OPERATIONS}/fail", json={"how": how}))
             for how in ("refused", "account", "busy")
         ],
+        (LIST, "post", await client.post(LIST, json=entry)),
+        (LIST, "post", await client.post(LIST, json=entry)),
+        (LIST, "post", await client.post(LIST, json={})),
+        (LIST, "get", await client.get(LIST)),
+        (LIST, "get", await client.get(f"{LIST}?limit=0")),
+        (f"{LIST}/{{suppression_id}}", "delete", await client.delete(f"{LIST}/absent")),
+        (f"{LIST}/import", "post", await client.post(f"{LIST}/import", content=b"+5511900000001")),
+        (f"{LIST}/import", "post", await client.post(f"{LIST}/import", content=b"x")),
+        (f"{LIST}/import", "post", await client.post(f"{LIST}/import", json={})),
+        (f"{LIST}/check", "post", await client.post(f"{LIST}/check", json=asked)),
+        ("/v1/consents", "get", await client.get("/v1/consents")),
+        (QUIET, "put", await client.put("/v1/do-not-disturb/x", content=b"+5511900000001")),
+        (QUIET, "put", await client.put("/v1/do-not-disturb/x", content=b"x")),
+        (QUIET, "delete", await client.delete("/v1/do-not-disturb/absent")),
+        ("/v1/do-not-disturb", "get", await client.get("/v1/do-not-disturb")),
         ("/v1/plugins", "get", await client.get("/v1/plugins")),
         ("/v1/api-keys", "get", await client.get("/v1/api-keys")),
         ("/health/live", "get", await client.get("/health/live")),
@@ -160,6 +190,23 @@ async def test_answer_that_is_no_json_is_described_by_its_types(client, document
         assert described[wanted]["schema"] == {"type": "string"}
 
 
+async def test_file_is_described_by_the_types_that_are_taken(client, document):
+    for path, method, sent in [
+        (f"{LIST}/import", "post", f"{LIST}/import"),
+        (QUIET, "put", "/v1/do-not-disturb/x"),
+    ]:
+        operation = document["paths"][path][method]
+        content = operation["requestBody"]["content"]
+        assert "application/json" not in content
+        example = content["text/csv"]["example"].encode()
+        for media_type, described in content.items():
+            assert described["schema"] == {"type": "string"}
+            headers = {"Content-Type": media_type}
+            answer = await client.request(method, sent, content=example, headers=headers)
+            assert answer.status_code == 200, answer.text
+        assert {"413", "415", "422", "507"} <= set(operation["responses"])
+
+
 async def test_operation_leads_to_its_schemas(document):
     described = document["paths"][RUN]["post"]
     assert "`GET /v1/accounts/{name}/operations`" in described["description"]
@@ -175,6 +222,9 @@ async def test_times_are_described_as_times(document):
         ("MessageView", "status_at"),
         ("EventView", "time"),
         ("ApiKey", "last_used_at"),
+        ("NewSuppression", "expires_at"),
+        ("CheckReason", "until"),
+        ("ConsentView", "time"),
     ]:
         schema = shapes[name]["properties"][field]
         assert any(one.get("format") == "date-time" for one in schema.get("anyOf", [schema]))
@@ -186,7 +236,13 @@ async def test_creating_calls_take_an_idempotency_key(document):
         for _, _, operation in operations(document)
         if any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", []))
     }
-    assert creating == {"send_message", "send_batch", "resend_message", "create_key"}
+    assert creating == {
+        "send_message",
+        "send_batch",
+        "resend_message",
+        "add_suppression",
+        "create_key",
+    }
 
 
 # ---------------------------------------------------------------- the page
