@@ -181,8 +181,10 @@ def read_query(request: Request, kind: type[T], plus: Collection[str] = ()) -> T
 # ---------------------------------------------------------------- webhooks
 
 
-def webhook_request(request: Request, body: bytes, public_url: str | None) -> WebhookRequest:
-    """Return a provider's call as its plugin reads it.
+def webhook_request(
+    request: Request, body: bytes, public_url: str | None, path: str = ""
+) -> WebhookRequest:
+    """Return a provider's or business system's call as its plugin reads it.
 
     Its address is the public one, because that is what the provider signs; without
     ``gateway.public_url`` it is the one that the call itself names.
@@ -201,4 +203,5 @@ def webhook_request(request: Request, body: bytes, public_url: str | None) -> We
         query=dict(parse_qsl(query, keep_blank_values=True)),
         body=body,
         method=scope["method"],
+        path=path,
     )

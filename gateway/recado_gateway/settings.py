@@ -1,17 +1,15 @@
 """The configuration: where it is read from, and what may stand in it."""
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 from phonenumbers import SUPPORTED_REGIONS
-from recado_core.contract import ProviderType, Secret, decode_setting
+from recado_core.contract import Secret, decode_setting
 from recado_core.engine.database import parse_url
 from recado_core.engine.plugins import Plugins, load_plugins
 from recado_core.engine.settings import (
@@ -33,10 +31,9 @@ from recado_core.engine.settings import (
 from recado_core.errors import ConfigurationError
 
 from recado_gateway.environment import Table, add_environment, resolve_secrets
+from recado_gateway.plugin_tables import read_accounts, read_sinks
 from recado_gateway.tables import (
     did_you_mean,
-    hide_secrets,
-    read_fields,
     read_table,
     read_value,
     refuse_unknown,
@@ -44,12 +41,9 @@ from recado_gateway.tables import (
 
 DEFAULT_FILE = Path("recado.toml")
 SQLITE = "sqlite+aiosqlite:///"
-NOT_YET = {"sinks": "this version does not deliver to sinks yet"}
 LAST_PORT = 65535
 LONGEST_TIME = 2_592_000
 SHORTEST_KEY = 16
-
-_is_account_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}").fullmatch
 
 
 class LogLevel(StrEnum):
@@ -90,7 +84,7 @@ class CheckTables(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     checks: dict[str, CheckSettings] = {}
 
 
-TABLES = ("gateway", "accounts", "routes", *CheckTables.__struct_fields__, *NOT_YET)
+TABLES = ("gateway", "accounts", "routes", "sinks", *CheckTables.__struct_fields__)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,11 +121,10 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     add_environment(tables, environ)
     tables = resolve_secrets(tables, "", environ, folder)
     refuse_unknown(tables, TABLES, "")
-    _refuse_unsupported(tables)
     gateway = read_table(tables.get("gateway", {}), GatewayTable, "gateway")
     _check_gateway(gateway)
     plugins = _load_enabled(gateway.plugins)
-    accounts = _read_accounts(tables.get("accounts", {}), plugins)
+    accounts = read_accounts(tables.get("accounts", {}), plugins)
     checks = _read_checks(tables)
     return Settings(
         engine=EngineSettings(
@@ -145,6 +138,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
             balance_poll=gateway.balance_poll,
             accounts=accounts,
             routes=_read_routes(tables.get("routes"), accounts, plugins),
+            sinks=read_sinks(tables.get("sinks", {}), accounts, plugins),
             document_key=gateway.document_key,
             **msgspec.structs.asdict(checks),
         ),
@@ -175,15 +169,6 @@ def _read_file(file: Path) -> Table:
         raise ConfigurationError(f"{file}: is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file}: is not TOML: {error}") from error
-
-
-def _refuse_unsupported(tables: Table) -> None:
-    """Raise for a table of a later version: to pass over it in silence would be a lie."""
-    for name, reason in NOT_YET.items():
-        table = tables.get(name)
-        if table:
-            first = f".{next(iter(table))}" if isinstance(table, dict) else ""
-            raise ConfigurationError(f"{name}{first}: {reason}")
 
 
 def _check_gateway(gateway: GatewayTable) -> None:
@@ -275,44 +260,7 @@ def _check_languages(languages: Mapping[str, LanguageSettings]) -> None:
             )
 
 
-# ---------------------------------------------------------------- accounts and routes
-
-
-def _read_accounts(tables: object, plugins: Plugins) -> dict[str, AccountSettings]:
-    found = read_value(tables, dict[str, Any], "accounts")
-    return {name: _read_account(name, table, plugins) for name, table in found.items()}
-
-
-def _read_account(name: str, table: object, plugins: Plugins) -> AccountSettings:
-    path = f"accounts.{name}"
-    if not isinstance(table, dict):
-        raise ConfigurationError(f"{path}: must be a table")
-    if not _is_account_name(name):
-        raise ConfigurationError(
-            f"{path}: the name of an account is letters, digits, _ and -, at most 64 of them"
-        )
-    provider = _provider_of(table, plugins, path)
-    common = {field.encode_name for field in msgspec.structs.fields(AccountSettings)} - {"own"}
-    own = {field.encode_name for field in msgspec.structs.fields(provider.settings)}
-    refuse_unknown(table, common | own, path)
-    shared = {key: value for key, value in table.items() if key in common}
-    theirs = {key: value for key, value in table.items() if key in own}
-    read_table(theirs, provider.settings, path)  # for its faults: the engine reads it again
-    shared["own"] = hide_secrets(read_fields(theirs, provider.settings, path), provider.settings)
-    return read_table(shared, AccountSettings, path)
-
-
-def _provider_of(table: Table, plugins: Plugins, path: str) -> ProviderType:
-    name = table.get("provider")
-    if name is None:
-        raise ConfigurationError(f"{path}.provider: missing")
-    found = plugins.provider_types.get(str(name))
-    if found is None:
-        raise ConfigurationError(
-            f"{path}.provider: no plugin in gateway.plugins offers the provider {name}"
-            f"{did_you_mean(str(name), plugins.provider_types)}"
-        )
-    return found
+# ---------------------------------------------------------------- routes
 
 
 def _read_routes(

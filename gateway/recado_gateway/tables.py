@@ -62,15 +62,16 @@ def read_fields(table: dict[str, Any], kind: type[msgspec.Struct], path: str) ->
 
 def hide_secrets(table: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
     """Return the table with its secrets as such, so that no print of it shows them."""
-    secret = {
-        field.encode_name
-        for field in msgspec.structs.fields(kind)
-        if Secret in (field.type, *get_args(field.type))
-    }
-    return {
-        key: Secret(value) if key in secret and isinstance(value, str) else value
-        for key, value in table.items()
-    }
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    return {key: _hide(value, types[key]) for key, value in table.items()}
+
+
+def _hide(value: object, kind: Kind) -> object:
+    struct, _ = _shape_of(kind)
+    if struct is not None and isinstance(value, dict):
+        return hide_secrets(value, struct)
+    secret = Secret in (kind, *get_args(kind))
+    return Secret(value) if secret and isinstance(value, str) else value
 
 
 def refuse_unknown(keys: Iterable[str], known: Collection[str], path: str) -> None:

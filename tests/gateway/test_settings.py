@@ -331,9 +331,11 @@ def test_settings_do_not_show_secrets(configure):
         ("accounts = 3\n", "accounts: Expected object, got int"),
         ("[accounts.main]\n", "accounts.main.provider: missing"),
         ("[accounts.'a b']\n", "accounts.a b: the name of an account is letters, digits"),
+        ("[sinks.chatroom]\n", "sinks.chatroom.sink: missing"),
+        ("[sinks.'a b']\n", "sinks.a b: the name of a sink is letters, digits"),
         (
             "[sinks.chatroom]\nsink = 'x'\n",
-            "sinks.chatroom: this version does not deliver to sinks yet",
+            "sinks.chatroom.sink: no plugin in gateway.plugins offers the sink x",
         ),
         ("[gateway]\ndocument_key = 'fifteen-letters'\n", "gateway.document_key: must have at"),
         ("[gateway]\ndocument_key = 1234567890123456\n", "gateway.document_key: must be a text"),

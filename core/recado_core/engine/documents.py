@@ -18,12 +18,14 @@ KEY = "documents"
 
 def read_document(text: str) -> str:
     """Return the digits of a CPF, or raise ``ContentError``; the text shows none of them."""
+    fault = "is not a CPF: 11 digits, of which the last two check the others"
     try:
-        return str(cpf.validate(text))
+        digits = str(cpf.validate(text))
     except ValidationError as error:
-        raise ContentError(
-            "is not a CPF: 11 digits, of which the last two check the others"
-        ) from error
+        raise ContentError(fault) from error
+    if len(set(digits)) == 1:  # such digits check each other, and are nobody's
+        raise ContentError(fault)
+    return digits
 
 
 class Documents:

@@ -66,7 +66,12 @@ async def _collect(config: str | None) -> list[Finding]:
     database = await check_database(settings.engine.database)
     findings.extend(database)
     if all(finding.ok for finding in database):
-        findings.extend([finding async for finding in check_accounts(engine)])
+        await engine.open()
+        try:
+            findings.extend([finding async for finding in check_accounts(engine)])
+            findings.extend([finding async for finding in check_sinks(engine)])
+        finally:
+            await engine.close()
     if settings.engine.public_url:
         findings.append(await check_webhooks(settings.engine.public_url))
     return findings
@@ -107,15 +112,11 @@ def check_schema(revision: str | None) -> Finding:
 
 async def check_accounts(engine: Engine) -> AsyncIterator[Finding]:
     """Ask every account's provider whether it knows the credentials."""
-    await engine.open()
-    try:
-        accounts = await engine.accounts.list()
-        if not accounts:
-            yield Finding(name="accounts", ok=False, detail="none is configured")
-        for account in accounts:
-            yield await check_account(engine, account)
-    finally:
-        await engine.close()
+    accounts = await engine.accounts.list()
+    if not accounts:
+        yield Finding(name="accounts", ok=False, detail="none is configured")
+    for account in accounts:
+        yield await check_account(engine, account)
 
 
 async def check_account(engine: Engine, account: AccountView) -> Finding:
@@ -130,6 +131,17 @@ async def check_account(engine: Engine, account: AccountView) -> Finding:
     if verified.ok and account.status != "active":
         return Finding(name=name, ok=False, detail=f"{account.status}: {account.reason}")
     return Finding(name=name, ok=verified.ok, detail=verified.detail)
+
+
+async def check_sinks(engine: Engine) -> AsyncIterator[Finding]:
+    """Let every sink look at its business system, and tell what has not reached it."""
+    for sink in await engine.sinks.list():
+        name = f"sink {sink.name}"
+        for found in await engine.sinks.probe(sink.name):
+            yield Finding(name=f"{name}: {found.what}", ok=found.ok, detail=found.detail)
+        waits = f"{sink.pending} waiting, {sink.dead} given up"
+        hint = f": `recado sinks deliveries {sink.name} --state dead`" if sink.dead else ""
+        yield Finding(name=name, ok=sink.dead == 0, detail=waits + hint)
 
 
 async def check_webhooks(public_url: str) -> Finding:

@@ -6,9 +6,11 @@ import sys
 import tomllib
 from pathlib import Path
 
-from recado_core.contract import AsgiApp
+import msgspec
+from recado_core.contract import AsgiApp, decode_setting
 from recado_core.engine.plugins import installed_plugins, load_plugins
 from recado_core.errors import ConfigurationError
+from recado_core.sinks import ConfiguredSink
 
 from recado_gateway.cli.commands import Commands
 from recado_gateway.environment import add_environment
@@ -32,6 +34,26 @@ class PluginCommandLine:
         if not path or found.get(path[-1]):
             raise ConfigurationError(f"`recado {' '.join(path)}` is there already")
         return found.add(path[-1], summary).parser
+
+    def sinks(self, args: argparse.Namespace, kind: str) -> list[ConfiguredSink]:
+        """Return the configured sinks of a kind, with their settings."""
+        # Here and not above: it brings the engine, which help does not need
+        from recado_gateway.cli.configuration import read_settings  # noqa: PLC0415
+
+        settings = read_settings(args.config)
+        base = settings.engine.public_url
+        wanted = settings.plugins.sink_types[kind].settings
+        return [
+            ConfiguredSink(
+                name=name,
+                settings=msgspec.convert(
+                    sink.own, wanted, dec_hook=decode_setting, strict=False, str_keys=True
+                ),
+                url=f"{base}/sinks/{name}" if base else None,
+            )
+            for name, sink in settings.engine.sinks.items()
+            if sink.sink == kind
+        ]
 
     def serve(self, app: AsgiApp, host: str, port: int) -> int:
         """Serve an ASGI application until it is interrupted, and return the exit code."""

@@ -1,0 +1,58 @@
+"""Short links: made for messages, followed by people."""
+
+import msgspec
+from litestar.params import FromPath
+from litestar.response.base import ASGIResponse
+from recado_core.engine.links import LinkPage, LinkView, NewLink
+
+from recado_gateway.api.conversations import PageQuery
+from recado_gateway.endpoints import Endpoint, answer_once, answer_with, endpoint, engine_of
+from recado_gateway.idempotency import idempotency_key
+from recado_gateway.requests import Request, decode_json, read_json, read_query
+
+TAG = "Links"
+
+_new = msgspec.json.Decoder(NewLink)
+
+
+@endpoint(
+    "GET",
+    "/v1/links",
+    Endpoint(tag=TAG, scope="messages:read", query=PageQuery, answer=LinkPage),
+)
+async def list_links(request: Request) -> ASGIResponse:
+    """List short links with their clicks, the newest first."""
+    query = read_query(request, PageQuery)
+    return answer_with(await engine_of(request).links.list(query.limit, query.cursor))
+
+
+@endpoint(
+    "POST",
+    "/v1/links",
+    Endpoint(
+        tag=TAG,
+        scope="messages:send",
+        body=NewLink,
+        example={"url": "https://shop.example.com/orders/17?from=sms"},
+        answer=LinkView,
+        status=201,
+        idempotent=True,
+    ),
+)
+async def add_link(request: Request) -> ASGIResponse:
+    """Make a short link, to stand in a message."""
+    body = await read_json(request)
+    key = idempotency_key(request, body)
+    return answer_once(await engine_of(request).links.add(decode_json(body, _new), key))
+
+
+@endpoint("GET", "/l/{code:str}", Endpoint(tag=TAG, status=302))
+async def follow_link(request: Request, code: FromPath[str]) -> ASGIResponse:
+    """Lead to where a short link points, and count the click."""
+    url = await engine_of(request).links.follow(code)
+    # never kept: the next click counts too
+    headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return ASGIResponse(status_code=302, headers=headers)
+
+
+HANDLERS = [list_links, add_link, follow_link]
