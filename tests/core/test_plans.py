@@ -11,7 +11,7 @@ from recado_core.engine.identifiers import new_id
 from recado_core.engine.schema import dispatches as dispatches_table
 from recado_core.engine.schema import events as events_table
 from recado_core.engine.schema import messages as messages_table
-from recado_core.engine.store import dispatches, events, inbox, keys, messages, outbox
+from recado_core.engine.store import dispatches, events, inbox, keys, messages, outbox, pushes
 from recado_core.testing.clock import MONDAY_NOON
 
 NOW = MONDAY_NOON
@@ -97,6 +97,12 @@ STATEMENTS = {
         {"ix_dispatches_account"},
     ),
     "of_message": (lambda c: events.of_message(c, "m"), {"ix_events_message"}),
+    "any_due of pushes": (lambda c: pushes.any_due(c, "main", NOW, NOW), {"ix_pushes_due"}),
+    "take of pushes": (lambda c: pushes.take(c, "main", NOW, NOW, 100), {"ix_pushes_due"}),
+    "awaiting_answer": (
+        lambda c: pushes.awaiting_answer(c, ["+5511900000001"], NOW),
+        {"ix_messages_address"},
+    ),
     "lock_pending": (lambda c: inbox.lock_pending(c, NOW, 100), {"ix_inbox_pending"}),
     "find_reserved": (
         lambda c: keys.find_reserved(c, [("o", "k1"), ("o", "k2")]),

@@ -130,9 +130,11 @@ class Pushing:
         """
         parts = deque(await self._parts(rows))
         splits = MAX_SPLITS
-        refused: list[tuple[Part, PermanentSendError]] = []
+        refused: list[tuple[Part, Unanswered]] = []
+        left: list[Part] = []
+        why: Unanswered | None = None
         changed: set[bool] = set()
-        while parts:
+        while parts and why is None:
             part = parts.popleft()
             answer = await self._call(part, until)
             if answer is None:
@@ -140,22 +142,20 @@ class Pushing:
                 changed.add(part.on_list)
                 splits = MAX_SPLITS
             elif not isinstance(answer.error, PermanentSendError) or splits == 0:
-                await self._leave([part, *parts], answer)
-                break
+                left, why = [part, *parts], answer
             elif len(part.rows) == 1:
-                refused.append((part, answer.error))
+                refused.append((part, answer))
             else:
                 parts.extend(part.halve())
                 splits -= 1
-        kept = []
-        for part, error in refused:
+        for part, answer in refused:
             if part.alone or part.on_list in changed:
-                await self._drop(part, error)
+                await self._drop(part, answer)
             else:  # it refuses all of them: that is not about the addresses
-                kept.append(part)
-        if kept:
-            error = refused[0][1]
-            await self._leave(kept, Unanswered(error.text, error=error))
+                left.append(part)
+                why = why or answer
+        if why is not None:
+            await self._leave(left, why)
 
     async def _parts(self, rows: Sequence[Row]) -> list[Part]:
         """Part what is on the list now from what is not.
@@ -207,7 +207,7 @@ class Pushing:
         if rows:
             await self._database.write(lambda connection: pushes.finish(connection, rows, now))
 
-    async def _drop(self, part: Part, error: PermanentSendError) -> None:
+    async def _drop(self, part: Part, answer: Unanswered) -> None:
         (row,) = part.rows
         log.warning(
             "provider refuses an address for its suppression list, and is not told of it",
@@ -215,8 +215,8 @@ class Pushing:
                 "account": self._account.name,
                 "address": mask(row["address"]),
                 "change": "suppress" if part.on_list else "unsuppress",
-                "code": error.code,
-                "reason": error.text,
+                "code": answer.error.code if answer.error else None,
+                "reason": answer.why,
             },
         )
         await self._finish(part.rows)
