@@ -86,8 +86,8 @@ class House:
     async def entries(self, **wanted):
         return (await self.engine.suppressions.list(SuppressionFilter(**wanted))).items
 
-    async def suppress(self, address, reason=SuppressionReason.OPT_OUT):
-        new = NewSuppression(address=address, reason=reason)
+    async def suppress(self, address, reason=SuppressionReason.OPT_OUT, category=None):
+        new = NewSuppression(address=address, reason=reason, category=category)
         return json.loads((await self.engine.suppressions.add(new)).body)["id"]
 
     async def import_many(self, addresses, *, days):
@@ -211,6 +211,28 @@ async def test_who_opts_out_gets_nothing_by_other_ways_and_is_free_after_opting_
         await house.settle()
         assert await house.store(ANA) is None
         assert await house.send(ANA) is Status.SENT
+
+
+async def test_code_that_kolmeya_holds_back_because_it_was_told_to_is_not_learned(tmp_path):
+    async with open_house(tmp_path) as house:
+        opted_out = await house.suppress(ANA, category=Category.MARKETING)
+        await house.settle()
+        assert await house.send(ANA, category=Category.OTP) is Status.SUPPRESSED
+        assert [entry.reason for entry in await house.entries()] == ["opt_out"]
+        await house.engine.suppressions.remove(opted_out)
+        await house.settle()
+        assert await house.send(ANA, category=Category.OTP) is Status.SENT
+
+
+async def test_phone_that_was_on_kolmeyas_blacklist_before_stays_there(tmp_path):
+    async with open_house(tmp_path, blacklist=(11900000001,)) as house:
+        assert await house.send(ANA) is Status.SUPPRESSED
+        opted_out = await house.suppress(ANA)
+        await house.settle()
+        await house.engine.suppressions.remove(opted_out)
+        await house.settle()
+        assert house.sizes("blacklist/destroy") == []
+        assert await house.store(ANA) == "blacklist"
 
 
 @pytest.mark.parametrize("kind", [FaultKind.ERROR, FaultKind.TIMEOUT, FaultKind.THROTTLE])
