@@ -11,7 +11,20 @@ from recado_core.engine.identifiers import new_id
 from recado_core.engine.schema import dispatches as dispatches_table
 from recado_core.engine.schema import events as events_table
 from recado_core.engine.schema import messages as messages_table
-from recado_core.engine.store import dispatches, events, inbox, keys, messages, outbox, pushes
+from recado_core.engine.store import (
+    consents,
+    conversations,
+    deliveries,
+    dispatches,
+    do_not_disturb,
+    events,
+    inbox,
+    keys,
+    messages,
+    outbox,
+    pushes,
+    suppressions,
+)
 from recado_core.testing.clock import MONDAY_NOON
 
 NOW = MONDAY_NOON
@@ -23,15 +36,15 @@ TURN = dispatches.Turn(node_id="n", now=NOW, hold_until=NOW, limit=20, without=[
 STATEMENTS = {
     "claim": (
         lambda c: outbox.claim(c, "main", "d", 100, NOW),
-        {"ix_messages_claim"},
+        {"ix_messages_claim", "ix_messages_address"},
     ),
     "claim of a category": (
         lambda c: outbox.claim(c, "main", "d", 1, NOW, only=Category.OTP),
-        {"ix_messages_claim_category"},
+        {"ix_messages_claim_category", "ix_messages_address"},
     ),
     "claim without a category": (
         lambda c: outbox.claim(c, "main", "d", 100, NOW, without={Category.OTP}),
-        {"ix_messages_claim"},
+        {"ix_messages_claim", "ix_messages_address"},
     ),
     "count_queued": (outbox.count_queued, {"ix_messages_claim"}),
     "fallbacks_of_queued": (
@@ -102,6 +115,53 @@ STATEMENTS = {
     "awaiting_answer": (
         lambda c: pushes.awaiting_answer(c, ["+5511900000001"], NOW),
         {"ix_messages_address"},
+    ),
+    "concerning": (
+        lambda c: suppressions.concerning(c, ["+5511900000001"], ["hash"]),
+        {
+            "uq_suppressions_address_document_hash_channel_category_reason",
+            "ix_suppressions_document",
+        },
+    ),
+    "listed": (
+        lambda c: suppressions.listed(c, ["+5511900000001"], ["manual"], ["sms"], NOW),
+        {"uq_suppressions_address_document_hash_channel_category_reason"},
+    ),
+    "expired suppressions": (
+        lambda c: suppressions.expired(c, NOW, 100),
+        {"ix_suppressions_expiring"},
+    ),
+    "protected": (
+        lambda c: do_not_disturb.protected(c, ["+5511900000001"]),
+        {"pk_do_not_disturb"},
+    ),
+    "marketing_since": (
+        lambda c: messages.marketing_since(c, ["+5511900000001"], NOW),
+        {"ix_messages_marketing"},
+    ),
+    "confirmed_since": (
+        lambda c: consents.confirmed_since(c, ["+5511900000001"], NOW),
+        {"ix_consents_address"},
+    ),
+    "known conversations": (
+        lambda c: conversations.known(c, ["+5511900000001"]),
+        {"uq_conversations_address_account_channel"},
+    ),
+    "lock_addresses": (
+        lambda c: conversations.lock_addresses(c, ["+5511900000001"]),
+        {"uq_conversations_address_account_channel"},
+    ),
+    "page of conversations": (
+        lambda c: conversations.page(c, {}, (NOW, new_id()), 50),
+        {"ix_conversations_activity"},
+    ),
+    "take of deliveries": (
+        lambda c: deliveries.take(c, "desk", NOW, NOW, 8),
+        {"ix_deliveries_due", "ix_deliveries_thread"},
+    ),
+    "state_of a sink": (
+        lambda c: deliveries.state_of(c, "desk"),
+        {"ix_deliveries_due", "ix_deliveries_dead", "ix_deliveries_sink"},
     ),
     "lock_pending": (lambda c: inbox.lock_pending(c, NOW, 100), {"ix_inbox_pending"}),
     "find_reserved": (
@@ -212,7 +272,7 @@ def indexes_in(plan):
 
 
 def whole_tables_in(plan):
-    return [line for line in plan if re.search(r"Seq Scan|SCAN (?!.*USING)", line)]
+    return [line for line in plan if re.search(r"Seq Scan|SCAN (?!.*(?:USING|VIRTUAL))", line)]
 
 
 async def test_statements_that_run_often_use_the_index_made_for_them(database):
