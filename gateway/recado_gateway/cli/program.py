@@ -28,12 +28,27 @@ ROOMS = {
     "send": ("send", "send one message"),
     "messages": ("messages", "list, show, cancel and resend messages"),
     "accounts": ("accounts", "look after the accounts, and run what else their providers offer"),
+    "sinks": ("sinks", "list the sinks, and what has not reached them"),
     "keys": ("keys", "make, list and revoke API keys"),
     "plugins": ("plugins", "list the plugins"),
     "db": ("database", "look after the database"),
 }
 # Groups that only plugins fill.
 PLUGIN_GROUPS = {"simulate": "run the simulator of a vendor"}
+
+
+class Summary(argparse.HelpFormatter):
+    """Help in which every command has one line, that of the longest name too."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Add an option, or the commands."""
+        super().add_argument(action)
+        # Python 3.11 leaves it out of its account that commands are indented.
+        lengths = [
+            len(self._format_action_invocation(each)) + self._current_indent
+            for each in self._iter_indented_subactions(action)
+        ]
+        self._action_max_length = max([self._action_max_length, *lengths])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +75,11 @@ def _run(arguments: list[str]) -> int:
     if general.version:
         sys.stdout.write(f"recado {metadata.version('recado-gateway')}\n")
         return DONE
-    commands = Commands(Parser(prog="recado", description="A self-hosted messaging gateway."))
+    commands = Commands(
+        Parser(
+            prog="recado", description="A self-hosted messaging gateway.", formatter_class=Summary
+        )
+    )
     commands.parser.add_argument("--version", action="store_true", help="print the version")
     for name, (room, summary) in ROOMS.items():
         command = commands.add(name, summary)
