@@ -47,12 +47,12 @@ async def test_odoo_that_is_set_up_is_found_so(any_odoo):
     add_connector(any_odoo)
     found = await probe(any_odoo, rpc={"partner_notes": True})
     assert wrong(found) == []
-    assert str(any_odoo.generation) in found["Odoo"].detail
+    assert str(any_odoo.generation) in found["Odoo's RPC"].detail
     assert set(found) == {
-        "Odoo",
+        "Odoo's RPC",
         "RPC login",
         "ChatRoom addon",
-        "connector",
+        "connector record",
         "connector type",
         "endpoint",
         "Odoo Url",
@@ -70,21 +70,21 @@ async def test_odoo_that_is_set_up_is_found_so(any_odoo):
 
 async def test_odoo_that_does_not_answer_is_one_finding():
     found = await companion_of("http://odoo.invalid").probe()
-    assert [(finding.what, finding.ok) for finding in found] == [("Odoo", False)]
+    assert [(finding.what, finding.ok) for finding in found] == [("Odoo's RPC", False)]
     assert "odoo.invalid" in found[0].detail
 
 
 async def test_wrong_login_is_told_after_the_version(rpc):
     found = await probe(rpc, rpc={"password": "another-password-of-nobody"})
     assert wrong(found) == ["RPC login"]
-    assert list(found) == ["Odoo", "RPC login"]
+    assert list(found) == ["Odoo's RPC", "RPC login"]
 
 
 async def test_one_question_that_fails_keeps_no_other_from_being_asked(rpc):
     add_connector(rpc)
     rpc.fail("html", "fields_get", times=1)  # the connector's
     found = await probe(rpc)
-    assert wrong(found) == ["connector"]
+    assert wrong(found) == ["connector record"]
     assert "fields" in found
     assert f"rights on {MESSAGE}" in found
 
@@ -114,8 +114,8 @@ async def test_addon_that_is_not_installed_is_wrong(rpc):
 async def test_missing_connector_is_told_with_what_makes_it(rpc):
     add_connector(rpc, uuid="another-uuid-of-nobody")
     found = await probe(rpc)
-    assert wrong(found) == ["connector"]
-    assert "recado chatroom setup" in found["connector"].detail
+    assert wrong(found) == ["connector record"]
+    assert "recado chatroom setup" in found["connector record"].detail
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from recado_acrux_chatroom.companion.client import DEADLINE, Connection
 from recado_acrux_chatroom.companion.conversations import bring_message, has_message, write_line
 from recado_acrux_chatroom.companion.partners import write_note
 from recado_acrux_chatroom.companion.probe import Subject, look
-from recado_acrux_chatroom.redaction import redact
+from recado_acrux_chatroom.companion.redaction import redact_all
 from recado_acrux_chatroom.settings import Settings
 
 __all__ = ["Companion"]
@@ -90,13 +90,6 @@ class Companion:
         """
         _, digits_ = _read_number(number)
         await self._odoo.run(lambda odoo: write_line(odoo, self._uuid, digits_, msgid, text))
-
-
-def redact_all(text: str, settings: Settings) -> str:
-    """Return a text without the sink's secrets and without any whole number."""
-    for secret in (settings.connector_uuid, settings.connector_token):
-        text = redact(text, secret.reveal())
-    return redact(text, settings.rpc.password.reveal()) if settings.rpc else text
 
 
 def _read_number(number: str) -> tuple[str, str]:

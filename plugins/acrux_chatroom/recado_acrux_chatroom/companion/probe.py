@@ -53,23 +53,23 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Module(msgspec.Struct, frozen=True, kw_only=True):
-    """An addon."""
+    """An addon; its ``installed_version`` would be that of the files on the disk."""
 
     name: str
-    installed_version: Text = False
+    latest_version: Text = False
 
 
 async def look(odoo: Connection, subject: Subject) -> list[Finding]:
     """Return what there is to know; stop where Odoo does not answer, or knows no such user."""
     found: list[Finding] = []
-    for what, step in (("Odoo", _version), ("RPC login", _log_in)):
+    for what, step in (("Odoo's RPC", _version), ("RPC login", _log_in)):
         try:
             found.append(await odoo.run(step))
         except SendError as error:
             return [*found, Finding(what=what, ok=False, detail=error.text)]
     steps: dict[str, Callable[[Odoo], list[Finding]]] = {
         "ChatRoom addon": lambda it: [_addons(it)],
-        "connector": lambda it: list(_connector(it, subject)),
+        "connector record": lambda it: list(_connector(it, subject)),
         "fields": lambda it: [_fields(it)],
         "rights": lambda it: [_rights(it, model) for model in _models(subject.settings)],
     }
@@ -86,7 +86,7 @@ def _version(odoo: Odoo) -> Finding:
     detail = f"version {version.server_version}"
     if not OLDEST <= version.major <= NEWEST:
         detail += f"; this sink is written for {OLDEST} to {NEWEST}"
-    return Finding(what="Odoo", ok=OLDEST <= version.major <= NEWEST, detail=detail)
+    return Finding(what="Odoo's RPC", ok=OLDEST <= version.major <= NEWEST, detail=detail)
 
 
 def _log_in(odoo: Odoo) -> Finding:
@@ -106,12 +106,12 @@ def _addons(odoo: Odoo) -> Finding:
     what = "ChatRoom addon"
     try:
         answer = odoo.read(
-            "ir.module.module", "search_read", domain, fields=["name", "installed_version"]
+            "ir.module.module", "search_read", domain, fields=["name", "latest_version"]
         )
     except SendError as error:
         return Finding(what=what, ok=True, detail=f"version unknown, and not needed: {error.text}")
     modules = read_as(answer, list[Module])
-    named = ", ".join(f"{it.name} {it.installed_version or ''}".strip() for it in modules)
+    named = ", ".join(f"{it.name} {it.latest_version or ''}".strip() for it in modules)
     if not any(it.name == ADDON for it in modules):
         return Finding(what=what, ok=False, detail=f"{ADDON} is not installed in this database")
     return Finding(what=what, ok=True, detail=named)
@@ -125,9 +125,9 @@ def _connector(odoo: Odoo, subject: Subject) -> Iterator[Finding]:
     connector = find_connector(odoo, uuid)
     if connector is None:
         detail = f"{NO_CONNECTOR}; `recado chatroom setup` makes it"
-        yield Finding(what="connector", ok=False, detail=detail)
+        yield Finding(what="connector record", ok=False, detail=detail)
         return
-    yield Finding(what="connector", ok=True, detail=f"“{connector.name}”")
+    yield Finding(what="connector record", ok=True, detail=f"“{connector.name}”")
     yield from judge(connector, subject)
 
 

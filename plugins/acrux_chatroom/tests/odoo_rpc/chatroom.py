@@ -70,7 +70,8 @@ def install(world):
     world.companies = [company]
     version = VERSIONS[world.generation]
     for name, state in (("whatsapp_connector", "installed"), ("whatsapp_connector_sale", "no")):
-        values = {"name": name, "state": state, "installed_version": version}
+        values = {"name": name, "state": state, "latest_version": version}
+        values["installed_version"] = "99.0.1"  # what lies on the disk, for all its name
         world.create("ir.module.module", values)
 
 

@@ -53,7 +53,12 @@ PARTNER_FIELDS = {
     "phone_sanitized": "char",
     "commercial_partner_id": "many2one:res.partner",
 }
-MODULE_FIELDS = {"name": "char", "state": "selection", "installed_version": "char"}
+MODULE_FIELDS = {
+    "name": "char",
+    "state": "selection",
+    "latest_version": "char",
+    "installed_version": "char",
+}
 
 
 class World:
