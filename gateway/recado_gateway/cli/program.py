@@ -27,6 +27,8 @@ ROOMS = {
     "check": ("check", "check configuration, plugins, database, accounts and webhook address"),
     "send": ("send", "send one message"),
     "messages": ("messages", "list, show, cancel and resend messages"),
+    "suppressions": ("suppressions", "keep the suppression list, and ask who may get a message"),
+    "do-not-disturb": ("do_not_disturb", "list, import and remove do-not-disturb lists"),
     "accounts": ("accounts", "look after the accounts, and run what else their providers offer"),
     "sinks": ("sinks", "list the sinks, and what has not reached them"),
     "keys": ("keys", "make, list and revoke API keys"),
