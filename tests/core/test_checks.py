@@ -98,6 +98,29 @@ def confused(**fields):
     return check
 
 
+def answering(said):
+    """Return what makes a check that answers this, whatever it is asked."""
+
+    def make(**fields):
+        check = Blacklist(name="answering", **fields)
+
+        async def answer(_recipients):
+            return said
+
+        check.check = answer
+        return check
+
+    return make
+
+
+NONSENSE = [
+    answering(None),
+    answering([True, False]),
+    answering([None, Deferral(check="x", reason="x", until=NOON.replace(tzinfo=None))]),
+    answering([None, Refusal(check="x", reason="x", until=NOON.replace(tzinfo=None))]),
+]
+
+
 def recipients(*addresses):
     return [
         Recipient(address=address, channel="sms", category=Category.TRANSACTIONAL, at=NOON)
@@ -154,7 +177,7 @@ async def test_refusals_are_the_reasons_where_there_are_any():
     ]
 
 
-@pytest.mark.parametrize("make", [broken, late, confused])
+@pytest.mark.parametrize("make", [broken, late, confused, *NONSENSE])
 async def test_a_check_that_can_t_answer_holds_or_allows(make):
     assert await verdicts([make(on_failure=OnFailure.ALLOW)], ANA, BIA) == [[], []]
     holding = make(on_failure=OnFailure.HOLD)

@@ -203,7 +203,7 @@ async def learn(house, account="main", reason=SuppressionReason.BLACKLIST):
     await house.settle()
     assert await house.status(message_id) == Status.SUPPRESSED
     (entry,) = await entries_of(house)
-    assert (entry.source, entry.reason) == (account, reason)
+    assert (entry.source, entry.reason) == (f"provider:{account}", reason)
     return entry
 
 

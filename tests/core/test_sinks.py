@@ -338,6 +338,22 @@ async def test_failure_of_an_agents_message_knows_where_it_came_from(open_desk):
         assert (event.data["code"], event.data["status_text"]) == ("9", "no signal")
 
 
+async def test_answers_of_agents_leave_in_their_order_whatever_becomes_of_one(open_desk):
+    async with open_desk(capabilities={"max_batch": 2}) as house:
+        gateway = house.system.context.gateway
+        house.vendor.answers = [TransientSendError("busy", code="503")]
+        for index in range(5):
+            for person in (ANA, BIA):
+                key = f"{person} {index}"
+                await gateway.send(SinkMessage(account="main", to=person, text=key, key=key))
+        await house.settle()
+        for _ in range(8):
+            await house.advance(70)
+        for person in (ANA, BIA):
+            mine = [sent.text for sent in house.vendor.sent[2:] if sent.to == person]
+            assert mine == [f"{person} {index}" for index in range(5)]
+
+
 @pytest.mark.parametrize(
     ("fields", "refusal"),
     [

@@ -186,7 +186,9 @@ async def test_key_that_the_gateway_made_is_the_same_after_a_restart(open_house)
         assert await reasons(house, document=CPF) == [("suppressions", "manual")]
 
 
-@pytest.mark.parametrize("document", ["123", "123.456.789-00", "", "12345678909\0", "abc", "111.111.111-11"])
+@pytest.mark.parametrize(
+    "document", ["123", "123.456.789-00", "", "12345678909\0", "abc", "111.111.111-11"]
+)
 async def test_what_is_no_cpf_is_refused_and_not_shown(house, document):
     with pytest.raises(DraftError) as caught:
         await house.engine.suppressions.add(NewSuppression(document=document))
@@ -328,7 +330,7 @@ async def test_list_learns_from_what_the_provider_suppresses(open_house):
         assert (entry.address, entry.reason, entry.source, entry.channel) == (
             ANA,
             "blacklist",
-            "main",
+            "provider:main",
             "sms",
         )
         assert entry.expires_at == house.clock.now() + timedelta(days=90)

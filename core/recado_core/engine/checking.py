@@ -101,8 +101,8 @@ class Hold:
 class _Asked:
     """One check: asked within its time, and told of in the log when it fails and when it is back.
 
-    One that fails, is late or answers for another number of recipients can't answer: its
-    ``on_failure`` says whether its messages go on or wait.
+    One that fails, is late or answers what means nothing can't answer: its ``on_failure`` says
+    whether its messages go on or wait.
     """
 
     def __init__(self, check: Check, settings: CheckSettings) -> None:
@@ -116,17 +116,10 @@ class _Asked:
         try:
             async with asyncio.timeout(self._time_limit):
                 answers = await self._check.check(recipients)
+            _demand_sense(answers, len(recipients))
         except Exception:
             if not self._failing:
                 log.exception("check can't answer", extra={"check": self._check.id})
-            self._failing = True
-            return [self._silence] * len(recipients)
-        if len(answers) != len(recipients):
-            if not self._failing:
-                log.error(
-                    "check answers for another number of recipients",
-                    extra={"check": self._check.id},
-                )
             self._failing = True
             return [self._silence] * len(recipients)
         if self._failing:
@@ -137,6 +130,18 @@ class _Asked:
 
 def _parts(recipients: Sequence[Recipient]) -> Iterator[Sequence[Recipient]]:
     return (recipients[at : at + AT_ONCE] for at in range(0, len(recipients), AT_ONCE))
+
+
+def _demand_sense(answers: Sequence[Answer], count: int) -> None:
+    if len(answers) != count:
+        raise ValueError(f"{len(answers)} answers for {count} recipients")
+    for answer in answers:
+        if answer is None:
+            continue
+        if not isinstance(answer, Refusal | Deferral):
+            raise TypeError(f"answers with {type(answer).__name__}")
+        if answer.until is not None and answer.until.tzinfo is None:
+            raise ValueError("answers with a time without a zone")
 
 
 def _verdict(answers: Sequence[Answer | Hold]) -> Verdict:

@@ -17,6 +17,7 @@ from recado_core.engine.database import Database
 from recado_core.engine.limits import Purpose
 from recado_core.engine.settling import LONGEST_ASKED, THROTTLED
 from recado_core.engine.store import pushes, suppressions
+from recado_core.engine.suppressing import learned_from
 from recado_core.errors import AccountError, PermanentSendError, SendError, TransientSendError
 from recado_core.messages import SuppressionReason
 
@@ -165,15 +166,16 @@ class Pushing:
         of its own accord is left there.
         """
         account, now = self._account, self._now()
+        source = learned_from(account.name)
         addresses = [row["address"] for row in rows]
         reasons, channels = account.settings.push_suppressions, account.kind.channels
         again, longest = (timedelta(seconds=seconds) for seconds in ANSWERING)
         async with self._database.read() as connection:
             listed = await suppressions.listed(
-                connection, addresses, reasons, channels, now, but_from=account.name
+                connection, addresses, reasons, channels, now, but_from=source
             )
             its_own = await suppressions.listed(
-                connection, addresses, ITS_OWN, channels, now, only_from=account.name
+                connection, addresses, ITS_OWN, channels, now, only_from=source
             )
             awaiting = await pushes.awaiting_answer(connection, listed, now - longest)
         await self._postpone(_among(rows, awaiting), now + again, counts=False)

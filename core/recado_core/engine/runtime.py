@@ -7,8 +7,6 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-import msgspec
-
 from recado_core.checks import Check
 from recado_core.engine.accept import Accept
 from recado_core.engine.accounts import Accounts
@@ -38,6 +36,7 @@ from recado_core.engine.operations import Operations
 from recado_core.engine.plugins import Plugins
 from recado_core.engine.polling import Polling
 from recado_core.engine.pushing import Pushing
+from recado_core.engine.readiness import Component, of_accounts, of_sinks
 from recado_core.engine.receive import Receive
 from recado_core.engine.rounds import Rounds
 from recado_core.engine.scheduling import Scheduling
@@ -57,14 +56,6 @@ TICK = 0.5
 def utc_now() -> datetime:
     """Return the present moment."""
     return datetime.now(UTC)
-
-
-class Component(msgspec.Struct, frozen=True, kw_only=True):
-    """One part of the engine, and whether it can do its work."""
-
-    name: str
-    ok: bool
-    detail: str
 
 
 class Engine:
@@ -184,6 +175,10 @@ class Engine:
                 "messages wait for an account that is not in the configuration",
                 extra={"account": name},
             )
+        for name in await self.sinks.orphans():
+            log.warning(
+                "deliveries wait for a sink that is not in the configuration", extra={"sink": name}
+            )
 
     async def start(self) -> None:
         """Start the worker: dispatch, receive, and what the clock brings."""
@@ -275,26 +270,17 @@ class Engine:
             ok=len(working) == len(self._tasks),
             detail="running" if working else "not in this process",
         )
-        orphans = await self._scheduling.orphans() if schema.ok else []
         return [
             Component(name="database", ok=True, detail="answers"),
             schema,
             worker,
-            *(
-                Component(
-                    name=f"account.{name}",
-                    ok=False,
-                    detail="messages wait for it, and it is not in the configuration",
-                )
-                for name in orphans
+            *of_accounts(
+                self.accounts.by_name, await self._scheduling.orphans() if schema.ok else []
             ),
-            *(
-                Component(
-                    name=f"account.{name}",
-                    ok=account.paused_at is None and account.trouble is None,
-                    detail=account.reason or account.trouble or "active",
-                )
-                for name, account in self.accounts.by_name.items()
+            *of_sinks(
+                self.sinks.reasons,
+                await self.sinks.orphans() if schema.ok else [],
+                delivering=bool(working),
             ),
         ]
 

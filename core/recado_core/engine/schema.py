@@ -248,7 +248,6 @@ suppressions = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
     sa.UniqueConstraint("address", "document_hash", "channel", "category", "reason"),
-    sa.Index("ix_suppressions_document", "document_hash", **partial("document_hash <> ''")),
     sa.Index("ix_suppressions_expiring", "expires_at", **partial("expires_at IS NOT NULL")),
 )
 
@@ -342,7 +341,7 @@ deliveries = sa.Table(
     sa.Index("ix_deliveries_thread", "sink", "thread", "id", **partial("state = 'pending'")),
     sa.Index("ix_deliveries_due", "sink", "due_at", **partial("state = 'pending'")),
     sa.Index("ix_deliveries_sink", "sink", "id"),
-    sa.Index("ix_deliveries_dead", "sink", "id", **partial("state = 'dead'")),
+    sa.Index("ix_deliveries_dead", "sink", "state", "id", **partial("state = 'dead'")),
 )
 
 # Short addresses that stand in messages, and how often each was followed.

@@ -152,6 +152,17 @@ class Sinks:
         """Return what carries the deliveries of each sink; there is none before ``open``."""
         return [each.delivering for each in self.by_name.values()]
 
+    @property
+    def reasons(self) -> dict[str, str | None]:
+        """Return why each sink takes nothing now, as this process has met it; None for *up*."""
+        return {name: each.delivering.reason for name, each in self.by_name.items()}
+
+    async def orphans(self) -> list[str]:
+        """Return the sinks for which deliveries wait and which are not configured."""
+        async with self._database.read() as connection:
+            holding = await store.sinks_with_pending(connection)
+        return [name for name in holding if name not in self.by_name]
+
     def open(self, gateway: Callable[[str], SinkGateway]) -> None:
         """Make the sinks.
 

@@ -142,7 +142,7 @@ class Suppressing:
                 address=row["address"],
                 channel=row["channel"],
                 reason=said[row["id"]],
-                source=account,
+                source=learned_from(account),
                 expires_at=now + self._learned_for,
             )
             for row in addressed
@@ -169,7 +169,7 @@ class Suppressing:
             if each.account == account:
                 found |= await pushes.waiting(connection, account, addresses)
                 found |= await store.listed(
-                    connection, addresses, each.reasons, each.channels, now, but_from=account
+                    connection, addresses, each.reasons, each.channels, now, but_from=learned_from(account)
                 )
         return found
 
@@ -201,9 +201,14 @@ class Suppressing:
                 and not row["document_hash"]
                 and row["reason"] in each.reasons
                 and row["channel"] in each.channels
-                and (learned or row["source"] != each.account)
+                and (learned or row["source"] != learned_from(each.account))
             }
             await pushes.mark(connection, each.account, addresses, now)
+
+
+def learned_from(account: str) -> str:
+    """Return the source of what an account's provider has told us."""
+    return f"provider:{account}"
 
 
 def _is_over(there: Row | None, now: datetime) -> bool:

@@ -387,9 +387,7 @@ def _check_expiry(at: datetime | None, now: datetime, faults: list[Fault]) -> No
 
 def _tell(recipient: Recipient, verdict: Verdict) -> CheckedRecipient:
     said: list[Refusal | Deferral] = [*verdict.refusals, *verdict.deferrals]
-    reasons = [
-        CheckReason(check=each.check, reason=each.reason, until=each.until) for each in said
-    ]
+    reasons = [CheckReason(check=each.check, reason=each.reason, until=each.until) for each in said]
     reasons += [
         CheckReason(check=check, reason="the check can't answer now") for check in verdict.held
     ]

@@ -99,11 +99,20 @@ async def told(
     return by_id, {row["id"]: dict(row) for row in found.mappings()}
 
 
-async def next_due(connection: AsyncConnection, sink: str) -> datetime | None:
-    """Return when the next delivery to a sink is due, or None if none waits."""
-    statement = sa.select(sa.func.min(D.due_at)).where(D.sink == sink, D.state == _PENDING)
-    found: datetime | None = (await connection.execute(statement)).scalar()
-    return found
+async def sinks_with_pending(connection: AsyncConnection) -> list[str]:
+    """Return the sinks for which deliveries wait.
+
+    From one to the next in the index: DISTINCT would read all that waits.
+    """
+    found: list[str] = []
+    while True:
+        following = sa.select(sa.func.min(D.sink)).where(
+            D.state == _PENDING, D.sink > (found[-1] if found else "")
+        )
+        sink = (await connection.execute(following)).scalar()
+        if sink is None:
+            return found
+        found.append(sink)
 
 
 async def state_of(connection: AsyncConnection, sink: str) -> Row:

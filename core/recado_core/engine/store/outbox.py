@@ -51,6 +51,9 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
 ) -> list[Row]:
     """Take up to ``limit`` due messages of an account for a dispatch, the most urgent first.
 
+    An agent's message waits for the agents' earlier ones to the same person, which may be on their
+    way or wait for another attempt: what is said in a conversation arrives in its order.
+
     Args:
         connection: The transaction's.
         account: Whose messages.
@@ -67,6 +70,7 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
             M.status == sa.literal_column("'queued'"),
             M.due_at <= now,
             sa.or_(M.expires_at.is_(None), M.expires_at > now),
+            sa.or_(M.origin.is_(None), ~_earlier_under_way()),
         )
         .order_by(M.priority.desc(), M.due_at, M.id)
         .limit(limit)
@@ -90,6 +94,19 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
     rows = [dict(row) for row in (await connection.execute(taken)).mappings()]
     rows.sort(key=lambda row: (-row["priority"], row["due_at"], row["id"]))
     return rows
+
+
+def _earlier_under_way() -> sa.ColumnElement[bool]:
+    earlier = messages.alias("earlier")
+    # One that would be claimed before is no obstacle; one that waits for longer is.
+    waits = sa.and_(earlier.c.status == sa.literal_column("'queued'"), earlier.c.due_at > M.due_at)
+    return sa.exists().where(
+        earlier.c.address == M.address,
+        earlier.c.id < M.id,
+        earlier.c.account == M.account,
+        earlier.c.origin.is_not(None),
+        sa.or_(earlier.c.status == sa.literal_column("'sending'"), waits),
+    )
 
 
 async def of_dispatch(connection: AsyncConnection, dispatch_id: str) -> list[Row]:

@@ -44,9 +44,7 @@ def _concerning(
     if not document_hashes:
         return wanted
     of_person = among(connection, S.document_hash, document_hashes)
-    # Spelled as in the partial index, so that both databases see that it applies.
-    of_person = sa.and_(sa.text("document_hash <> ''"), S.address == "", of_person)
-    return sa.or_(wanted, of_person)
+    return sa.or_(wanted, sa.and_(S.address == "", of_person))
 
 
 async def upsert(connection: AsyncConnection, rows: Sequence[Row]) -> None:

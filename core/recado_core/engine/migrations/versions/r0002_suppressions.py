@@ -46,14 +46,6 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        "ix_suppressions_document",
-        "suppressions",
-        ["document_hash"],
-        unique=False,
-        sqlite_where=sa.text("document_hash <> ''"),
-        postgresql_where=sa.text("document_hash <> ''"),
-    )
-    op.create_index(
         "ix_suppressions_expiring",
         "suppressions",
         ["expires_at"],

@@ -30,7 +30,7 @@ def upgrade() -> None:
     for name, columns, condition in (
         ("ix_deliveries_thread", ["sink", "thread", "id"], "state = 'pending'"),
         ("ix_deliveries_due", ["sink", "due_at"], "state = 'pending'"),
-        ("ix_deliveries_dead", ["sink", "id"], "state = 'dead'"),
+        ("ix_deliveries_dead", ["sink", "state", "id"], "state = 'dead'"),
     ):
         op.create_index(
             name,
