@@ -169,7 +169,12 @@ class Suppressing:
             if each.account == account:
                 found |= await pushes.waiting(connection, account, addresses)
                 found |= await store.listed(
-                    connection, addresses, each.reasons, each.channels, now, but_from=learned_from(account)
+                    connection,
+                    addresses,
+                    each.reasons,
+                    each.channels,
+                    now,
+                    but_from=learned_from(account),
                 )
         return found
 
