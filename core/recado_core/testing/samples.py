@@ -54,7 +54,10 @@ def make_batch(
 
 
 def make_event(event_type: str = "message.received", **data: Any) -> Event:  # noqa: ANN401  # as above
-    """Return an event about a message; ``data`` are what of the message matters to a test."""
+    """Return an event about a message; ``data`` are what of the message matters to a test.
+
+    An MT is one that an agent wrote in the business system of the sink named ``kit``.
+    """
     inbound = event_type == "message.received"
     person, ours = brazilian_address(1), "28506"
     message = {
@@ -69,10 +72,13 @@ def make_event(event_type: str = "message.received", **data: Any) -> Event:  # n
         "media": None,
         "category": "transactional",
         "reference": None,
+        "metadata": None,
         "status": event_type.rpartition(".")[2],
         "code": None,
         "status_text": None,
         "provider_ref": make_id(),
         "created_at": MONDAY_NOON.isoformat(),
+        "conversation_id": make_id(),
+        "origin": None if inbound else "kit",
     }
     return Event(id=make_id(), type=event_type, time=MONDAY_NOON, data=message | data)

@@ -1,8 +1,9 @@
-"""A business system that does not exist, a sink for it, and sinks with one fault each."""
+"""Sinks for a business system that does not exist, with one fault each."""
 
 import asyncio
+import itertools
+import json
 import logging
-from typing import ClassVar
 
 import httpx
 import msgspec
@@ -10,55 +11,12 @@ from recado_core import (
     PermanentSendError,
     Secret,
     SendError,
-    SinkContext,
-    SinkType,
     TransientSendError,
     raise_for_send,
-    send_request,
 )
-from recado_core.testing import SinkConformance
+from toy_desk import DESK, DeskSettings, DeskSink, Good, reply_with
 
 log = logging.getLogger(__name__)
-
-
-class DeskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    token: Secret
-    base_url: str = "https://desk.example.com"
-
-
-class DeskSink:
-    def __init__(self, context: SinkContext) -> None:
-        self._http = context.http
-        self._settings = context.settings
-
-    async def deliver(self, event):
-        response = await self.post({"id": event.id, "kind": event.type, "data": event.data})
-        raise_for_send(response)
-        if response.content == b'{"taken": false}':
-            raise TransientSendError("the desk did not take it", raw=response.text)
-
-    async def post(self, payload):
-        headers = {"authorization": f"Bearer {self._settings.token.reveal()}"}
-        url = f"{self._settings.base_url}/events"
-        request = self._http.build_request("POST", url, json=payload, headers=headers)
-        return await send_request(self._http, request)
-
-
-DESK = SinkType(
-    id="desk",
-    settings=DeskSettings,
-    events=frozenset({"message.received", "message.failed"}),
-    create=DeskSink,
-)
-
-
-class Good(SinkConformance):
-    sink_type = DESK
-    settings: ClassVar = {"token": "desk-token-1234"}
-    telling = "message.received"
-
-    def refused(self, request):
-        return httpx.Response(200, content=b'{"taken": false}', request=request)
 
 
 def desk(sink=DeskSink, **changes):
@@ -99,10 +57,10 @@ class TestPlainSettings(Good):
 
 
 class Choosy(DeskSink):
-    async def deliver(self, event):
+    async def deliver(self, event, *, repeated):
         if event.type == "message.failed":
             raise PermanentSendError("no such event")
-        await super().deliver(event)
+        await super().deliver(event, repeated=repeated)
 
 
 class TestChoosy(Good):
@@ -134,7 +92,7 @@ class TestConstant(Good):
 
 
 class Trusting(DeskSink):
-    async def deliver(self, event):
+    async def deliver(self, event, *, repeated):  # noqa: ARG002  # as above
         raise_for_send(await self.post({"id": event.id}))
 
 
@@ -145,9 +103,9 @@ class TestTrusting(Good):
 
 def mistaking(*codes, wrong):
     class Mistaking(DeskSink):
-        async def deliver(self, event):
+        async def deliver(self, event, *, repeated):
             try:
-                await super().deliver(event)
+                await super().deliver(event, repeated=repeated)
             except SendError as error:
                 if error.code in codes or type(error.__cause__).__name__ in codes:
                     raise wrong(error.text) from error
@@ -162,8 +120,8 @@ class TestHasty(Good):
 
 
 class TestOffended(Good):
-    breaks = "test_no_connection_is_transient"
-    sink_type = desk(mistaking("ConnectError", wrong=PermanentSendError))
+    breaks = "test_no_connection_is_unreachable"
+    sink_type = desk(mistaking("ConnectError", wrong=TransientSendError))
 
 
 class TestResigned(Good):
@@ -182,11 +140,11 @@ class TestStubborn(Good):
 
 
 class Retrying(DeskSink):
-    async def deliver(self, event):
+    async def deliver(self, event, *, repeated):
         try:
-            await super().deliver(event)
+            await super().deliver(event, repeated=repeated)
         except TransientSendError:
-            await super().deliver(event)
+            await super().deliver(event, repeated=repeated)
 
 
 class TestRetrying(Good):
@@ -195,9 +153,9 @@ class TestRetrying(Good):
 
 
 class Sleeping(DeskSink):
-    async def deliver(self, event):
+    async def deliver(self, event, *, repeated):
         await asyncio.sleep(3600)
-        await super().deliver(event)
+        await super().deliver(event, repeated=repeated)
 
 
 class TestSleeping(Good):
@@ -206,9 +164,9 @@ class TestSleeping(Good):
 
 
 class Independent(DeskSink):
-    async def deliver(self, event):
+    async def deliver(self, event, *, repeated):
         async with httpx.AsyncClient(verify=False):  # noqa: S501  # quick to make
-            await super().deliver(event)
+            await super().deliver(event, repeated=repeated)
 
 
 class TestIndependent(Good):
@@ -236,3 +194,141 @@ class Naming(DeskSink):
 class TestNaming(Good):
     breaks = "test_no_whole_number_is_shown"
     sink_type = desk(Naming)
+
+
+def want_nothing(_settings, _subject):
+    return False
+
+
+class TestUnwilling(Good):
+    breaks = "test_telling_event_is_wanted"
+    sink_type = desk(wants=want_nothing)
+
+
+def want_by_name(_settings, subject):
+    return subject.account.startswith("kit")
+
+
+class TestPresuming(Good):
+    breaks = "test_any_subject_is_wanted_or_not"
+    sink_type = desk(wants=want_by_name)
+
+
+class Hopeful(DeskSink):
+    async def deliver(self, event, *, repeated):
+        if not repeated:
+            await super().deliver(event, repeated=repeated)
+
+
+class TestHopeful(Good):
+    breaks = "test_repeated_event_is_not_believed_to_be_taken"
+    sink_type = desk(Hopeful)
+
+
+class Unwell(DeskSink):
+    async def handle(self, request):
+        reply = await super().handle(request)
+        return reply_with(500) if request.path == "health" and reply.status == 200 else reply
+
+
+class TestUnwell(Good):
+    breaks = "test_call_of_the_business_system_is_answered"
+    sink_type = desk(Unwell)
+
+
+class Trustful(DeskSink):
+    def knows(self, token):
+        return token.startswith("desk-token")
+
+
+class TestTrustful(Good):
+    breaks = "test_call_of_a_stranger_is_refused"
+    sink_type = desk(Trustful)
+
+
+class Brittle(DeskSink):
+    async def handle(self, request):
+        if self.knows(request.headers.get("x-desk-token", "")):
+            json.loads(request.body)
+        return await super().handle(request)
+
+
+class TestBrittle(Good):
+    breaks = "test_odd_call_never_breaks_the_sink"
+    sink_type = desk(Brittle)
+
+
+class Forgetful(DeskSink):
+    count = itertools.count()
+
+    async def hand_over(self, written):
+        written.id = f"{written.id}-{next(Forgetful.count)}"
+        return await super().hand_over(written)
+
+
+class TestForgetful(Good):
+    breaks = "test_agents_message_reaches_the_gateway_once"
+    sink_type = desk(Forgetful)
+
+
+def glossing_over(status):
+    class Glossing(DeskSink):
+        async def hand_over(self, written):
+            reply = await super().hand_over(written)
+            return reply_with(202) if reply.status == status else reply
+
+    return Glossing
+
+
+class TestPolite(Good):
+    breaks = "test_refusal_reaches_the_agent"
+    sink_type = desk(glossing_over(422))
+
+
+class TestCarefree(Good):
+    breaks = "test_gateway_that_is_down_is_no_success"
+    sink_type = desk(glossing_over(503))
+
+
+class SingleMinded(DeskSink):
+    def __init__(self, context):
+        super().__init__(context)
+        self._lock = asyncio.Lock()
+
+    async def deliver(self, event, *, repeated):
+        async with self._lock:
+            await super().deliver(event, repeated=repeated)
+
+    async def handle(self, request):
+        async with self._lock:
+            return await super().handle(request)
+
+
+class TestSingleMinded(Good):
+    breaks = "test_call_is_answered_while_deliver_is_under_way"
+    sink_type = desk(SingleMinded)
+
+
+class Helpful(DeskSink):
+    async def handle(self, request):
+        reply = await super().handle(request)
+        wanted = self._settings.token.reveal()
+        return reply_with(403, error=f"say {wanted}") if reply.status == 403 else reply
+
+
+class TestHelpful(Good):
+    breaks = "test_no_reply_shows_a_secret"
+    sink_type = desk(Helpful)
+
+
+class Alarmed(DeskSink):
+    async def probe(self):
+        (found,) = await super().probe()
+        if not found.ok:
+            raise TransientSendError(found.detail)
+        return [found]
+
+
+class TestAlarmed(Good):
+    breaks = "test_probe_tells_what_it_finds"
+    sink_type = desk(Alarmed)
