@@ -234,7 +234,12 @@ def _propose(keys: tuple[str, ...]) -> Report:
             *lines,
             'account = "" # the account whose conversations agents are to see',
         ]
-    steps = ["Write the lines that it lacks into recado.toml.", "Run this again."]
+    steps = [
+        "Write the lines that it lacks into recado.toml, or the secrets where it says they are.",
+        "Where ChatRoom has the connector already, write its Account ID and Token instead.",
+        f"See that gateway.plugins names {KIND} and that gateway.public_url is set.",
+        "Run this again.",
+    ]
     return Report(ok=False, notice=NOTICE, write=lines, next=steps)
 
 

@@ -115,6 +115,13 @@ async def test_fields_that_this_odoo_lacks_or_cannot_search_are_not_asked_for(rp
     assert [term[0] for term in search["args"][0] if term != "|"] == ["phone", "mobile"]
 
 
+async def test_odoo_with_no_field_to_search_has_nobody_with_the_number(rpc):
+    fields = {"mobile": None, "phone_sanitized": None, "conv_standard_numbers": None}
+    rpc.set_fields(PARTNER, phone="char:unsearchable", **fields)
+    rpc.create(PARTNER, name="Ana", phone=FORMS[0])
+    assert await noted(rpc) == []
+
+
 async def test_note_about_a_number_of_nobody_is_left_out(rpc):
     rpc.create(PARTNER, name="Bia", phone="(11) 90000-0002")
     assert await noted(rpc) == []

@@ -64,6 +64,8 @@ def find_partner(odoo: Odoo, address: str) -> int | None:
     """
     known = odoo.fields(PARTNER, *PHONES)
     fields = [name for name in PHONES if name in known and known[name].searchable]
+    if not fields:
+        return None
     pattern = search_pattern(address)
     domain: Domain = ["|"] * (len(fields) - 1)
     domain += [[name, "=like", pattern] for name in fields]
