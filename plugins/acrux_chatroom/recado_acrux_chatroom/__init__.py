@@ -1,8 +1,9 @@
 """The AcruxLab ChatRoom plugin: what it registers."""
 
+import argparse
 from collections.abc import Iterable
 
-from recado_core import SinkType, hookimpl
+from recado_core import CommandLine, SinkType, hookimpl
 
 from recado_acrux_chatroom.events import FAILURES, RECEIVED
 from recado_acrux_chatroom.settings import Settings
@@ -20,3 +21,23 @@ def register_sinks() -> Iterable[SinkType]:
             create=ChatRoomSink,
         )
     ]
+
+
+@hookimpl
+def register_commands(cli: CommandLine) -> None:
+    """Add ``recado chatroom setup``."""
+    # Here and not above: the gateway itself never sets a connector up.
+    from recado_acrux_chatroom import command  # noqa: PLC0415
+
+    parser = cli.add_command(
+        "chatroom", "setup", summary="make or describe the connector in Odoo, and try it both ways"
+    )
+    command.add_arguments(parser)
+
+    def run(args: argparse.Namespace) -> int:
+        try:
+            return command.run(args, lambda: cli.sinks(args, command.KIND))
+        except command.WrongUseError as error:
+            parser.error(str(error))
+
+    parser.set_defaults(run=run)
