@@ -1,7 +1,8 @@
-"""What Prometheus reads of a gateway: its components and its accounts, as they stand now."""
+"""What Prometheus reads of a gateway: its components, accounts and sinks, as they stand now."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
+from typing import Generic, TypeVar
 
 import msgspec
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -9,60 +10,79 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from recado_core.engine.account import AccountView
 from recado_core.engine.failures import UnavailableError
-from recado_core.engine.runtime import Component, Engine
+from recado_core.engine.readiness import Component
+from recado_core.engine.runtime import Engine
+from recado_core.engine.sinks import SinkView
 
 STORE = frozenset({"database", "schema"})
-"""The components without which nothing is known of accounts."""
+"""The components without which nothing is known of accounts and sinks."""
 
 
-class AccountGauge(msgspec.Struct, frozen=True):
-    """A figure of every account; one that reads None is left out."""
+Named = TypeVar("Named", AccountView, SinkView)
+
+
+class Gauge(msgspec.Struct, Generic[Named], frozen=True):
+    """A figure of every account or every sink; one that reads None is left out."""
 
     name: str
     meaning: str
-    read: Callable[[AccountView], float | None]
+    read: Callable[[Named], float | None]
 
 
 # Named as https://prometheus.io/docs/practices/naming/ has it.
-ACCOUNT_GAUGES = (
-    AccountGauge(
+ACCOUNT_GAUGES: tuple[Gauge[AccountView], ...] = (
+    Gauge(
         "balance",
         "The balance, in the account's currency, when the provider was last asked.",
         lambda account: None if account.balance is None else float(account.balance),
     ),
-    AccountGauge(
+    Gauge(
         "balance_timestamp_seconds",
         "When the provider was last asked for the balance.",
         lambda account: account.balance_at.timestamp() if account.balance_at else None,
     ),
-    AccountGauge(
+    Gauge(
         "balance_threshold",
         "The balance below which somebody should know, as configured.",
         lambda account: (
             None if account.balance_threshold is None else float(account.balance_threshold)
         ),
     ),
-    AccountGauge(
+    Gauge(
         "balance_low",
         "1 while the balance is below the threshold.",
         lambda account: account.balance_low,
     ),
-    AccountGauge(
+    Gauge(
         "paused", "1 while the account is paused.", lambda account: account.paused_at is not None
     ),
-    AccountGauge(
+    Gauge(
         "queued_messages", "Messages that wait to be sent.", lambda account: account.queued
     ),
-    AccountGauge(
+    Gauge(
         "calls_limit",
         "Calls that this process may make to the provider in the time that its rate is for.",
         lambda account: account.calls_limit,
     ),
-    AccountGauge(
+    Gauge(
         "calls_left",
         "Calls that the present window of the rate still holds for this process, "
         "0 while the provider has asked to be left alone.",
         lambda account: account.calls_left,
+    ),
+)
+SINK_GAUGES: tuple[Gauge[SinkView], ...] = (
+    Gauge(
+        "up",
+        "1 unless the business system took nothing when this process last called it.",
+        lambda sink: sink.status == "up",
+    ),
+    Gauge("pending", "Deliveries that wait for it.", lambda sink: sink.pending),
+    Gauge("dead", "Deliveries that were given up, until replayed.", lambda sink: sink.dead),
+    Gauge(
+        "lag_seconds",
+        "How long the oldest delivery has waited, 0 where none does.",
+        lambda sink: sink.lag,
     ),
 )
 
@@ -70,9 +90,12 @@ ACCOUNT_GAUGES = (
 class Figures(Collector):
     """How a gateway stood when it was looked at."""
 
-    def __init__(self, components: list[Component], accounts: list[AccountView]) -> None:
+    def __init__(
+        self, components: list[Component], accounts: list[AccountView], sinks: list[SinkView]
+    ) -> None:
         self._components = components
         self._accounts = accounts
+        self._sinks = sinks
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
@@ -87,15 +110,20 @@ class Figures(Collector):
         for component in self._components:
             parts.add_metric([component.name], component.ok)
         yield parts
-        for gauge in ACCOUNT_GAUGES:
-            family = GaugeMetricFamily(
-                f"recado_account_{gauge.name}", gauge.meaning, labels=["account"]
-            )
-            for account in self._accounts:
-                value = gauge.read(account)
-                if value is not None:
-                    family.add_metric([account.name], value)
-            yield family
+        yield from _families("account", ACCOUNT_GAUGES, self._accounts)
+        yield from _families("sink", SINK_GAUGES, self._sinks)
+
+
+def _families(
+    what: str, gauges: Iterable[Gauge[Named]], found: Iterable[Named]
+) -> Iterator[Metric]:
+    for gauge in gauges:
+        family = GaugeMetricFamily(f"recado_{what}_{gauge.name}", gauge.meaning, labels=[what])
+        for each in found:
+            value = gauge.read(each)
+            if value is not None:
+                family.add_metric([each.name], value)
+        yield family
 
 
 async def look_at(engine: Engine) -> CollectorRegistry:
@@ -107,11 +135,13 @@ async def look_at(engine: Engine) -> CollectorRegistry:
     try:
         components = await engine.readiness()
         broken = {component.name for component in components if not component.ok}
-        accounts = [] if broken & STORE else await engine.accounts.list()
+        known = not broken & STORE
+        accounts = await engine.accounts.list() if known else []
+        sinks = await engine.sinks.list() if known else []
     except UnavailableError as error:  # since it was found to answer
         components = [Component(name="database", ok=False, detail=str(error))]
-        accounts = []
+        accounts, sinks = [], []
     registry = CollectorRegistry()
-    registry.register(Figures(components, accounts))
+    registry.register(Figures(components, accounts, sinks))
     ProcessCollector(registry=registry)
     return registry

@@ -10,7 +10,7 @@ import pytest
 from recado_core import Capabilities
 from recado_core.engine.account import AccountView
 from recado_core.engine.import_rows import ENTRY_COLUMNS
-from recado_core.engine.runtime import Component
+from recado_core.engine.readiness import Component
 from recado_core.engine.settings import (
     DEFAULT_LANGUAGES,
     AccountSettings,

@@ -1,6 +1,6 @@
 import pytest
 from recado_core.engine.failures import UnavailableError
-from recado_core.engine.runtime import Component
+from recado_core.engine.readiness import Component
 from recado_gateway.api.health import judge
 
 NO_KEY = {"Authorization": ""}

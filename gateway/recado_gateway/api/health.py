@@ -4,13 +4,13 @@ from typing import Literal
 
 import msgspec
 from litestar.response.base import ASGIResponse
-from recado_core.engine.runtime import Component
+from recado_core.engine.readiness import Component
 
 from recado_gateway.endpoints import Endpoint, answer_with, endpoint, engine_of
 from recado_gateway.requests import Request
 
 TAG = "Health"
-ONE_ACCOUNT = "account."
+ONE_OF_MANY = ("account.", "sink.")
 """How the names of components begin whose failure leaves the gateway ready for all others."""
 
 
@@ -21,7 +21,10 @@ class Liveness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """How the gateway stands: *degraded* is ready, though some account can't send now."""
+    """How the gateway stands.
+
+    *degraded* is ready, though some account can't send now, or some sink takes nothing.
+    """
 
     status: Literal["ok", "degraded", "unavailable"]
     components: list[Component]
@@ -45,7 +48,7 @@ def judge(components: list[Component]) -> Readiness:
     failed = [component.name for component in components if not component.ok]
     if not failed:
         return Readiness(status="ok", components=components)
-    needed = [name for name in failed if not name.startswith(ONE_ACCOUNT)]
+    needed = [name for name in failed if not name.startswith(ONE_OF_MANY)]
     return Readiness(status="unavailable" if needed else "degraded", components=components)
 
 

@@ -16,10 +16,10 @@ OPENMETRICS = "application/openmetrics-text"
 
 @endpoint("GET", "/metrics", Endpoint(tag="Health", answer=str, media_types=(TEXT, OPENMETRICS)))
 async def get_metrics(request: Request) -> ASGIResponse:
-    """Show components and accounts as Prometheus reads them; it says which format it wants.
+    """Show components, accounts and sinks as Prometheus reads them; it says which format it wants.
 
     While the database is away, the answer is 200 all the same, with `recado_component_ok` 0 and
-    without the accounts.
+    without accounts and sinks.
     """
     encode, content_type = _encoder_for(request.headers.get("accept", ""))
     body = encode(await look_at(engine_of(request)))
