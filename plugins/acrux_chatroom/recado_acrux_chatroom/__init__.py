@@ -3,11 +3,22 @@
 import argparse
 from collections.abc import Iterable
 
-from recado_core import CommandLine, SinkType, hookimpl
+from recado_core import CommandLine, SinkContext, SinkType, hookimpl
 
-from recado_acrux_chatroom.events import FAILURES, RECEIVED
+from recado_acrux_chatroom.events import EVENTS, wants
 from recado_acrux_chatroom.settings import Settings
 from recado_acrux_chatroom.sink import ChatRoomSink
+
+
+def create_sink(context: SinkContext) -> ChatRoomSink:
+    """Make the sink, with a companion where the settings have a login for one."""
+    settings: Settings = context.settings
+    if settings.rpc is None:
+        return ChatRoomSink(context)
+    # Here and not above: without a login, nothing needs odoorpc.
+    from recado_acrux_chatroom.companion import Companion  # noqa: PLC0415
+
+    return ChatRoomSink(context, Companion(settings, context.name))
 
 
 @hookimpl
@@ -17,8 +28,11 @@ def register_sinks() -> Iterable[SinkType]:
         SinkType(
             id="acrux_chatroom",
             settings=Settings,
-            events=FAILURES | {RECEIVED},
-            create=ChatRoomSink,
+            events=EVENTS,
+            create=create_sink,
+            wants=wants,
+            requests=True,
+            probe=True,
         )
     ]
 

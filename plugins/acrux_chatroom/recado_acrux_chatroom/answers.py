@@ -12,6 +12,7 @@ from recado_core import (
     PermanentSendError,
     SendError,
     TransientSendError,
+    UnreachableError,
     send_error_for,
 )
 from recado_core.http import RAW_KEPT
@@ -20,7 +21,14 @@ from recado_acrux_chatroom import wire
 
 Redact = Callable[[str], str]
 
+DOWN = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE)
+"""What a proxy answers while nobody listens behind it."""
+
 _read_response = re.compile(wire.RESPONSE_TEXT).fullmatch
+
+
+class WebhookMissingError(AccountError):
+    """There is no webhook of ChatRoom's at this address."""
 
 
 class Taken(StrEnum):
@@ -38,7 +46,9 @@ def read_answer(response: httpx.Response, redact: Redact) -> Taken:
         redact: Takes the secrets and numbers out of what is kept of it.
 
     Raises:
+        WebhookMissingError: Odoo has no ChatRoom, or does not know which database is meant.
         AccountError: The connector or the address is wrong, for every other call as well.
+        UnreachableError: A proxy stands before an Odoo that is down.
         TransientSendError: Odoo failed; another time it may do.
         PermanentSendError: Odoo refused this call.
         InDoubtError: The answer is none of ChatRoom's.
@@ -47,7 +57,7 @@ def read_answer(response: httpx.Response, redact: Redact) -> Taken:
         raise _refused(response, redact)
     try:
         reply = msgspec.json.decode(response.content, type=wire.Reply)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _in_doubt(response, redact) from error
     if reply.error is not None:
         raise _failed(reply.error, redact)
@@ -66,20 +76,30 @@ def read_answer(response: httpx.Response, redact: Redact) -> Taken:
 def _refused(response: httpx.Response, redact: Redact) -> SendError:
     error = send_error_for(response)
     error.raw = _raw(response, redact)
-    text = None
     if response.is_redirect:
         text = "Odoo sends us to another address: `odoo_url` is not the one that it wants"
-    elif response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED):
-        text = _nowhere()
-    return AccountError(text, code=error.code, raw=error.raw) if text else error
+        return AccountError(text, code=error.code, raw=error.raw)
+    if response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED):
+        return WebhookMissingError(_nowhere(), code=error.code, raw=error.raw)
+    if response.status_code in DOWN and isinstance(error, TransientSendError):
+        return UnreachableError(
+            f"a proxy says that Odoo is down: {error.text}",
+            code=error.code,
+            raw=error.raw,
+            retry_after=error.retry_after,
+            possibly_taken=error.possibly_taken,
+        )
+    return error
 
 
 def _failed(said: wire.RpcError, redact: Redact) -> SendError:
     if said.code == wire.NOT_FOUND:
-        return AccountError(_nowhere(), code=str(said.code))
+        return WebhookMissingError(_nowhere(), code=str(said.code))
     cause = said.data or wire.RpcErrorData()
     raw = redact(f"{said.message}: {cause.name}: {cause.message}")[:RAW_KEPT]
     text = f"Odoo failed: {redact(cause.name or said.message) or 'it does not say why'}"
+    if cause.name in wire.NO_DATABASE:
+        return UnreachableError(text, code=str(said.code), raw=raw, possibly_taken=True)
     return TransientSendError(text, code=str(said.code), raw=raw, possibly_taken=True)
 
 

@@ -1,15 +1,34 @@
-"""What the sink reads in an event: fields of the message that the event is about."""
+"""Which events the sink wants, and what it reads in them: fields of the message they are about."""
 
 from datetime import datetime
 from typing import Annotated, TypeVar
 
 import msgspec
-from recado_core import Event, Media, PermanentSendError
+from recado_core import Event, EventSubject, Media, PermanentSendError
+
+from recado_acrux_chatroom.settings import Notes, PartnerNote, Settings
 
 RECEIVED = "message.received"
 FAILURES = frozenset(
-    {"message.failed", "message.undelivered", "message.rejected", "message.expired"}
+    {
+        "message.failed",
+        "message.undelivered",
+        "message.rejected",
+        "message.expired",
+        "message.suppressed",
+        "message.canceled",
+    }
 )
+# A message whose fate is unknown may still arrive, and ChatRoom never takes a failure back.
+LINES = frozenset({"message.delivered", "message.read", "message.unknown"})
+"""What an agent may be told in a line of its own."""
+
+PARTNER_NOTES: dict[str, PartnerNote] = {
+    "message.sent": PartnerNote.SENT,
+    "message.delivered": PartnerNote.DELIVERED,
+    RECEIVED: PartnerNote.RECEIVED,
+}
+EVENTS = FAILURES | LINES | PARTNER_NOTES.keys()
 
 Id = Annotated[str, msgspec.Meta(min_length=1)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -26,17 +45,49 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
 
 
-class Undone(msgspec.Struct, frozen=True, kw_only=True):
-    """An MT that did not arrive; ``code`` and ``status_text`` are the provider's words."""
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """An MT; ``origin`` is the sink whose agent wrote it, ``code`` and the next the provider's."""
 
     id: Id
     to: str
     created_at: Moment
+    text: str = ""
+    origin: str | None = None
     code: str | None = None
     status_text: str | None = None
 
 
-E = TypeVar("E", Received, Undone)
+E = TypeVar("E", Received, Outgoing)
+
+
+def wants(settings: Settings, subject: EventSubject) -> bool:
+    """Tell whether an event is for a sink with these settings.
+
+    Which sink an agent's message came from, ``deliver`` looks at: the settings don't know its name.
+    """
+    if subject.account != settings.account or subject.channel not in {None, settings.channel}:
+        return False
+    if subject.type == RECEIVED or wants_note(settings, subject.type):
+        return True
+    return subject.origin is not None and (
+        wants_failure(settings, subject.type) or wants_line(settings, subject.type)
+    )
+
+
+def wants_failure(settings: Settings, event_type: str) -> bool:
+    """Tell whether agents hear of a failure of this type."""
+    return event_type in FAILURES and settings.notes is not Notes.NONE
+
+
+def wants_line(settings: Settings, event_type: str) -> bool:
+    """Tell whether an event of this type becomes a line in the conversation."""
+    return event_type in LINES and settings.notes is Notes.ALL and settings.rpc is not None
+
+
+def wants_note(settings: Settings, event_type: str) -> bool:
+    """Tell whether an event of this type is noted on the partner."""
+    note = PARTNER_NOTES.get(event_type)
+    return note is not None and settings.rpc is not None and settings.rpc.notes_on(note)
 
 
 def read_message(event: Event, kind: type[E]) -> E:
@@ -45,3 +96,8 @@ def read_message(event: Event, kind: type[E]) -> E:
         return msgspec.convert(event.data, kind)
     except msgspec.ValidationError as error:
         raise PermanentSendError(f"{event.type} without what ChatRoom needs: {error}") from error
+
+
+def status_of(event_type: str) -> str:
+    """Return what has become of the message, as the type's last part says."""
+    return event_type.rpartition(".")[2]

@@ -1,112 +1,207 @@
-"""Bringing messages into ChatRoom by its own webhook, one a call."""
+"""What ChatRoom is told of events, and what Odoo is answered."""
 
 import logging
 import mimetypes
 from datetime import timedelta
 
-import msgspec
 from recado_core import (
     AddressError,
     Event,
+    Finding,
     Media,
     PermanentSendError,
     SendError,
     SinkContext,
     TransientSendError,
-    send_request,
+    UnreachableError,
+    WebhookReply,
+    WebhookRequest,
 )
 from recado_core.addresses import digits, normalise_number
 
 from recado_acrux_chatroom import wire
-from recado_acrux_chatroom.answers import Taken, read_answer
-from recado_acrux_chatroom.events import FAILURES, RECEIVED, Received, Undone, read_message
-from recado_acrux_chatroom.redaction import hide_connectors_in_log, redact
-from recado_acrux_chatroom.settings import Notes, Settings
+from recado_acrux_chatroom.answers import WebhookMissingError
+from recado_acrux_chatroom.asides import Asides, Companion
+from recado_acrux_chatroom.chatroom import ChatRoom
+from recado_acrux_chatroom.events import (
+    PARTNER_NOTES,
+    RECEIVED,
+    Outgoing,
+    Received,
+    read_message,
+    status_of,
+    wants_failure,
+    wants_line,
+    wants_note,
+)
+from recado_acrux_chatroom.phrases import PHRASES
+from recado_acrux_chatroom.redaction import hide_connectors_in_log
+from recado_acrux_chatroom.settings import Settings
+from recado_acrux_chatroom.webhooks import OdooCalls
 
 log = logging.getLogger(__name__)
 
-COMMIT_TIME = timedelta(seconds=5)
-"""What Odoo is given to commit an agent's message, before it hears that the message failed."""
+COMMIT_TIME = 5.0
+"""Seconds that Odoo is given to commit an agent's message, where it can't be asked for it."""
+
+LONGEST_COMMIT = 120.0
+"""Seconds after which a message that Odoo still does not have will not come any more."""
+
+LONGEST_DOUBT = timedelta(minutes=2)
+"""How long an MO waits for Odoo to say whether it has it already; two are better than none."""
 
 
 class ChatRoomSink:
-    """Takes events into the conversations of one connector."""
+    """Takes events into the conversations of one connector, and agents' messages from them.
 
-    def __init__(self, context: SinkContext) -> None:
+    Args:
+        context: What the gateway gives.
+        companion: The login to Odoo's RPC, if there is one.
+    """
+
+    def __init__(self, context: SinkContext, companion: Companion | None = None) -> None:
         settings: Settings = context.settings
-        self._context = context
+        self._name = context.name
+        self._now = context.now
         self._settings = settings
-        self._url = settings.odoo_url.rstrip("/") + wire.WEBHOOK + settings.connector_uuid.reveal()
-        self._queue_stands = False
+        self._phrases = PHRASES[settings.language]
+        self._chatroom = ChatRoom(context)
+        self._asides = Asides(context.name, companion)
+        self._calls = OdooCalls(context, self._chatroom.url)
         hide_connectors_in_log()
 
-    async def deliver(self, event: Event) -> None:
-        """Take an MO, or the failure of an MT; any other event, and other accounts', pass by.
+    async def deliver(self, event: Event, *, repeated: bool) -> None:
+        """Take an MO, or what has become of an MT; other accounts' and channels' pass by.
 
-        ChatRoom knows no repeats: a second call with the same event makes a second message, under
-        the same ``msgid``.
+        ChatRoom knows no repeats. An MO that it may have is looked for by RPC, and is repeated if
+        that can't be done; a note on a partner that may be there is not.
 
         Raises:
+            UnreachableError: Odoo is not there.
             TransientSendError: Odoo can't take it now.
             PermanentSendError: ChatRoom has no place for it.
             AccountError: The connector or the address is wrong.
             InDoubtError: It went out and no usable answer came back.
         """
-        params = self._translate(event)
-        if params is None:
+        settings, data = self._settings, event.data
+        if data.get("account") != settings.account:
             return
-        if await self._call(self._url, params) is Taken.QUEUED:
-            await self._work_off_queue()
-
-    def _translate(self, event: Event) -> wire.Params | None:
-        if event.data.get("account") != self._settings.account:
-            return None
+        if data.get("channel", settings.channel) != settings.channel:
+            return
         if event.type == RECEIVED:
-            return wire.Params(messages=(_inbound(read_message(event, Received)),))
-        if event.type in FAILURES and self._settings.notes is not Notes.NONE:
-            return wire.Params(events=(self._failure(event),))
-        return None
+            await self._bring(event, repeated=repeated)
+            return
+        is_ours = data.get("origin") == self._name
+        if is_ours and wants_failure(settings, event.type):
+            await self._tell_failure(event)
+        elif settings.rpc is not None:
+            await self._write_about(event, is_ours=is_ours, repeated=repeated)
 
-    def _failure(self, event: Event) -> wire.Failed:
-        message = read_message(event, Undone)
-        # ChatRoom passes over, without a word, a failure of a message that it has not stored yet;
-        # and it stores an agent's message only after the gateway has accepted it.
-        early = (message.created_at + COMMIT_TIME - self._context.now()).total_seconds()
-        if early > 0:
-            raise TransientSendError("ChatRoom may not have stored the message", retry_after=early)
-        status = event.type.rpartition(".")[2]
-        return wire.Failed(
-            msgid=wire.outbound_id(message.id, _digits(message.to)),
-            txt=": ".join(filter(None, (status, message.code, message.status_text))),
-        )
+    async def handle(self, request: WebhookRequest) -> WebhookReply:
+        """Answer a call of Odoo's."""
+        return await self._calls.answer(request)
 
-    async def _call(self, url: str, params: wire.Params) -> Taken:
-        # The client keeps Odoo's session cookie, or Odoo would store a new session for every call.
-        http = self._context.http
-        request = http.build_request(
-            "POST",
-            url,
-            content=msgspec.json.encode(wire.Call(params=params)),
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
-        )
-        return read_answer(await send_request(http, request), self._redact)
+    async def probe(self) -> list[Finding]:
+        """Return whether Odoo answers, has the connector, and lets the login in."""
+        return [*await self._chatroom.probe(), *await self._asides.probe()]
 
-    async def _work_off_queue(self) -> None:
-        """Have ChatRoom work off its queue; what is in it is taken, whatever comes of this."""
-        told = {"sink": self._context.name}
+    # ---------------------------------------------------------------- MO
+
+    async def _bring(self, event: Event, *, repeated: bool) -> None:
+        received = read_message(event, Received)
+        message = _inbound(received)
+        if repeated:
+            await self._chatroom.await_alive()
+        if not repeated or not await self._is_there(event, message):
+            await self._hand_over(message)
+        if wants_note(self._settings, event.type):
+            await self._try_note(event, message.number, received.text)
+
+    async def _is_there(self, event: Event, message: wire.Message) -> bool:
+        """Tell whether ChatRoom is known to have an MO."""
         try:
-            await self._call(self._url + wire.PROCESS, wire.Params())
-        except SendError as error:
-            if not self._queue_stands:
-                log.warning("chatroom queue left to odoo", extra=told | {"reason": error.text})
-            self._queue_stands = True
-        else:
-            if self._queue_stands:
-                log.info("chatroom queue worked off again", extra=told)
-            self._queue_stands = False
+            return bool(await self._asides.has(message.number, message.id))
+        except UnreachableError:
+            raise
+        except TransientSendError as error:
+            if self._now() - event.time < LONGEST_DOUBT:
+                raise
+            told = {"sink": self._name, "event": event.id, "reason": error.text}
+            log.warning("chatroom may get a message twice", extra=told)
+            return False
 
-    def _redact(self, text: str) -> str:
-        return redact(text, self._settings.connector_uuid.reveal())
+    async def _hand_over(self, message: wire.Message) -> None:
+        try:
+            await self._chatroom.tell(wire.Params(messages=(message,)))
+        except WebhookMissingError:
+            if not self._falls_back or not await self._asides.bring(message):
+                raise
+
+    async def _try_note(self, event: Event, number: str, text: str) -> None:
+        """Note on the partner what they wrote; the message itself is in the conversation by now."""
+        try:
+            await self._asides.note(number, self._note_text(event, text))
+        except SendError as error:
+            told = {"sink": self._name, "event": event.id, "reason": error.text}
+            log.warning("chatroom note left out", extra=told)
+
+    @property
+    def _falls_back(self) -> bool:
+        return self._settings.rpc is not None and self._settings.rpc.fallback
+
+    # ---------------------------------------------------------------- MT
+
+    async def _tell_failure(self, event: Event) -> None:
+        message = read_message(event, Outgoing)
+        number = _digits(message.to)
+        msgid = wire.outbound_id(message.id, number)
+        await self._await_commit(message, number, msgid)
+        word = self._phrases.statuses[status_of(event.type)]
+        text = ": ".join(filter(None, (word, message.code, message.status_text)))
+        try:
+            await self._chatroom.tell(wire.Params(events=(wire.Failed(msgid=msgid, txt=text),)))
+        except WebhookMissingError:
+            if not self._falls_back:
+                raise
+            await self._asides.line(number, msgid, text)
+
+    async def _await_commit(self, message: Outgoing, number: str, msgid: str) -> None:
+        """Raise ``TransientSendError`` while Odoo may not have the message that this is about.
+
+        ChatRoom passes over, without a word, what it hears of a message that it has not stored yet;
+        and it stores an agent's message only after the gateway has accepted it.
+        """
+        age = (self._now() - message.created_at).total_seconds()
+        stored = await self._asides.has(number, msgid) if age < LONGEST_COMMIT else None
+        if stored is False:
+            wait = max(1.0, age)
+        elif stored is None and age < COMMIT_TIME:
+            wait = COMMIT_TIME - age
+        else:
+            return
+        raise TransientSendError("ChatRoom may not have stored the message", retry_after=wait)
+
+    async def _write_about(self, event: Event, *, is_ours: bool, repeated: bool) -> None:
+        """Tell the agent in a line, and note on the partner, that a message went its way."""
+        message = read_message(event, Outgoing)
+        has_line = is_ours and wants_line(self._settings, event.type)
+        is_noted = not repeated and wants_note(self._settings, event.type)
+        if not (has_line or is_noted) or not message.to.startswith("+"):
+            return  # a short code is nobody's partner
+        number = _digits(message.to)
+        if has_line:
+            msgid = wire.outbound_id(message.id, number)
+            await self._await_commit(message, number, msgid)
+            await self._asides.line(number, msgid, self._phrases.statuses[status_of(event.type)])
+        if has_line and is_noted:
+            await self._try_note(event, number, message.text)  # its failure would repeat the line
+        elif is_noted:
+            await self._asides.note(number, self._note_text(event, message.text))
+
+    def _note_text(self, event: Event, text: str) -> str:
+        channel = self._settings.channel
+        medium = channel.upper() if channel == "sms" else channel.capitalize()
+        return f"{medium} {self._phrases.notes[PARTNER_NOTES[event.type]]}: {text}"
 
 
 def _inbound(message: Received) -> wire.Message:

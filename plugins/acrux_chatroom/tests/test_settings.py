@@ -1,18 +1,13 @@
 import msgspec
 import pytest
-from recado_acrux_chatroom.settings import Notes, Settings
-from recado_core.contract import decode_setting
+from recado_acrux_chatroom.settings import Notes, PartnerNote
 
 RPC = {"database": "odoo", "login": "recado", "password": "a-password-of-nobody"}
 
 
 @pytest.fixture
-def read(table):
-    def read_table(**changes):
-        given = {name: value for name, value in {**table, **changes}.items() if value is not None}
-        return msgspec.convert(given, Settings, strict=False, dec_hook=decode_setting)
-
-    return read_table
+def read(read_settings):
+    return read_settings
 
 
 def test_failures_are_told_unless_said_otherwise(read):
@@ -24,7 +19,7 @@ def test_notes_are_one_of_three(read, notes):
     assert read(notes=notes).notes == notes
 
 
-@pytest.mark.parametrize("key", ["odoo_url", "connector_uuid", "account"])
+@pytest.mark.parametrize("key", ["odoo_url", "connector_uuid", "connector_token", "account"])
 def test_needed_key_is_named_when_it_is_missing(read, key):
     with pytest.raises(msgspec.ValidationError, match=key):
         read(**{key: None})
@@ -64,3 +59,41 @@ def test_account_id_that_would_not_stand_in_an_address_is_refused_unshown(read, 
     with pytest.raises(msgspec.ValidationError, match="connector_uuid") as caught:
         read(connector_uuid=uuid)
     assert len(uuid) < 8 or uuid not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "token", ["", "*", "1234567", "two words here", "ação-de-ninguém", "a\nb-c-d-e"]
+)
+def test_token_that_would_not_stand_in_a_header_is_refused_unshown(read, token):
+    with pytest.raises(msgspec.ValidationError, match="connector_token") as caught:
+        read(connector_token=token)
+    assert len(token) < 8 or token not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "noted"),
+    [
+        (None, set()),
+        (False, set()),
+        (True, {"sent", "delivered", "received"}),
+        ([], set()),
+        (["sent", "received"], {"sent", "received"}),
+    ],
+)
+def test_partner_notes_are_all_none_or_those_that_are_named(read, given, noted):
+    rpc = RPC if given is None else RPC | {"partner_notes": given}
+    assert {note for note in PartnerNote if read(rpc=rpc).rpc.notes_on(note)} == noted
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"media": "links"},
+        {"language": "es"},
+        {"notes": "some"},
+        {"rpc": RPC | {"partner_notes": ["read"]}},
+    ],
+)
+def test_unknown_choice_is_refused(read, wrong):
+    with pytest.raises(msgspec.ValidationError, match="Invalid enum value"):
+        read(**wrong)

@@ -8,42 +8,15 @@ from recado_core import (
     InDoubtError,
     PermanentSendError,
     TransientSendError,
+    UnreachableError,
 )
 from recado_core.testing import make_event
-from recado_core.testing.clock import MONDAY_NOON
 
-PERSON = "+5511900000001"
-MO = "01890000-0000-7000-8000-000000000001"
-MT = "01890000-0000-7000-8000-000000000002"
-MSGID = f"true_{MT}_5511900000001@c.us"
+from .bench import MO, left, received
+from .odoo import BrokenOffError, Fault
+
 WEBHOOK = "https://odoo.example.com/acrux_webhook/whatsapp_connector/"
 JPEG = {"url": "https://files.example.com/1.jpg", "type": "image/jpeg", "filename": "foto.jpg"}
-
-
-def received(**changes):
-    given = {
-        "id": MO,
-        "account": "kolmeya_main",
-        "sender": PERSON,
-        "to": "",
-        "text": "Sim, pode ser às 9h 👍",
-        "media": None,
-        "created_at": MONDAY_NOON,
-    }
-    return make_event("message.received", **{**given, **changes})
-
-
-def undone(event_type="message.undelivered", **changes):
-    given = {
-        "id": MT,
-        "account": "kolmeya_main",
-        "sender": None,
-        "to": PERSON,
-        "code": "30003",
-        "status_text": "Fora de área",
-        "created_at": "2026-01-05T08:59:00-03:00",
-    }
-    return make_event(event_type, **{**given, **changes})
 
 
 def always(response):
@@ -53,12 +26,12 @@ def always(response):
 # ---------------------------------------------------------------- MO
 
 
-@pytest.mark.parametrize("generation", [13, 14, 15, 16, 17, 18])
+@pytest.mark.parametrize("generation", [13, 14, 15, 16, 17, 17.5, 18])
 async def test_message_reaches_the_conversation_in_every_generation(
     make_odoo, make_sink, generation
 ):
     odoo = make_odoo(generation)
-    await make_sink(odoo.handle).deliver(received())
+    await make_sink(odoo.answer).deliver(received(), repeated=False)
     assert odoo.messages == [
         {
             "type": "text",
@@ -71,7 +44,7 @@ async def test_message_reaches_the_conversation_in_every_generation(
 
 
 async def test_call_goes_to_the_connector_as_json(odoo, make_sink, table):
-    await make_sink(odoo.handle).deliver(received())
+    await make_sink(odoo.answer).deliver(received(), repeated=False)
     (request,) = odoo.requests
     assert (request.method, request.url) == ("POST", WEBHOOK + table["connector_uuid"])
     assert request.headers["content-type"] == "application/json"
@@ -79,36 +52,40 @@ async def test_call_goes_to_the_connector_as_json(odoo, make_sink, table):
 
 async def test_odoo_may_stand_under_a_path(odoo, make_sink, table):
     with pytest.raises(AccountError):  # the fake one does not
-        await make_sink(odoo.handle, odoo_url="http://127.0.0.1:8069/erp/").deliver(received())
+        await make_sink(odoo.answer, odoo_url="http://127.0.0.1:8069/erp/").deliver(
+            received(), repeated=False
+        )
     path = f"/erp/acrux_webhook/whatsapp_connector/{table['connector_uuid']}"
     assert odoo.requests[0].url == f"http://127.0.0.1:8069{path}"
 
 
 async def test_time_as_text_is_understood(odoo, make_sink):
-    await make_sink(odoo.handle).deliver(received(created_at="2026-01-05T09:00:00.5-03:00"))
+    await make_sink(odoo.answer).deliver(
+        received(created_at="2026-01-05T09:00:00.5-03:00"), repeated=False
+    )
     assert odoo.messages[0]["time"] == 1767614400
 
 
 async def test_name_goes_along_when_somebody_told_it(odoo, make_sink):
-    await make_sink(odoo.handle).deliver(received(name="Pessoa de Teste"))
+    await make_sink(odoo.answer).deliver(received(name="Pessoa de Teste"), repeated=False)
     assert odoo.messages[0]["name"] == "Pessoa de Teste"
 
 
 @pytest.mark.parametrize("name", ["", None])
 async def test_name_that_nobody_told_is_left_out(odoo, make_sink, name):
-    await make_sink(odoo.handle).deliver(received(name=name))
+    await make_sink(odoo.answer).deliver(received(name=name), repeated=False)
     assert "name" not in odoo.messages[0]
 
 
 async def test_number_goes_out_in_its_one_form(odoo, make_sink):
-    await make_sink(odoo.handle).deliver(received(sender="+55 (11) 90000-0001"))
+    await make_sink(odoo.answer).deliver(received(sender="+55 (11) 90000-0001"), repeated=False)
     assert odoo.messages[0]["number"] == "5511900000001"
 
 
 @pytest.mark.parametrize("sender", ["27000", "RECADO", "11900000001", "48991910234", "", "+27000"])
 async def test_number_that_chatroom_refuses_is_refused_before_any_call(odoo, make_sink, sender):
     with pytest.raises(PermanentSendError, match="ChatRoom") as caught:
-        await make_sink(odoo.handle).deliver(received(sender=sender))
+        await make_sink(odoo.answer).deliver(received(sender=sender), repeated=False)
     assert caught.value.code == "address"
     assert not odoo.requests
 
@@ -121,7 +98,7 @@ async def test_event_without_what_chatroom_needs_is_refused_before_any_call(
     odoo, make_sink, missing
 ):
     with pytest.raises(PermanentSendError, match=r"message\.received"):
-        await make_sink(odoo.handle).deliver(received(**missing))
+        await make_sink(odoo.answer).deliver(received(**missing), repeated=False)
     assert not odoo.requests
 
 
@@ -129,7 +106,7 @@ async def test_event_without_what_chatroom_needs_is_refused_before_any_call(
 
 
 async def test_medium_goes_with_its_caption(odoo, make_sink):
-    await make_sink(odoo.handle).deliver(received(text="A foto", media=[JPEG]))
+    await make_sink(odoo.answer).deliver(received(text="A foto", media=[JPEG]), repeated=False)
     (message,) = odoo.messages
     assert (message["type"], message["txt"]) == ("image", "A foto")
     assert (message["url"], message["filename"]) == (JPEG["url"], "foto.jpg")
@@ -148,13 +125,13 @@ async def test_medium_goes_with_its_caption(odoo, make_sink):
     ],
 )
 async def test_medium_has_one_of_the_types_that_chatroom_knows(odoo, make_sink, medium, kind):
-    await make_sink(odoo.handle).deliver(received(text="", media=[medium]))
+    await make_sink(odoo.answer).deliver(received(text="", media=[medium]), repeated=False)
     assert odoo.messages[0]["type"] == kind
 
 
 async def test_further_media_go_as_links_in_the_one_call(odoo, make_sink):
     media = [JPEG, {"url": "https://files.example.com/2.pdf"}]
-    await make_sink(odoo.handle).deliver(received(text="Duas", media=media))
+    await make_sink(odoo.answer).deliver(received(text="Duas", media=media), repeated=False)
     (message,) = odoo.messages
     assert message["url"] == JPEG["url"]
     assert message["txt"] == "Duas\nhttps://files.example.com/2.pdf"
@@ -163,54 +140,26 @@ async def test_further_media_go_as_links_in_the_one_call(odoo, make_sink):
 # ---------------------------------------------------------------- what is not for this sink
 
 
-@pytest.mark.parametrize("event", [received(account="other"), undone(account="other")])
-async def test_other_accounts_pass_by(odoo, make_sink, event):
-    await make_sink(odoo.handle).deliver(event)
+@pytest.mark.parametrize(
+    "event",
+    [
+        received(account="other"),
+        received(channel="whatsapp"),
+        left(account="other"),
+        left(origin="other"),
+        left(origin=None),
+    ],
+)
+async def test_what_is_not_of_this_connector_passes_by(odoo, make_sink, event):
+    await make_sink(odoo.answer).deliver(event, repeated=False)
     assert not odoo.requests
 
 
 @pytest.mark.parametrize("event_type", ["message.delivered", "conversation.opened", "sink.down"])
 async def test_events_that_chatroom_can_not_show_pass_by(odoo, make_sink, event_type):
-    sink = make_sink(odoo.handle, notes="all")
-    await sink.deliver(make_event(event_type, account="kolmeya_main"))
+    sink = make_sink(odoo.answer, notes="all")
+    await sink.deliver(make_event(event_type, account="kolmeya_main"), repeated=False)
     assert not odoo.requests
-
-
-# ---------------------------------------------------------------- failures
-
-
-@pytest.mark.parametrize("notes", ["failures", "all"])
-@pytest.mark.parametrize("generation", [15, 17])
-@pytest.mark.parametrize("status", ["failed", "undelivered", "rejected", "expired"])
-async def test_failure_is_shown_at_the_message(make_odoo, make_sink, status, generation, notes):
-    odoo = make_odoo(generation)
-    odoo.sent[MSGID] = None
-    await make_sink(odoo.handle, notes=notes).deliver(undone(f"message.{status}"))
-    assert odoo.sent[MSGID] == f"{status}: 30003: Fora de área"
-
-
-async def test_failure_without_words_says_at_least_which(odoo, make_sink):
-    odoo.sent[MSGID] = None
-    await make_sink(odoo.handle).deliver(undone(code=None, status_text=None))
-    assert odoo.sent[MSGID] == "undelivered"
-
-
-async def test_failures_are_kept_from_agents_who_shall_not_see_them(odoo, make_sink):
-    await make_sink(odoo.handle, notes="none").deliver(undone())
-    assert not odoo.requests
-
-
-async def test_failure_waits_until_odoo_has_stored_the_message(odoo, make_sink, clock):
-    odoo.sent[MSGID] = None
-    sink = make_sink(odoo.handle)
-    event = undone(created_at=clock.now())
-    clock.advance(2)
-    with pytest.raises(TransientSendError) as caught:
-        await sink.deliver(event)
-    assert not odoo.requests
-    clock.advance(caught.value.retry_after)
-    await sink.deliver(event)
-    assert odoo.sent[MSGID]
 
 
 # ---------------------------------------------------------------- the queue of 17 and later
@@ -218,7 +167,7 @@ async def test_failure_waits_until_odoo_has_stored_the_message(odoo, make_sink, 
 
 async def test_queue_is_worked_off_where_there_is_one(make_odoo, make_sink):
     odoo = make_odoo(17)
-    await make_sink(odoo.handle).deliver(received())
+    await make_sink(odoo.answer).deliver(received(), repeated=False)
     first, second = odoo.requests
     assert second.url == f"{first.url}/process"
     assert (odoo.queue, len(odoo.messages)) == ([], 1)
@@ -236,7 +185,7 @@ async def test_queue_is_worked_off_where_there_is_one(make_odoo, make_sink):
 async def test_what_is_queued_is_taken_though_the_queue_stands(make_odoo, make_sink, answer):
     odoo = make_odoo(17)
     odoo.queue_answer = answer
-    await make_sink(odoo.handle).deliver(received())
+    await make_sink(odoo.answer).deliver(received(), repeated=False)
     assert len(odoo.queue) == 1
 
 
@@ -246,19 +195,19 @@ async def test_silence_about_the_queue_is_no_failure(make_odoo, make_sink):
     def handle(request):
         if request.url.path.endswith("/process"):
             raise httpx.ReadTimeout("no answer in time")
-        return odoo.handle(request)
+        return odoo.answer(request)
 
-    await make_sink(handle).deliver(received())
+    await make_sink(handle).deliver(received(), repeated=False)
     assert len(odoo.queue) == 1
 
 
 async def test_standing_queue_is_logged_once_and_once_when_it_goes_on(make_odoo, make_sink, caplog):
     caplog.set_level(logging.INFO, logger="recado_acrux_chatroom")
     odoo = make_odoo(17)
-    sink = make_sink(odoo.handle)
+    sink = make_sink(odoo.answer)
     for answer in (httpx.Response(504), httpx.Response(504), None, None):
         odoo.queue_answer = answer
-        await sink.deliver(received())
+        await sink.deliver(received(), repeated=False)
     ours = [r for r in caplog.records if r.name.startswith("recado_acrux_chatroom")]
     assert [(r.levelname, r.getMessage()) for r in ours] == [
         ("WARNING", "chatroom queue left to odoo"),
@@ -270,26 +219,25 @@ async def test_standing_queue_is_logged_once_and_once_when_it_goes_on(make_odoo,
 
 
 async def test_unknown_connector_is_an_account_error(odoo, make_sink):
-    sink = make_sink(odoo.handle, connector_uuid="another-connector")
+    sink = make_sink(odoo.answer, connector_uuid="another-connector")
     with pytest.raises(AccountError, match="connector_uuid") as caught:
-        await sink.deliver(received())
+        await sink.deliver(received(), repeated=False)
     assert "another-connector" not in f"{caught.value} {caught.value.raw}"
 
 
 async def test_message_that_the_addon_fails_at_is_no_success(odoo, make_sink):
-    odoo.failing = True
-    sink = make_sink(odoo.handle)
+    odoo.faults.append(Fault("failure", count=1))
+    sink = make_sink(odoo.answer)
     with pytest.raises(TransientSendError, match="Odoo's log"):
-        await sink.deliver(received())
-    odoo.failing = False
-    await sink.deliver(received())
+        await sink.deliver(received(), repeated=False)
+    await sink.deliver(received(), repeated=False)
     assert len(odoo.messages) == 1
 
 
 async def test_login_page_is_no_success(make_sink):
     page = httpx.Response(200, html="<!DOCTYPE html><title>Login | Odoo</title>")
     with pytest.raises(InDoubtError, match="odoo_url"):
-        await make_sink(always(page)).deliver(received())
+        await make_sink(always(page)).deliver(received(), repeated=False)
 
 
 async def test_redirect_is_not_followed(make_sink):
@@ -300,14 +248,14 @@ async def test_redirect_is_not_followed(make_sink):
         return httpx.Response(303, headers={"location": "/web/login"})
 
     with pytest.raises(AccountError, match="odoo_url"):
-        await make_sink(send_to_login).deliver(received())
+        await make_sink(send_to_login).deliver(received(), repeated=False)
     assert len(asked) == 1
 
 
 async def test_session_of_odoo_is_kept(odoo, make_sink):
-    sink = make_sink(odoo.handle)
-    await sink.deliver(received())
-    await sink.deliver(received())
+    sink = make_sink(odoo.answer)
+    await sink.deliver(received(), repeated=False)
+    await sink.deliver(received(), repeated=False)
     assert odoo.sessions == 1
     assert "session_id=s1" in odoo.requests[1].headers["cookie"]
 
@@ -315,10 +263,56 @@ async def test_session_of_odoo_is_kept(odoo, make_sink):
 async def test_log_of_httpx_hides_the_connector(make_odoo, make_sink, table, caplog):
     caplog.set_level(logging.INFO, logger="httpx")
     odoo = make_odoo(17)
-    await make_sink(odoo.handle).deliver(received())
+    await make_sink(odoo.answer).deliver(received(), repeated=False)
     shown = [r.getMessage() for r in caplog.records if r.name == "httpx"]
     assert [text.split()[3] for text in shown] == [f"{WEBHOOK}***", f"{WEBHOOK}***/process"]
     assert table["connector_uuid"] not in str([vars(r) for r in caplog.records])
+
+
+# ---------------------------------------------------------------- what may have been taken
+
+
+async def test_what_odoo_does_not_have_is_repeated_once_odoo_is_alive(odoo, make_sink):
+    await make_sink(odoo.answer).deliver(received(), repeated=True)
+    assert [request.method for request in odoo.requests] == ["GET", "POST"]
+    assert len(odoo.messages) == 1
+
+
+@pytest.mark.parametrize("kind", ["502", "503", "504", "500", "close"])
+async def test_repeat_waits_without_being_counted_while_odoo_is_away(odoo, make_sink, kind):
+    odoo.faults.append(Fault(kind, count=1, at="test"))
+
+    def answer(request):
+        try:
+            return odoo.answer(request)
+        except BrokenOffError:
+            raise httpx.ReadTimeout("no answer in time") from None
+
+    with pytest.raises(UnreachableError) as caught:
+        await make_sink(answer).deliver(received(), repeated=True)
+    assert caught.value.possibly_taken
+    assert not odoo.messages
+
+
+async def test_odoo_without_the_address_that_only_answers_is_alive(odoo, make_sink):
+    odoo.faults.append(Fault("404", count=1, at="test"))
+    await make_sink(odoo.answer).deliver(received(), repeated=True)
+    assert len(odoo.messages) == 1
+
+
+@pytest.mark.parametrize("kind", ["502", "503", "no_database"])
+async def test_odoo_that_is_down_behind_a_proxy_is_unreachable(odoo, make_sink, kind):
+    odoo.faults.append(Fault(kind, count=1))
+    with pytest.raises(UnreachableError):
+        await make_sink(odoo.answer).deliver(received(), repeated=False)
+
+
+async def test_odoo_that_fails_at_one_message_is_not_unreachable(odoo, make_sink):
+    odoo.faults.append(Fault("rpc_error", count=1))
+    with pytest.raises(TransientSendError) as caught:
+        await make_sink(odoo.answer).deliver(received(), repeated=False)
+    assert not isinstance(caught.value, UnreachableError)
+    assert caught.value.possibly_taken
 
 
 # ---------------------------------------------------------------- the fake
@@ -336,7 +330,7 @@ async def test_log_of_httpx_hides_the_connector(make_odoo, make_sink, table, cap
     ],
 )
 async def test_fake_odoo_fails_at_what_the_addon_fails_at(odoo, make_sink, change):
-    await make_sink(odoo.handle).deliver(received())
+    await make_sink(odoo.answer).deliver(received(), repeated=False)
     good = msgspec.json.decode(odoo.requests[0].content)
     good["params"]["messages"][0] |= change
     answer = post(odoo, odoo.requests[0].url, good)
@@ -344,7 +338,7 @@ async def test_fake_odoo_fails_at_what_the_addon_fails_at(odoo, make_sink, chang
 
 
 async def test_fake_odoo_reads_nothing_that_is_not_wrapped(odoo, make_sink):
-    await make_sink(odoo.handle).deliver(received())
+    await make_sink(odoo.answer).deliver(received(), repeated=False)
     call = msgspec.json.decode(odoo.requests[0].content)
     assert "500 INTERNAL" in post(odoo, odoo.requests[0].url, call["params"]).json()["result"]
     assert "403" in post(odoo, odoo.requests[0].url, {"params": {}}).json()["result"]
@@ -352,12 +346,19 @@ async def test_fake_odoo_reads_nothing_that_is_not_wrapped(odoo, make_sink):
 
 async def test_fake_odoo_16_drops_a_message_whose_id_it_does_not_know(make_odoo, make_sink):
     odoo = make_odoo(16)
-    await make_sink(odoo.handle).deliver(received())
+    await make_sink(odoo.answer).deliver(received(), repeated=False)
     call = msgspec.json.decode(odoo.requests[0].content)
     call["params"]["messages"][0]["id"] = MO
     assert "200 OK" in post(odoo, odoo.requests[0].url, call).json()["result"]
     assert len(odoo.messages) == 1
 
 
+async def test_fake_odoo_takes_a_repeat_as_a_second_message(odoo, make_sink):
+    sink, event = make_sink(odoo.answer), received()
+    await sink.deliver(event, repeated=False)
+    await sink.deliver(event, repeated=True)
+    assert [message["id"] for message in odoo.messages] == [f"false_{MO}_5511900000001@c.us"] * 2
+
+
 def post(odoo, url, call):
-    return odoo.handle(httpx.Request("POST", url, json=call))
+    return odoo.answer(httpx.Request("POST", url, json=call))

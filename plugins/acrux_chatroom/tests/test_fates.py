@@ -1,0 +1,344 @@
+"""What agents are told of messages that went out, and the companion's part in everything."""
+
+import logging
+
+import pytest
+from recado_core import (
+    AccountError,
+    InDoubtError,
+    PermanentSendError,
+    TransientSendError,
+    UnreachableError,
+)
+
+from .bench import MO_ID, MT_ID, NUMBER, StubCompanion, left, received
+from .odoo import Fault
+
+RPC = {"database": "odoo", "login": "recado", "password": "a-password-of-nobody"}
+WORDS = {
+    "failed": "Não enviada",
+    "undelivered": "Não entregue",
+    "rejected": "Recusada",
+    "expired": "Expirada",
+    "suppressed": "Não enviada, o destinatário está bloqueado",
+    "canceled": "Cancelada",
+}
+PASSING = [TransientSendError("busy"), InDoubtError("no answer")]
+LASTING = [AccountError("wrong password"), PermanentSendError("no such model")]
+
+
+@pytest.fixture
+def companion():
+    return StubCompanion(MT_ID)
+
+
+# ---------------------------------------------------------------- failures
+
+
+@pytest.mark.parametrize("notes", ["failures", "all"])
+@pytest.mark.parametrize("generation", [15, 17])
+@pytest.mark.parametrize("status", WORDS)
+async def test_failure_is_shown_at_the_message(make_odoo, make_sink, status, generation, notes):
+    odoo = make_odoo(generation)
+    odoo.sent[MT_ID] = None
+    await make_sink(odoo.answer, notes=notes).deliver(left(status), repeated=False)
+    assert odoo.sent[MT_ID] == f"{WORDS[status]}: 30003: Fora de área"
+
+
+async def test_failure_without_words_says_at_least_which(odoo, make_sink):
+    odoo.sent[MT_ID] = None
+    sink = make_sink(odoo.answer, language="en")
+    await sink.deliver(left(code=None, status_text=None), repeated=False)
+    assert odoo.sent[MT_ID] == "Not delivered"
+
+
+async def test_failures_are_kept_from_agents_who_shall_not_see_them(odoo, make_sink):
+    await make_sink(odoo.answer, notes="none").deliver(left(), repeated=False)
+    assert not odoo.requests
+
+
+async def test_failure_waits_until_odoo_has_had_time_to_store_the_message(odoo, make_sink, clock):
+    odoo.sent[MT_ID] = None
+    sink = make_sink(odoo.answer)
+    event = left(created_at=clock.now())
+    clock.advance(2)
+    with pytest.raises(TransientSendError) as caught:
+        await sink.deliver(event, repeated=False)
+    assert not odoo.requests
+    clock.advance(caught.value.retry_after)
+    await sink.deliver(event, repeated=False)
+    assert odoo.sent[MT_ID]
+
+
+async def test_failure_is_told_at_once_when_odoo_says_that_it_has_the_message(
+    odoo, make_sink, clock, companion
+):
+    odoo.sent[MT_ID] = None
+    await make_sink(odoo.answer, companion, rpc=RPC).deliver(
+        left(created_at=clock.now()), repeated=False
+    )
+    assert odoo.sent[MT_ID]
+
+
+async def test_failure_waits_for_an_odoo_that_says_it_does_not_have_the_message_yet(
+    odoo, make_sink, clock
+):
+    sink = make_sink(odoo.answer, StubCompanion(), rpc=RPC)
+    event, waits = left(created_at=clock.now()), []
+    clock.advance(10)
+    for _ in range(20):
+        try:
+            await sink.deliver(event, repeated=False)
+            break
+        except TransientSendError as error:
+            waits.append(error.retry_after)
+            clock.advance(error.retry_after)
+    assert waits == [10, 20, 40, 80]  # each longer, and few: more would end as a dead letter
+    assert len(odoo.requests) == 1
+
+
+# ---------------------------------------------------------------- lines
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [("delivered", "Entregue"), ("read", "Lida"), ("unknown", "Não se sabe se chegou")],
+)
+async def test_agent_reads_in_a_line_what_became_of_a_message(
+    odoo, make_sink, companion, status, text
+):
+    sink = make_sink(odoo.answer, companion, rpc=RPC, notes="all")
+    await sink.deliver(left(status), repeated=False)
+    assert companion.made("info") == [(NUMBER, MT_ID, text)]
+    assert not odoo.requests
+
+
+async def test_line_waits_for_the_message_that_it_is_about(odoo, make_sink, clock):
+    companion = StubCompanion()
+    sink = make_sink(odoo.answer, companion, rpc=RPC, notes="all")
+    event = left("delivered", created_at=clock.now())
+    with pytest.raises(TransientSendError):
+        await sink.deliver(event, repeated=False)
+    companion.known.add(MT_ID)
+    await sink.deliver(event, repeated=False)
+    assert len(companion.made("info")) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "changes"),
+    [
+        (left("delivered"), {"notes": "failures"}),
+        (left("delivered", origin="other"), {"notes": "all"}),
+        (left("delivered", origin=None), {"notes": "all"}),
+        (left("sent"), {"notes": "all"}),
+    ],
+)
+async def test_nobody_is_told_what_nobody_asked_for(odoo, make_sink, companion, event, changes):
+    await make_sink(odoo.answer, companion, rpc=RPC, **changes).deliver(event, repeated=False)
+    assert not companion.calls
+    assert not odoo.requests
+
+
+async def test_line_is_repeated_as_the_companion_writes_it_once(odoo, make_sink, companion):
+    rpc = RPC | {"partner_notes": True}
+    sink = make_sink(odoo.answer, companion, rpc=rpc, notes="all")
+    await sink.deliver(left("delivered"), repeated=True)
+    assert len(companion.made("info")) == 1
+    assert not companion.made("note")
+
+
+@pytest.mark.parametrize("error", LASTING, ids=repr)
+async def test_login_that_fails_makes_a_line_a_dead_letter_and_stops_nothing_else(
+    odoo, make_sink, companion, error
+):
+    companion.errors["info"] = error
+    sink = make_sink(odoo.answer, companion, rpc=RPC, notes="all")
+    with pytest.raises(PermanentSendError):
+        await sink.deliver(left("delivered"), repeated=False)
+    await sink.deliver(received(), repeated=False)
+    assert len(odoo.messages) == 1
+
+
+# ---------------------------------------------------------------- notes on partners
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (left("sent", origin=None), "SMS enviado: Às 9h está ótimo"),
+        (left("delivered", origin="other"), "SMS entregue: Às 9h está ótimo"),
+        (received(), "SMS recebido: Sim, pode ser às 9h 👍"),
+    ],
+)
+async def test_partner_is_noted_on_whoever_sent_the_message(
+    odoo, make_sink, companion, event, text
+):
+    sink = make_sink(odoo.answer, companion, rpc=RPC | {"partner_notes": True})
+    await sink.deliver(event, repeated=False)
+    assert companion.made("note") == [(NUMBER, text)]
+
+
+async def test_only_the_notes_that_are_named_are_written(odoo, make_sink, companion):
+    sink = make_sink(odoo.answer, companion, rpc=RPC | {"partner_notes": ["sent"]})
+    for event in (left("sent"), left("delivered"), received()):
+        await sink.deliver(event, repeated=False)
+    assert [text.partition(":")[0] for _, text in companion.made("note")] == ["SMS enviado"]
+
+
+async def test_short_code_is_no_partner(odoo, make_sink, companion):
+    sink = make_sink(odoo.answer, companion, rpc=RPC | {"partner_notes": True})
+    await sink.deliver(left("sent", to="27000"), repeated=False)
+    assert not companion.calls
+
+
+@pytest.mark.parametrize("error", [*PASSING, *LASTING, UnreachableError("away")], ids=repr)
+async def test_note_that_fails_never_has_a_persons_message_brought_again(
+    odoo, make_sink, companion, caplog, error
+):
+    companion.errors["note"] = error
+    sink = make_sink(odoo.answer, companion, rpc=RPC | {"partner_notes": True})
+    await sink.deliver(received(), repeated=False)
+    assert len(odoo.messages) == 1
+    assert "chatroom note left out" in caplog.messages
+
+
+async def test_note_that_fails_does_not_have_the_line_written_again(odoo, make_sink, companion):
+    companion.errors["note"] = TransientSendError("busy")
+    rpc = RPC | {"partner_notes": True}
+    sink = make_sink(odoo.answer, companion, rpc=rpc, notes="all")
+    await sink.deliver(left("delivered"), repeated=False)
+    assert len(companion.made("info")) == 1
+
+
+# ---------------------------------------------------------------- a look before a repeat
+
+
+async def test_message_that_odoo_has_is_not_brought_again(odoo, make_sink):
+    sink = make_sink(odoo.answer, StubCompanion(MO_ID), rpc=RPC)
+    await sink.deliver(received(), repeated=True)
+    assert not odoo.messages
+
+
+async def test_message_that_odoo_lacks_is_brought_again(odoo, make_sink, companion):
+    await make_sink(odoo.answer, companion, rpc=RPC).deliver(received(), repeated=True)
+    assert companion.made("has_message") == [(NUMBER, MO_ID)]
+    assert len(odoo.messages) == 1
+
+
+async def test_first_call_asks_nobody(odoo, make_sink, companion):
+    await make_sink(odoo.answer, companion, rpc=RPC).deliver(received(), repeated=False)
+    assert not companion.calls
+
+
+@pytest.mark.parametrize("error", PASSING, ids=repr)
+async def test_repeat_waits_while_odoo_can_not_say_and_goes_when_it_has_waited_long(
+    odoo, make_sink, companion, clock, error
+):
+    companion.errors["has_message"] = error
+    sink, event = make_sink(odoo.answer, companion, rpc=RPC), received()
+    with pytest.raises(TransientSendError) as caught:
+        await sink.deliver(event, repeated=True)
+    assert caught.value.possibly_taken
+    assert not odoo.messages
+    clock.advance(121)
+    await sink.deliver(event, repeated=True)
+    assert len(odoo.messages) == 1
+
+
+async def test_repeat_waits_for_an_odoo_that_is_away(odoo, make_sink, companion, clock):
+    companion.errors["has_message"] = UnreachableError("away")
+    sink, event = make_sink(odoo.answer, companion, rpc=RPC), received()
+    clock.advance(3600)
+    with pytest.raises(UnreachableError):
+        await sink.deliver(event, repeated=True)
+    assert not odoo.messages
+
+
+@pytest.mark.parametrize("error", LASTING, ids=repr)
+async def test_repeat_does_not_wait_for_a_login_that_does_not_work(
+    odoo, make_sink, companion, caplog, error
+):
+    caplog.set_level(logging.INFO, logger="recado_acrux_chatroom")
+    companion.errors["has_message"] = error
+    sink = make_sink(odoo.answer, companion, rpc=RPC)
+    await sink.deliver(received(), repeated=True)
+    await sink.deliver(received(), repeated=True)
+    companion.errors.clear()
+    await sink.deliver(received(), repeated=True)
+    assert len(odoo.messages) == 3
+    assert [text for text in caplog.messages if "rpc" in text] == [
+        "odoo rpc can't be used",
+        "odoo rpc can be used again",
+    ]
+
+
+# ---------------------------------------------------------------- without the webhook
+
+
+async def test_message_goes_by_rpc_where_there_is_no_webhook(odoo, make_sink, companion):
+    odoo.faults.append(Fault("404"))
+    sink = make_sink(odoo.answer, companion, rpc=RPC | {"fallback": True})
+    await sink.deliver(received(), repeated=False)
+    ((message,),) = companion.made("new_message")
+    assert (message.id, message.number) == (MO_ID, NUMBER)
+
+
+async def test_failure_goes_as_a_line_where_there_is_no_webhook(odoo, make_sink, companion):
+    odoo.faults.append(Fault("404"))
+    sink = make_sink(odoo.answer, companion, rpc=RPC | {"fallback": True})
+    await sink.deliver(left(), repeated=False)
+    assert companion.made("info") == [(NUMBER, MT_ID, "Não entregue: 30003: Fora de área")]
+
+
+@pytest.mark.parametrize("rpc", [None, RPC], ids=["no rpc", "no fallback"])
+async def test_missing_webhook_is_an_account_error_unless_the_settings_say_otherwise(
+    odoo, make_sink, companion, rpc
+):
+    odoo.faults.append(Fault("404"))
+    sink = make_sink(odoo.answer, companion if rpc else None, rpc=rpc)
+    with pytest.raises(AccountError, match="odoo_url"):
+        await sink.deliver(received(), repeated=False)
+    assert not companion.calls
+
+
+@pytest.mark.parametrize("kind", ["500", "502", "failure", "html", "redirect"])
+async def test_webhook_that_fails_is_not_passed_by(odoo, make_sink, companion, kind):
+    odoo.faults.append(Fault(kind))
+    sink = make_sink(odoo.answer, companion, rpc=RPC | {"fallback": True})
+    with pytest.raises((TransientSendError, InDoubtError, AccountError)):
+        await sink.deliver(received(), repeated=False)
+    assert not companion.calls
+
+
+# ---------------------------------------------------------------- looking
+
+
+async def test_probe_tells_of_odoo_the_connector_and_the_login(odoo, make_sink, companion):
+    found = await make_sink(odoo.answer, companion, rpc=RPC).probe()
+    assert [(one.what, one.ok) for one in found] == [
+        ("odoo", True),
+        ("connector", True),
+        ("rpc", True),
+    ]
+    assert not odoo.messages
+    assert not odoo.sent
+
+
+@pytest.mark.parametrize("generation", [15, 17, 17.5])
+async def test_probe_sees_an_unknown_connector(make_odoo, make_sink, generation):
+    sink = make_sink(make_odoo(generation).answer, connector_uuid="another-connector")
+    found = await sink.probe()
+    assert [(one.what, one.ok) for one in found] == [("odoo", True), ("connector", False)]
+    assert "another-connector" not in str(found)
+
+
+async def test_probe_stops_where_nobody_answers(odoo, make_sink):
+    odoo.faults.append(Fault("502", at="all"))
+    found = await make_sink(odoo.answer).probe()
+    assert [(one.what, one.ok) for one in found] == [("odoo", False)]
+
+
+async def test_probe_survives_a_companion_that_breaks_its_word(odoo, make_sink, companion):
+    companion.errors["probe"] = AccountError("wrong password")
+    found = await make_sink(odoo.answer, companion, rpc=RPC).probe()
+    assert (found[-1].ok, found[-1].detail) == (False, "wrong password")

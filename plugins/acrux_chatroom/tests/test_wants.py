@@ -1,0 +1,63 @@
+"""Which events the engine brings to the sink at all."""
+
+import pytest
+from recado_acrux_chatroom.events import EVENTS, FAILURES, LINES, wants
+from recado_core import EventSubject
+
+RPC = {"database": "odoo", "login": "recado", "password": "a-password-of-nobody"}
+
+
+def subject(event_type, **changes):
+    about = {"account": "kolmeya_main", "channel": "sms", "origin": None}
+    return EventSubject(type=f"message.{event_type}", **{**about, **changes})
+
+
+@pytest.fixture
+def wanted(read_settings):
+    def find(origin="chatroom", **changes):
+        settings = read_settings(**changes)
+        types = {event_type.rpartition(".")[2] for event_type in EVENTS}
+        return {kind for kind in types if wants(settings, subject(kind, origin=origin))}
+
+    return find
+
+
+NAMES = {
+    name: {kind.rpartition(".")[2] for kind in kinds}
+    for name, kinds in (("failures", FAILURES), ("lines", LINES))
+}
+
+
+def test_persons_messages_and_failures_are_wanted_unless_said_otherwise(wanted):
+    assert wanted() == {"received"} | NAMES["failures"]
+
+
+def test_failure_of_a_message_that_no_agent_wrote_is_not_wanted(wanted):
+    assert wanted(origin=None) == {"received"}
+    assert wanted(origin=None, notes="all", rpc=RPC) == {"received"}
+
+
+def test_agents_who_shall_not_see_failures_get_none(wanted):
+    assert wanted(notes="none") == {"received"}
+
+
+def test_lines_are_wanted_where_they_can_be_written(wanted):
+    assert wanted(notes="all") == {"received"} | NAMES["failures"]
+    assert wanted(notes="all", rpc=RPC) == {"received"} | NAMES["failures"] | NAMES["lines"]
+
+
+@pytest.mark.parametrize("origin", [None, "chatroom", "other"])
+def test_partner_notes_are_wanted_whoever_sent_the_message(wanted, origin):
+    rpc = RPC | {"partner_notes": ["sent", "delivered"]}
+    assert wanted(origin=origin, notes="none", rpc=rpc) == {"received", "sent", "delivered"}
+
+
+@pytest.mark.parametrize(
+    "other", [{"account": "twilio"}, {"account": None}, {"channel": "whatsapp"}]
+)
+def test_what_is_of_another_account_or_channel_is_never_wanted(read_settings, other):
+    settings = read_settings(notes="all", rpc=RPC | {"partner_notes": True})
+    for event_type in EVENTS:
+        kind = event_type.rpartition(".")[2]
+        assert wants(settings, subject(kind, origin="chatroom"))
+        assert not wants(settings, subject(kind, **{"origin": "chatroom", **other}))
