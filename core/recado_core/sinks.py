@@ -136,8 +136,9 @@ class SinkGateway(Protocol):
 class SinkContext(msgspec.Struct, frozen=True, kw_only=True):
     """What a sink is made of.
 
-    ``http`` is opened and closed by the gateway. ``region`` is the two-letter code in which
-    national numbers are read, ``timezone`` the gateway's zone name.
+    ``http`` is opened and closed by the gateway. ``url`` is the public address at which the
+    business system calls it, or None where ``gateway.public_url`` is not set. ``region`` is the
+    two-letter code in which national numbers are read, ``timezone`` the gateway's zone name.
     """
 
     name: str
@@ -145,6 +146,7 @@ class SinkContext(msgspec.Struct, frozen=True, kw_only=True):
     http: httpx.AsyncClient
     now: Callable[[], datetime]
     gateway: SinkGateway
+    url: str | None = None
     region: str = "BR"
     timezone: str = "America/Sao_Paulo"
 

@@ -178,6 +178,7 @@ class Sinks:
                     http=each.http,
                     now=self._now,
                     gateway=gateway(name),
+                    url=sink_url(self._settings.public_url, name),
                     region=self._settings.default_region,
                     timezone=self._settings.timezone,
                 )
@@ -296,6 +297,11 @@ class Sinks:
         if each is None:
             raise NotFoundError(f"there is no sink {name!r}")
         return each
+
+
+def sink_url(public_url: str | None, name: str) -> str | None:
+    """Return the public address at which a sink's business system calls the gateway."""
+    return f"{public_url}/sinks/{name}" if public_url else None
 
 
 def _wants_all(_: EventSubject) -> bool:

@@ -38,10 +38,13 @@ class PluginCommandLine:
     def sinks(self, args: argparse.Namespace, kind: str) -> list[ConfiguredSink]:
         """Return the configured sinks of a kind, with their settings."""
         # Here and not above: it brings the engine, which help does not need
+        from recado_core.engine.sinks import sink_url  # noqa: PLC0415
+
         from recado_gateway.cli.configuration import read_settings  # noqa: PLC0415
 
         settings = read_settings(args.config)
-        base = settings.engine.public_url
+        if kind not in settings.plugins.sink_types:
+            return []
         wanted = settings.plugins.sink_types[kind].settings
         return [
             ConfiguredSink(
@@ -49,7 +52,7 @@ class PluginCommandLine:
                 settings=msgspec.convert(
                     sink.own, wanted, dec_hook=decode_setting, strict=False, str_keys=True
                 ),
-                url=f"{base}/sinks/{name}" if base else None,
+                url=sink_url(settings.engine.public_url, name),
             )
             for name, sink in settings.engine.sinks.items()
             if sink.sink == kind
