@@ -53,7 +53,7 @@ class Connector:
     def __init__(self, uuid, token, endpoint, kind="apichat.io"):
         self.uuid = uuid
         self.token = token
-        self.endpoint = endpoint
+        self.endpoint = endpoint or ""
         self.odoo_url = "https://odoo.example.com"
         self.kind = kind
         self.ca_status = False

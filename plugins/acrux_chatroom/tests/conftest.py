@@ -81,7 +81,9 @@ async def make_sink(clock, gateway, read_settings):
     clients = []
 
     def make(answer=None, companion=None, transport=None, **changes):
-        client = httpx.AsyncClient(transport=transport or (answer and httpx.MockTransport(answer)))
+        client = httpx.AsyncClient(
+            transport=transport or (answer and httpx.MockTransport(answer)), timeout=30
+        )
         clients.append(client)
         context = SinkContext(
             name="chatroom",

@@ -32,6 +32,7 @@ class FakeOdooServer:
     def __init__(self, odoo, port=0):
         self.odoo = odoo
         self._port = port
+        self.starts = 0
         self._server = None
         self._open = set()
 
@@ -51,6 +52,7 @@ class FakeOdooServer:
         handler = type("Handler", (_Handler,), {"home": self, "open": self._open, **verbs})
         self._server = _Server(("127.0.0.1", self._port), handler)
         self._port = self._server.server_address[1]
+        self.starts += 1
         self.odoo.connector.odoo_url = self.url
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -76,7 +78,7 @@ class Control:
         self._odoo = home.odoo
 
     def state(self):
-        return self._odoo.state()
+        return {**self._odoo.state(), "starts": self._home.starts}
 
     def fault(self, **told):
         self._odoo.faults.append(Fault(**told))
