@@ -120,6 +120,7 @@ class SinkConformance(SettingsTests[AnySink], ConductTests[AnySink]):
             http=http,
             now=Clock(MONDAY_NOON + timedelta(minutes=1)).now,
             gateway=gateway or FakeGateway(),
+            url="https://gateway.example.com/sinks/kit",
         )
 
     def make_plugin(self, http: httpx.AsyncClient) -> AnySink:
