@@ -18,7 +18,7 @@ def create_sink(context: SinkContext) -> ChatRoomSink:
     # Here and not above: without a login, nothing needs odoorpc.
     from recado_acrux_chatroom.companion import Companion  # noqa: PLC0415
 
-    return ChatRoomSink(context, Companion(settings, context.name))
+    return ChatRoomSink(context, Companion(settings, context.name, url=context.url))
 
 
 @hookimpl

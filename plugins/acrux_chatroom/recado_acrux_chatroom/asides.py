@@ -108,7 +108,7 @@ class Asides:
         try:
             return await self._companion.probe()
         except SendError as error:
-            return [Finding(what="rpc", ok=False, detail=error.text)]
+            return [Finding(what="Odoo's RPC", ok=False, detail=error.text)]
 
     async def _ask_only(self, call: Awaitable[None]) -> None:
         """Ask for something that people's messages don't wait for: a dead letter, at the worst."""

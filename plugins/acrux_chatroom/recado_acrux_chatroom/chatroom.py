@@ -64,16 +64,16 @@ class ChatRoom:
         try:
             await self.await_alive()
         except SendError as error:
-            return [Finding(what="odoo", ok=False, detail=error.text)]
-        found = Finding(what="odoo", ok=True, detail=f"{httpx.URL(self._base).host} answers")
+            return [Finding(what="Odoo", ok=False, detail=error.text)]
+        found = Finding(what="Odoo", ok=True, detail=f"{httpx.URL(self._base).host} answers")
         try:
             taken = await self.tell(wire.Params(events=(NOBODY,)))
         except SendError as error:
-            return [found, Finding(what="connector", ok=False, detail=error.text)]
+            return [found, Finding(what="ChatRoom's webhook", ok=False, detail=error.text)]
         detail = "ChatRoom has it and takes messages" + (
             " into its queue (Odoo 17 or later)" if taken is Taken.QUEUED else " at once"
         )
-        return [found, Finding(what="connector", ok=True, detail=detail)]
+        return [found, Finding(what="ChatRoom's webhook", ok=True, detail=detail)]
 
     async def _call(self, url: str, params: wire.Params) -> Taken:
         # The client keeps Odoo's session cookie, or Odoo would store a new session for every call.

@@ -80,15 +80,10 @@ class OdooCalls:
         if is_client & is_token:
             self._is_refusing = False
             return
-        text = self._phrases.wrong_credentials if client else self._phrases.no_client_id
         if not self._is_refusing:
-            missing = [
-                name
-                for name, value in ((wire.CLIENT_HEADER, client), (wire.TOKEN_HEADER, token))
-                if not value
-            ]
-            log.warning("odoo call refused", extra=self._told(reason=text, missing=missing))
+            log.warning("odoo call refused", extra=self._told(reason=_fault(client, token)))
         self._is_refusing = True
+        text = self._phrases.wrong_credentials if client else self._phrases.no_client_id
         raise RefusedError(text, FORBIDDEN)
 
     def _action_of(self, request: WebhookRequest) -> Action:
@@ -198,6 +193,14 @@ class OdooCalls:
 
 def _is_same(given: str, ours: str) -> bool:
     return hmac.compare_digest(given.encode(errors="replace"), ours.encode())
+
+
+def _fault(client: str, token: str) -> str:
+    if client and token:
+        return "its client_id or token is another than that of the configuration"
+    if token:
+        return "no client_id came: a proxy such as nginx drops it (underscores_in_headers)"
+    return "no token came"
 
 
 def _named(request: WebhookRequest) -> str:

@@ -316,8 +316,8 @@ async def test_webhook_that_fails_is_not_passed_by(odoo, make_sink, companion, k
 async def test_probe_tells_of_odoo_the_connector_and_the_login(odoo, make_sink, companion):
     found = await make_sink(odoo.answer, companion, rpc=RPC).probe()
     assert [(one.what, one.ok) for one in found] == [
-        ("odoo", True),
-        ("connector", True),
+        ("Odoo", True),
+        ("ChatRoom's webhook", True),
         ("rpc", True),
     ]
     assert not odoo.messages
@@ -328,14 +328,14 @@ async def test_probe_tells_of_odoo_the_connector_and_the_login(odoo, make_sink, 
 async def test_probe_sees_an_unknown_connector(make_odoo, make_sink, generation):
     sink = make_sink(make_odoo(generation).answer, connector_uuid="another-connector")
     found = await sink.probe()
-    assert [(one.what, one.ok) for one in found] == [("odoo", True), ("connector", False)]
+    assert [(one.what, one.ok) for one in found] == [("Odoo", True), ("ChatRoom's webhook", False)]
     assert "another-connector" not in str(found)
 
 
 async def test_probe_stops_where_nobody_answers(odoo, make_sink):
     odoo.faults.append(Fault("502", at="all"))
     found = await make_sink(odoo.answer).probe()
-    assert [(one.what, one.ok) for one in found] == [("odoo", False)]
+    assert [(one.what, one.ok) for one in found] == [("Odoo", False)]
 
 
 async def test_probe_survives_a_companion_that_breaks_its_word(odoo, make_sink, companion):
