@@ -9,13 +9,14 @@ from recado_core import Event, EventSubject, Media, PermanentSendError
 from recado_acrux_chatroom.settings import Notes, PartnerNote, Settings
 
 RECEIVED = "message.received"
+SUPPRESSED = "message.suppressed"
 FAILURES = frozenset(
     {
         "message.failed",
         "message.undelivered",
         "message.rejected",
         "message.expired",
-        "message.suppressed",
+        SUPPRESSED,
         "message.canceled",
     }
 )

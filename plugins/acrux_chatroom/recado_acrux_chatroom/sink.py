@@ -26,6 +26,7 @@ from recado_acrux_chatroom.chatroom import ChatRoom
 from recado_acrux_chatroom.events import (
     PARTNER_NOTES,
     RECEIVED,
+    SUPPRESSED,
     Outgoing,
     Received,
     read_message,
@@ -44,7 +45,7 @@ log = logging.getLogger(__name__)
 COMMIT_TIME = 5.0
 """Seconds that Odoo is given to commit an agent's message, where it can't be asked for it."""
 
-LONGEST_COMMIT = 120.0
+LONGEST_COMMIT = 60.0
 """Seconds after which a message that Odoo still does not have will not come any more."""
 
 LONGEST_DOUBT = timedelta(minutes=2)
@@ -153,6 +154,8 @@ class ChatRoomSink:
 
     async def _tell_failure(self, event: Event) -> None:
         message = read_message(event, Outgoing)
+        if event.type == SUPPRESSED and event.time <= message.created_at:
+            return  # it was refused when the agent wrote it: Odoo was told so, and has no message
         number = _digits(message.to)
         msgid = wire.outbound_id(message.id, number)
         await self._await_commit(message, number, msgid)
@@ -174,7 +177,7 @@ class ChatRoomSink:
         age = (self._now() - message.created_at).total_seconds()
         stored = await self._asides.has(number, msgid) if age < LONGEST_COMMIT else None
         if stored is False:
-            wait = max(1.0, age)
+            wait = max(COMMIT_TIME, age)
         elif stored is None and age < COMMIT_TIME:
             wait = COMMIT_TIME - age
         else:

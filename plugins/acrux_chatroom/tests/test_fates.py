@@ -93,8 +93,14 @@ async def test_failure_waits_for_an_odoo_that_says_it_does_not_have_the_message_
         except TransientSendError as error:
             waits.append(error.retry_after)
             clock.advance(error.retry_after)
-    assert waits == [10, 20, 40, 80]  # each longer, and few: more would end as a dead letter
+    assert waits == [10, 20, 40]  # each longer, and few: more would end as a dead letter
     assert len(odoo.requests) == 1
+
+
+async def test_message_that_was_refused_at_once_is_not_told_of_again(odoo, make_sink):
+    event = left("suppressed", created_at=left().time)
+    await make_sink(odoo.answer).deliver(event, repeated=False)
+    assert not odoo.requests
 
 
 # ---------------------------------------------------------------- lines
