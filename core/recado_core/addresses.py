@@ -29,6 +29,7 @@ _LONGEST_SENDER_NAME: Final = 11  # 3GPP TS 23.040, 9.1.2.5: ten octets of septe
 _read_brazilian = re.compile(
     r"(?:(?:\+|00)?550?|0(?:[1-9]{2})?)?([1-9][0-9]{9,10})",
 ).fullmatch
+_read_brazilian_mobile = re.compile(r"(\+55[1-9][0-9])(9?)([6-9][0-9]{7})").fullmatch
 _is_international = re.compile(r"\+[1-9][0-9]{5,16}").fullmatch
 _is_short_code = re.compile(r"[0-9]{3,6}").fullmatch
 _is_fraction = re.compile(r"[^.]*\.[0-9]{1,2}\s*").fullmatch  # France parts more than once
@@ -179,6 +180,18 @@ def same_line(a: str, b: str) -> bool:
     holds a letter is the same only as the same text.
     """
     return a == b or not _lines_of(a).isdisjoint(_lines_of(b))
+
+
+def forms_of(address: str) -> tuple[str, ...]:
+    """Return the normalised forms that one line may be stored under, the given one first.
+
+    A Brazilian mobile has two, with the ninth digit and without; everything else has its own alone.
+    """
+    match = _read_brazilian_mobile(address)
+    if match is None:
+        return (address,)
+    ninth = "" if match[2] else "9"
+    return (address, f"{match[1]}{ninth}{match[3]}")
 
 
 class _Plan(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from recado_core.addresses import (
     AddressKind,
     digits,
+    forms_of,
     kind_of,
     mask,
     national_digits,
@@ -397,3 +398,28 @@ def test_vendor_that_echoes_national_digits_means_the_same_line(national):
     address = normalise_number(national, "BR")
     assert same_line(address, national_digits(address))
     assert same_line(address, digits(address))
+
+
+@pytest.mark.parametrize(
+    ("address", "others"),
+    [
+        ("+5511988887777", ["+551188887777"]),
+        ("+551188887777", ["+5511988887777"]),
+        ("+5511900000001", []),  # eight digits that begin with 0 were never a mobile
+        (LANDLINE, []),
+        ("+14155550123", []),
+        ("27500", []),
+        ("RECADO", []),
+        ("ana@example.com", []),
+    ],
+)
+def test_line_may_be_stored_with_the_ninth_digit_and_without(address, others):
+    assert forms_of(address) == (address, *others)
+
+
+@settings(deadline=None)
+@given(st.from_regex(r"\+55[1-9][1-9](9?[6-9][0-9]{7}|[2-5][0-9]{7})", fullmatch=True))
+def test_forms_of_a_line_are_the_same_line_and_name_each_other(address):
+    forms = forms_of(address)
+    assert all(same_line(address, each) for each in forms)
+    assert all(set(forms_of(each)) == set(forms) for each in forms)
