@@ -116,6 +116,19 @@ async def test_entry_ends_with_its_time_and_says_so(house, suppress):
     assert (await house.engine.suppressions.list(SuppressionFilter())).items == []
 
 
+async def test_of_several_entries_the_last_to_end_is_told(house, suppress):
+    soon = house.clock.now() + timedelta(days=1)
+    later = soon + timedelta(days=1)
+    await suppress(reason="blacklist", expires_at=later.isoformat())
+    await suppress(reason="complaint", expires_at=soon.isoformat())
+    asked = CheckRequest(recipients=[AskedRecipient(address=ANA)])
+    (told,) = (await house.engine.suppressions.check(asked)).results[0].reasons
+    assert (told.reason, told.until) == ("blacklist", later)
+    await suppress(reason="opt_out")
+    (told,) = (await house.engine.suppressions.check(asked)).results[0].reasons
+    assert (told.reason, told.until) == ("opt_out", None)
+
+
 async def test_message_scheduled_for_after_the_end_of_an_entry_is_accepted(house, suppress):
     now = house.clock.now()
     await suppress(expires_at=(now + timedelta(hours=1)).isoformat())
@@ -128,6 +141,18 @@ async def test_entry_of_a_category_concerns_no_other(house, suppress):
     assert await reasons(house, category=Category.MARKETING) == [("suppressions", "manual")]
     assert await reasons(house, category=Category.TRANSACTIONAL) == []
     assert await reasons(house, category=Category.OTP) == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "to"),
+    [("+551188887777", "+5511988887777"), ("+5511988887777", "+551188887777")],
+)
+async def test_entry_concerns_a_mobile_with_the_ninth_digit_and_without(
+    house, suppress, listed, to
+):
+    await suppress(address=listed)
+    assert await reasons(house, address=to) == [("suppressions", "manual")]
+    assert not await reasons(house, address="+5521988887777")
 
 
 async def test_document_narrows_an_entry_to_one_person(house, suppress):

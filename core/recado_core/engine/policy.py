@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from recado_core.addresses import forms_of
 from recado_core.checks import Recipient
 from recado_core.messages import Category, Outcome, Status, SuppressionReason
 
@@ -149,7 +150,7 @@ def is_suppressed_by(
     ):
         return False
     return (
-        entry["address"] in {"", recipient.address}
+        entry["address"] in {"", *forms_of(recipient.address)}
         and entry["document_hash"] in {"", recipient.document_hash or ""}
         and entry["channel"] in {"", recipient.channel}
         and entry["category"] in {"", recipient.category}

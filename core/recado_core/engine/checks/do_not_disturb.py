@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from recado_core.addresses import forms_of
 from recado_core.checks import Answer, OnFailure, Recipient, Refusal
 from recado_core.engine.database import Database
 from recado_core.engine.policy import is_disturbing
@@ -22,19 +23,25 @@ class DoNotDisturbCheck:
 
     async def check(self, recipients: Sequence[Recipient]) -> list[Answer]:
         """Return a refusal for every recipient on a list; the reason names the list."""
-        asked = {
-            each.address
-            for each in recipients
+        asked = [
+            forms_of(each.address)
             if is_disturbing(each.category, transactional=self._settings.transactional)
-        }
-        if not asked:
+            else ()
+            for each in recipients
+        ]
+        addresses = {form for forms in asked for form in forms}
+        if not addresses:
             return [None] * len(recipients)
         async with self._database.read() as connection:
-            found = await store.protected(connection, asked)
+            found = await store.protected(connection, addresses)
         return [
-            Refusal(check=self.id, reason=f"on the list {found[each.address]}")
-            if each.address in found
-            and is_disturbing(each.category, transactional=self._settings.transactional)
-            else None
-            for each in recipients
+            next(
+                (
+                    Refusal(check=self.id, reason=f"on the list {found[form]}")
+                    for form in forms
+                    if form in found
+                ),
+                None,
+            )
+            for forms in asked
         ]

@@ -1,10 +1,13 @@
 """The check of the suppression list."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from recado_core.addresses import forms_of
 from recado_core.checks import Answer, OnFailure, Recipient, Refusal
 from recado_core.engine.database import Database
 from recado_core.engine.policy import is_suppressed_by
+from recado_core.engine.schema import EPOCH
 from recado_core.engine.settings import DoNotDisturbSettings
 from recado_core.engine.store import suppressions as store
 
@@ -22,7 +25,7 @@ class SuppressionCheck:
 
     async def check(self, recipients: Sequence[Recipient]) -> list[Answer]:
         """Return a refusal for every recipient whom an entry concerns."""
-        addresses = {recipient.address for recipient in recipients}
+        addresses = {form for recipient in recipients for form in forms_of(recipient.address)}
         hashes = {each.document_hash for each in recipients if each.document_hash}
         async with self._database.read() as connection:
             rows = await store.concerning(connection, addresses, hashes)
@@ -37,18 +40,25 @@ class SuppressionCheck:
                 by_person.setdefault(row["document_hash"], []).append(row)
         return [
             self._judge(
-                recipient,
+                each,
                 [
-                    *by_address.get(recipient.address, ()),
-                    *by_person.get(recipient.document_hash or "", ()),
+                    *(row for form in forms_of(each.address) for row in by_address.get(form, ())),
+                    *by_person.get(each.document_hash or "", ()),
                 ],
             )
-            for recipient in recipients
+            for each in recipients
         ]
 
     def _judge(self, recipient: Recipient, rows: Sequence[store.Row]) -> Answer:
+        """Refuse by the entry that ends last, so that its end is when the recipient is free."""
         transactional = self._do_not_disturb.transactional
-        for row in rows:
+        for row in sorted(rows, key=_end, reverse=True):
             if is_suppressed_by(recipient, row, do_not_disturb_transactional=transactional):
                 return Refusal(check=self.id, reason=row["reason"], until=row["expires_at"])
         return None
+
+
+def _end(row: store.Row) -> tuple[bool, datetime]:
+    """Return what sorts an entry by its end; one without an end comes last."""
+    end: datetime | None = row["expires_at"]
+    return (end is None, end or EPOCH)
