@@ -453,16 +453,20 @@ async def test_other_columns_of_a_list_are_not_looked_at(house, file):
     assert set(await listed(house)) == {ANA}
 
 
-async def test_a_list_is_emptied_by_a_file_with_a_header_alone(house, file):
-    await house.engine.imports.do_not_disturb("procon", file(lines(range(50))))
-    assert await house.engine.imports.do_not_disturb("procon", file("telefone\n")) == report(0)
-    assert await listed(house) == {}
-    assert [each.size for each in await house.engine.imports.do_not_disturb_lists()] == [0]
-    assert await stored(house) == {}
+async def test_a_list_protects_a_mobile_with_the_ninth_digit_and_without(house, file):
+    content = "telefone\n1188887777\n11988886666\n1130000001\n"
+    await house.engine.imports.do_not_disturb("procon", file(content))
+    statuses = [
+        await house.status(await house.accept(to=to, category=Category.MARKETING))
+        for to in ("+5511988887777", "+551188886666", "+5511930000001")
+    ]
+    assert statuses == ["suppressed", "suppressed", "queued"]
 
 
 BROKEN_LISTS = [
     ("", "/1", "line 1: the file is empty"),
+    ("telefone\n", "", "there is no address in the file"),
+    ("telefone\n\n\n", "", "there is no address in the file"),
     ("sep=;\n", "/1", "line 1: the file is empty"),
     ("nome;data\nx;y\n", "/1/address", "line 1, column address: a number can't hold"),
     ("sep=;\ntelefone;CPF\n1;2\n", "/2/document", "line 2, column document: a do-not-disturb"),

@@ -172,6 +172,9 @@ class Imports:
                 work = partial(lists.insert, version=version, addresses=sorted(chunk.items))
                 size += await self._database.write(work)
                 rows = chunk.rows
+        if not rows:
+            detail = "there is no address in the file; a list that is over is deleted instead"
+            raise DraftError([Fault(pointer="", detail=detail)])
         added = size - await self._replace(name, version, size)
         return ImportReport(rows=rows, added=added, changed=0, unchanged=rows - added)
 
