@@ -14,14 +14,11 @@ def say(house):
     """Let a person write something to an account."""
     count = 0
 
-    async def said(text, sender=ANA, house=house, account="main", ref=None):
+    async def said(text, sender=ANA, house=house, account="main", **fields):
         nonlocal count
         count += 1
-        reference = ref or f"mo-{count}"
-        await house.webhook(
-            ["message", {"provider_ref": reference, "sender": sender, "text": text}],
-            account=account,
-        )
+        message = {"provider_ref": f"mo-{count}", "sender": sender, "text": text} | fields
+        await house.webhook(["message", message], account=account)
         await house.settle()
 
     return said
@@ -71,8 +68,8 @@ async def test_opt_out_is_confirmed_once(house, say):
 
 
 async def test_same_webhook_twice_is_one_act(house, say):
-    await say("sair", ref="mo-x")
-    await say("sair", ref="mo-x")
+    await say("sair", provider_ref="mo-x")
+    await say("sair", provider_ref="mo-x")
     assert len(await history(house)) == 1
 
 
@@ -172,3 +169,55 @@ async def test_history_is_paged(house, say):
     first = await house.engine.suppressions.history(limit=2)
     rest = await house.engine.suppressions.history(limit=2, cursor=first.next_cursor)
     assert [len(first.items), len(rest.items), rest.next_cursor] == [2, 1, None]
+
+
+@pytest.mark.parametrize(("newer", "older"), [("sair", "voltar"), ("voltar", "sair")])
+async def test_older_word_that_comes_late_is_noted_and_changes_nothing(house, say, newer, older):
+    if newer == "voltar":
+        await say("pare", received_at=(house.clock.now() - timedelta(hours=2)).isoformat())
+    await say(newer, received_at=house.clock.now().isoformat())
+    before, answers = await listed(house), sent_to(house)
+    await say(older, received_at=(house.clock.now() - timedelta(hours=1)).isoformat())
+    assert await listed(house) == before
+    assert bool(before) is (newer == "sair")
+    assert sent_to(house) == answers
+    item, *_ = (await house.engine.suppressions.history(ANA)).items
+    assert (item.keyword, item.time) == (older.upper(), house.clock.now() - timedelta(hours=1))
+
+
+async def test_opt_in_from_before_an_opt_out_in_a_shop_does_not_lift_it(house, say):
+    new = NewSuppression(address=ANA, reason=SuppressionReason.OPT_OUT)
+    await house.engine.suppressions.add(new)
+    await say("voltar", received_at=(house.clock.now() - timedelta(minutes=5)).isoformat())
+    assert await listed(house)
+    house.clock.advance(1)
+    await say("voltar")
+    assert not await listed(house)
+
+
+async def test_opt_out_that_was_under_way_while_an_entry_was_removed_counts(house, say):
+    new = NewSuppression(address=ANA, reason=SuppressionReason.OPT_OUT)
+    entry = json.loads((await house.engine.suppressions.add(new)).body)
+    await house.engine.suppressions.remove(entry["id"])
+    await say("sair", received_at=(house.clock.now() - timedelta(minutes=5)).isoformat())
+    assert await listed(house)
+
+
+async def test_opt_out_of_a_sender_without_the_ninth_digit_counts_with_it(house, say):
+    await say("sair", sender="+551188886666")
+    message_id = await house.accept(to="+5511988886666", category=Category.MARKETING)
+    assert await house.status(message_id) == "suppressed"
+    assert await history(house, "+5511988886666") == [("opt_out", "SAIR", "reply")]
+    await say("voltar", sender="+5511988886666")
+    assert not await listed(house)
+
+
+async def test_opt_out_of_a_sender_in_national_digits_is_that_of_the_number(house, say):
+    await say("sair", sender="11900000001")
+    assert {address for address, _, _ in await listed(house)} == {ANA}
+    assert len(sent_to(house)) == 1
+
+
+async def test_message_from_nobody_puts_nobody_on_the_list(house, say):
+    await say("sair", sender="")
+    assert not await listed(house)

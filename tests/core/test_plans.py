@@ -138,6 +138,10 @@ STATEMENTS = {
     ),
     "confirmed_since": (
         lambda c: consents.confirmed_since(c, ["+5511900000001"], NOW),
+        {"ix_consents_address", "pk_messages"},
+    ),
+    "sources_since": (
+        lambda c: consents.sources_since(c, ["+5511900000001"], "sms", "opt_in", NOW),
         {"ix_consents_address"},
     ),
     "known conversations": (

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.addresses import mask
+from recado_core.addresses import forms_of, mask
 from recado_core.contract import Channel
 from recado_core.engine.drafts import HIGHEST_PRIORITY, Draft, compose, new_row
 from recado_core.engine.failures import DraftError
@@ -17,6 +17,7 @@ from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import consents, events, messages
 from recado_core.engine.store import suppressions as store
 from recado_core.engine.suppressing import Entry, Suppressing
+from recado_core.errors import AddressError
 from recado_core.messages import Category, Status, SuppressionReason
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ CONFIRMED_FOR = timedelta(hours=24)
 """How long after an answer the same act has no other: two machines must not talk for ever."""
 AFTER_PROVIDER = timedelta(seconds=30)
 """How long the answer to an opt-in waits for the provider to hear first that it may send."""
+LONGEST_KEYWORD = 64
 BY_REPLY = "reply"
 """The source of what a person's own message did."""
 
@@ -46,28 +48,57 @@ class Consents:
         self._suppressing = suppressing
 
     async def take(self, connection: AsyncConnection, rows: Sequence[Row], now: datetime) -> None:
-        """Look at MOs that are new, in the order in which they came, for words of consent."""
+        """Look at MOs that are new for words of consent, the older ones first.
+
+        What was written earlier may come later, so that the time at which it was written counts: an
+        older word is only noted where a newer one is known.
+        """
         for row in sorted(rows, key=lambda row: (row["created_at"], row["id"])):
             spoken = self._keywords.find(row["text"])
-            if spoken is None:
+            if spoken is None or not row["address"]:
                 continue
-            if spoken.act is ConsentAct.OPT_OUT:
-                changed = await self._opt_out(connection, row, now)
-            else:
-                changed = await self._opt_in(connection, row, now)
+            about = row | {"address": self._normalise(row)}
+            said_at = min(row["created_at"], now)
             confirmation_id = None
-            if changed and spoken.reply:
-                confirmation_id = await self._confirm(connection, row, spoken, now)
+            if not await self._is_outdated(connection, about, spoken.act, said_at):
+                act = self._opt_out if spoken.act is ConsentAct.OPT_OUT else self._opt_in
+                if await act(connection, about, now) and spoken.reply:
+                    confirmation_id = await self._confirm(connection, about, spoken, now)
             told = history_row(
-                row,
+                about,
                 spoken.act,
-                now,
+                said_at,
                 source=BY_REPLY,
-                keyword=spoken.keyword,
+                keyword=spoken.keyword[:LONGEST_KEYWORD],
                 message_id=row["id"],
                 confirmation_id=confirmation_id,
             )
             await consents.append(connection, [told])
+
+    def _normalise(self, row: Row) -> str:
+        """Return the sender of an MO in the form in which messages to it have it."""
+        address: str = row["address"]
+        channel = self._channels.get(row["channel"])
+        try:
+            return channel.normalise_address(address, self._region) if channel else address
+        except AddressError:  # a short code, or a name: it is compared as it is
+            return address
+
+    @staticmethod
+    async def _is_outdated(
+        connection: AsyncConnection, about: Row, act: ConsentAct, said_at: datetime
+    ) -> bool:
+        """Tell whether the person has said the opposite since.
+
+        An opt-in gives way to a later opt-out from anywhere, an opt-out only to a later reply: who
+        took an entry off the list by hand did not know of it.
+        """
+        opposite = ConsentAct.OPT_IN if act is ConsentAct.OPT_OUT else ConsentAct.OPT_OUT
+        forms = forms_of(about["address"])
+        sources = await consents.sources_since(
+            connection, forms, about["channel"], opposite, said_at
+        )
+        return BY_REPLY in sources or (act is ConsentAct.OPT_IN and bool(sources))
 
     async def _opt_out(self, connection: AsyncConnection, row: Row, now: datetime) -> bool:
         entries = [
@@ -84,7 +115,7 @@ class Consents:
 
     async def _opt_in(self, connection: AsyncConnection, row: Row, now: datetime) -> bool:
         """Lift every opt-out of the address in this channel, however it came about."""
-        there = await store.concerning(connection, [row["address"]])
+        there = await store.concerning(connection, forms_of(row["address"]))
         ids = [
             entry["id"]
             for entry in there
@@ -98,8 +129,8 @@ class Consents:
     ) -> str | None:
         """Answer the person once, past the checks; return the answer's id."""
         since = now - CONFIRMED_FOR
-        confirmed = await consents.confirmed_since(connection, [row["address"]], since)
-        if (row["address"], spoken.act) in confirmed:
+        forms = forms_of(row["address"])
+        if spoken.act in await consents.confirmed_since(connection, forms, since):
             return None
         draft = Draft(
             to=row["address"],
@@ -135,7 +166,7 @@ class Consents:
 def history_row(  # noqa: PLR0913  # an act, and all that is known of it
     about: Row,
     act: ConsentAct,
-    now: datetime,
+    time: datetime,
     *,
     source: str,
     keyword: str | None = None,
@@ -148,7 +179,7 @@ def history_row(  # noqa: PLR0913  # an act, and all that is known of it
         "address": about["address"],
         "channel": about["channel"],
         "act": act,
-        "time": now,
+        "time": time,
         "source": source,
         "keyword": keyword,
         "message_id": message_id,

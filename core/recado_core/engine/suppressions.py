@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from recado_core.addresses import forms_of
 from recado_core.checks import Deferral, Recipient, Refusal
 from recado_core.contract import Channel
 from recado_core.engine.checking import Checking, Verdict
@@ -277,7 +278,8 @@ class Suppressions:
         if address is not None and "\0" in address:
             return ConsentPage(items=[], next_cursor=None)
         async with self._database.read() as connection:
-            rows = await consents.page(connection, address, before, limit + 1)
+            addresses = forms_of(address) if address is not None else ()
+            rows = await consents.page(connection, addresses, before, limit + 1)
         return ConsentPage(
             items=[
                 ConsentView(**{**row, "channel": row["channel"] or None}) for row in rows[:limit]

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.schema import consents
+from recado_core.engine.schema import consents, messages
 from recado_core.engine.store.among import among
 
 Row = dict[str, Any]
@@ -23,23 +23,40 @@ async def append(connection: AsyncConnection, rows: Sequence[Row]) -> None:
 
 async def confirmed_since(
     connection: AsyncConnection, addresses: Collection[str], since: datetime
-) -> set[tuple[str, str]]:
-    """Return the addresses and acts that have been answered since then."""
-    statement = sa.select(C.address, C.act).where(
-        among(connection, C.address, addresses),
-        C.confirmation_id.is_not(None),
-        C.time >= since,
+) -> set[str]:
+    """Return the acts of one person, at any of these addresses, answered since then."""
+    statement = (
+        sa.select(C.act)
+        .join_from(consents, messages, messages.c.id == C.confirmation_id)
+        .where(among(connection, C.address, addresses), messages.c.created_at >= since)
     )
-    return {(row.address, row.act) for row in await connection.execute(statement)}
+    return set((await connection.execute(statement)).scalars())
+
+
+async def sources_since(
+    connection: AsyncConnection,
+    addresses: Collection[str],
+    channel: str,
+    act: str,
+    since: datetime,
+) -> set[str]:
+    """Return by whom one person, at any of these addresses, did this act after that time."""
+    statement = sa.select(C.source).where(
+        among(connection, C.address, addresses),
+        C.channel.in_(["", channel]),
+        C.act == act,
+        C.time > since,
+    )
+    return set((await connection.execute(statement)).scalars())
 
 
 async def page(
-    connection: AsyncConnection, address: str | None, before: str | None, limit: int
+    connection: AsyncConnection, addresses: Collection[str], before: str | None, limit: int
 ) -> list[Row]:
-    """Return what was consented to, the newest first."""
+    """Return what was consented to at these addresses, or at all, the newest first."""
     statement = sa.select(consents).order_by(C.id.desc()).limit(limit)
-    if address is not None:
-        statement = statement.where(C.address == address)
+    if addresses:
+        statement = statement.where(C.address.in_(addresses))
     if before is not None:
         statement = statement.where(C.id < before)
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
