@@ -49,7 +49,7 @@ async def fill(database: Database, entries: int) -> float:
             }
             for index in range(start, min(start + AT_ONCE, entries))
         ]
-        await database.write(lambda connection, rows=rows: store.upsert(connection, rows))
+        await database.write(lambda connection, rows=rows: store.upsert(connection, rows, now))
     return entries / (time.perf_counter() - began)
 
 

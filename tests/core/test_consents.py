@@ -218,6 +218,23 @@ async def test_opt_out_of_a_sender_in_national_digits_is_that_of_the_number(hous
     assert len(sent_to(house)) == 1
 
 
+async def test_opt_out_that_makes_an_entry_last_for_ever_is_confirmed(house, say):
+    end = house.clock.now() + timedelta(days=1)
+    for category in (Category.MARKETING, Category.TRANSACTIONAL):
+        new = NewSuppression(
+            address=ANA,
+            channel="sms",
+            category=category,
+            reason=SuppressionReason.OPT_OUT,
+            expires_at=end,
+        )
+        await house.engine.suppressions.add(new)
+    await say("sair")
+    assert len(sent_to(house)) == 1
+    await house.advance(2 * 86400)
+    assert len(await listed(house)) == 2
+
+
 async def test_message_from_nobody_puts_nobody_on_the_list(house, say):
     await say("sair", sender="")
     assert not await listed(house)

@@ -20,6 +20,7 @@ from recado_core.engine.failures import DraftError, IdempotencyMismatchError, No
 from recado_core.engine.idempotency import IdempotencyKey
 from recado_core.engine.policy import is_suppressed_by
 from recado_core.engine.settings import DoNotDisturbSettings
+from recado_core.engine.suppressing import Entry
 from recado_core.engine.suppressions import (
     AskedRecipient,
     CheckRequest,
@@ -254,6 +255,27 @@ async def test_entry_lasts_as_long_as_the_longer_of_two_that_are_the_same(house,
         "+00:00", "Z"
     )
     assert (await suppress())["expires_at"] is None
+
+
+async def test_two_writers_at_once_keep_one_entry_and_the_later_end(house):
+    suppressing, now = house.engine.suppressions._suppressing, house.clock.now()  # noqa: SLF001
+    entry = {"address": ANA, "channel": "sms", "reason": SuppressionReason.OPT_OUT}
+    for_ever = Entry(**entry, source="reply")
+    short = Entry(**entry, source="import", expires_at=now + timedelta(days=1))
+
+    async def put_short():
+        async with house.database.transaction() as connection:
+            return await suppressing.put(connection, [short], now)
+
+    async with house.database.transaction() as connection:
+        first = await suppressing.put(connection, [for_ever], now)
+        task = asyncio.create_task(put_short())
+        await asyncio.sleep(0.3)  # on PostgreSQL it has looked by now, and waits to write
+    second = await task
+    (item,) = (await house.engine.suppressions.list(SuppressionFilter(address=ANA))).items
+    assert (item.expires_at, item.source) == (None, "reply")
+    assert item.id == first.rows[0]["id"] == second.rows[0]["id"]
+    assert not second.added
 
 
 async def test_call_with_the_same_key_is_answered_alike(house):

@@ -111,7 +111,8 @@ class Consents:
             )
             for category in self._categories
         ]
-        return bool((await self._suppressing.put(connection, entries, now)).added)
+        put = await self._suppressing.put(connection, entries, now)
+        return bool(put.added or put.prolonged)
 
     async def _opt_in(self, connection: AsyncConnection, row: Row, now: datetime) -> bool:
         """Lift every opt-out of the address in this channel, however it came about."""

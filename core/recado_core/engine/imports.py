@@ -40,7 +40,7 @@ from recado_core.engine.import_rows import (
 from recado_core.engine.keywords import ConsentAct
 from recado_core.engine.schema import EPOCH
 from recado_core.engine.settings import EngineSettings
-from recado_core.engine.store import consents, events, suppressions
+from recado_core.engine.store import consents, events
 from recado_core.engine.store import do_not_disturb as lists
 from recado_core.engine.suppressing import Entry, Put, Suppressing
 from recado_core.engine.suppressions import ANY_CHANNEL
@@ -50,6 +50,8 @@ __all__ = ["DoNotDisturbList", "ImportDefaults", "ImportReport", "Imports", "Pro
 
 log = logging.getLogger(__name__)
 
+BREATH: Final = 0.02
+"""Seconds for which SQLite is left to other processes between two chunks: they ask now and then."""
 CHUNK = 2000
 """Rows read at once, and written in one transaction; it takes 80 ms on SQLite."""
 ABANDONED: Final = timedelta(hours=24)
@@ -145,6 +147,7 @@ class Imports:
                 source = defaults.source or DEFAULT_SOURCE
                 work = partial(self._put, chunk=chunk, before=report, source=source, now=now)
                 report = await self._database.write(work)
+                await self._let_others_write()
         return report
 
     async def do_not_disturb(
@@ -172,6 +175,7 @@ class Imports:
                 work = partial(lists.insert, version=version, addresses=sorted(chunk.items))
                 size += await self._database.write(work)
                 rows = chunk.rows
+                await self._let_others_write()
         if not rows:
             detail = "there is no address in the file; a list that is over is deleted instead"
             raise DraftError([Fault(pointer="", detail=detail)])
@@ -196,6 +200,10 @@ class Imports:
             raise NotFoundError(f"there is no do-not-disturb list {name!r}")
         await self._clear_away(deleted)
 
+    async def _let_others_write(self) -> None:
+        if self._database.sqlite:
+            await asyncio.sleep(BREATH)
+
     async def _put(
         self,
         connection: AsyncConnection,
@@ -209,17 +217,10 @@ class Imports:
 
         One event tells of the whole file, with its last chunk.
         """
-        entries = chunk.items
-        addresses = {entry.address for entry in entries if entry.address}
-        hashes = {entry.document_hash for entry in entries if not entry.address}
-        ends = await suppressions.ends(connection, addresses, hashes)
-        put = await self._suppressing.put(connection, entries, now, with_events=False)
+        put = await self._suppressing.put(connection, chunk.items, now, with_events=False)
         await consents.append(connection, _opt_outs(put, now))
         added = before.added + len(put.added)
-        changed = before.changed + sum(
-            row["id"] not in put.added and row["expires_at"] != ends.get(row["id"])
-            for row in put.rows
-        )
+        changed = before.changed + len(put.prolonged)
         unchanged = chunk.rows - added - changed
         report = ImportReport(rows=chunk.rows, added=added, changed=changed, unchanged=unchanged)
         if chunk.last and added:

@@ -36,10 +36,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Put(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of putting entries on the list: their rows, and which of them are new."""
+    """What came of putting entries on the list: their rows.
+
+    By their ids ``added`` are new, and ``prolonged`` last longer than they did.
+    """
 
     rows: list[Row]
     added: set[str]
+    prolonged: set[str]
 
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,15 +94,25 @@ class Suppressing:
         wanted = {entry.key: entry for entry in entries}
         there = await self._there(connection, wanted.values())
         rows = [_row(entry, there.get(key), now) for key, entry in wanted.items()]
-        changed = [row for row in rows if row != there.get(_key(row))]
-        added = [row for row in changed if _is_over(there.get(_key(row)), now)]
-        await store.upsert(connection, changed)
-        await self._mark(connection, changed, now)
+        mine = {row["id"] for row in rows}
+        changed = [row for row in rows if row != there.get(store.key_of(row))]
+        stored = {store.key_of(row): row for row in await store.upsert(connection, changed, now)}
+        added = [
+            row
+            for key, row in stored.items()
+            if row["id"] in mine and _is_over(there.get(key), now)
+        ]
+        await self._mark(connection, list(stored.values()), now)
         if with_events:
             await events.append(
                 connection, [_event("suppression.added", row, now) for row in added]
             )
-        return Put(rows=rows, added={row["id"] for row in added})
+        new = {row["id"] for row in added}
+        return Put(
+            rows=[stored.get(store.key_of(row), row) for row in rows],
+            added=new,
+            prolonged={row["id"] for row in stored.values()} - new,
+        )
 
     async def drop(
         self,
@@ -184,7 +198,7 @@ class Suppressing:
         addresses = {entry.address for entry in entries if entry.address}
         hashes = {entry.document_hash for entry in entries if not entry.address}
         found = await store.concerning(connection, addresses, hashes)
-        return {_key(row): row for row in found}
+        return {store.key_of(row): row for row in found}
 
     async def _mark(
         self,
@@ -240,10 +254,6 @@ def _row(entry: Entry, there: Row | None, now: datetime) -> Row:
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return None if one is None or other is None else max(one, other)
-
-
-def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in store.KEY)
 
 
 def _event(kind: str, row: Row, now: datetime, *, why: str | None = None) -> Row:

@@ -23,50 +23,42 @@ async def concerning(
     connection: AsyncConnection, addresses: Collection[str], document_hashes: Collection[str] = ()
 ) -> list[Row]:
     """Return the entries of these addresses, and those of these documents at any address."""
-    wanted = _concerning(connection, addresses, document_hashes)
+    wanted = among(connection, S.address, addresses)
+    if document_hashes:
+        of_person = among(connection, S.document_hash, document_hashes)
+        wanted = sa.or_(wanted, sa.and_(S.address == "", of_person))
     statement = sa.select(suppressions).where(wanted)
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
 
 
-async def ends(
-    connection: AsyncConnection, addresses: Collection[str], document_hashes: Collection[str] = ()
-) -> dict[str, datetime | None]:
-    """Return when the entries end that ``concerning`` returns, by their ids."""
-    wanted = _concerning(connection, addresses, document_hashes)
-    found = await connection.execute(sa.select(S.id, S.expires_at).where(wanted))
-    return {row.id: row.expires_at for row in found}
+async def upsert(connection: AsyncConnection, rows: Sequence[Row], now: datetime) -> list[Row]:
+    """Insert entries; return them as they stand then, in any order.
+
+    One that is there already keeps its id and lasts as long as the longer of both; its source is
+    another's only once it is over. The database decides that: another node may have inserted it
+    since this one looked. They are locked in one order everywhere.
+    """
+    if not rows:
+        return []
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(suppressions)
+    new = statement.excluded
+    later = sa.case(  # what has no end is greater than nothing, and so ends up without one
+        (S.expires_at >= new.expires_at, S.expires_at),
+        (S.expires_at < new.expires_at, new.expires_at),
+    )
+    source = sa.case((S.expires_at <= now, new.source), else_=S.source)
+    statement = statement.on_conflict_do_update(
+        index_elements=KEY, set_={"source": source, "expires_at": later}
+    )
+    ordered = sorted(rows, key=key_of)
+    found = await connection.execute(statement.returning(suppressions), ordered)
+    return [dict(row) for row in found.mappings()]
 
 
-def _concerning(
-    connection: AsyncConnection, addresses: Collection[str], document_hashes: Collection[str]
-) -> sa.ColumnElement[bool]:
-    wanted = among(connection, S.address, addresses)
-    if not document_hashes:
-        return wanted
-    of_person = among(connection, S.document_hash, document_hashes)
-    return sa.or_(wanted, sa.and_(S.address == "", of_person))
-
-
-async def upsert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Insert entries; one that is there already takes over source and expiry."""
-    if rows:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(suppressions)
-        statement = statement.on_conflict_do_update(
-            index_elements=KEY,
-            set_={
-                "source": statement.excluded.source,
-                "expires_at": statement.excluded.expires_at,
-            },
-        )
-        await connection.execute(statement, rows)
-
-
-async def get(connection: AsyncConnection, suppression_id: str) -> Row | None:
-    """Return one entry."""
-    statement = sa.select(suppressions).where(S.id == suppression_id)
-    row = (await connection.execute(statement)).mappings().first()
-    return dict(row) if row else None
+def key_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what makes an entry the one that it is."""
+    return tuple(str(row[name]) for name in KEY)
 
 
 async def delete(connection: AsyncConnection, ids: Collection[str]) -> list[Row]:
