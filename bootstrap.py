@@ -29,6 +29,8 @@ CHECKS = (
     ("mypy",),
     ("lint-imports", "--no-logo"),
 )
+TESTS = ("pytest", "--whole", "--numprocesses=2", "--dist=worksteal")
+"""Two at a time: many tests wait for a database or a process, not for a processor."""
 CACHES = (".hypothesis", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 
 
@@ -125,7 +127,7 @@ def test(arguments: list[str]) -> None:
     """Run every check; the arguments go to pytest."""
     install(DEV)
     failed = []
-    for name, *words in (*CHECKS, ("pytest", "--whole", *arguments)):
+    for name, *words in (*CHECKS, (*TESTS, *arguments)):
         command = " ".join((name, *words))
         tell(f"\n$ {command}")
         if run(BIN / name, *words):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 from recado_core import LookupResult, Outcome, SendResult
-from recado_core.engine import dispatch
+from recado_core.engine import endings
 from recado_core.engine.database import Database
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.settings import RouteMatch, RouteSettings
@@ -75,15 +75,15 @@ async def test_cancelled_requests_leave_the_database_usable(house):
 async def test_an_outcome_that_cannot_be_recorded_is_in_doubt_and_settles(
     house, monkeypatch, taken
 ):
-    change = dispatch.change_own
+    change = endings.Endings.change_own
 
     async def fail(*_):
-        monkeypatch.setattr(dispatch, "change_own", change)
+        monkeypatch.setattr(endings.Endings, "change_own", change)
         if not taken:
             house.vendor.known.clear()
         raise ZeroDivisionError
 
-    monkeypatch.setattr(dispatch, "change_own", fail)
+    monkeypatch.setattr(endings.Endings, "change_own", fail)
     message_id = await house.accept()
     await house.engine.start()
     await until(lambda: house.vendor.lookups)
