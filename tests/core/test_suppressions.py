@@ -290,6 +290,24 @@ async def test_call_with_the_same_key_is_answered_alike(house):
     assert await reasons(house, BIA) == []
 
 
+async def test_call_answered_with_a_mismatch_adds_nothing(open_house):
+    async with open_house() as one, open_house() as two:
+        for house in (one, two):  # neither node has seen the key when the call comes
+            house.engine.suppressions._once._lookups.submit = nothing  # noqa: SLF001
+        keys = [IdempotencyKey(owner="o", key="k", fingerprint=each) for each in "ab"]
+        await one.engine.suppressions.add(NewSuppression(address=ANA), keys[0])
+        with pytest.raises(IdempotencyMismatchError):
+            await two.engine.suppressions.add(NewSuppression(address=BIA), keys[1])
+        again = await two.engine.suppressions.add(NewSuppression(address=ANA), keys[0])
+        assert again.replayed
+        page = await one.engine.suppressions.list(SuppressionFilter())
+        assert [item.address for item in page.items] == [ANA]
+
+
+async def nothing(_):
+    return None
+
+
 async def test_removed_entry_stops_nothing_and_is_gone_only_once(house, suppress):
     entry = await suppress()
     await house.engine.suppressions.remove(entry["id"])
@@ -353,6 +371,22 @@ async def test_bad_recipient_spoils_no_other_in_a_check(house, suppress):
         ["suppressions"],
         ["document"],
         [],
+    ]
+
+
+@pytest.mark.parametrize("source", ["provider:main", "Provider:x", "provider:"])
+async def test_client_does_not_speak_as_a_provider(suppress, source):
+    with pytest.raises(DraftError) as raised:
+        await suppress(source=source)
+    assert [fault.pointer for fault in raised.value.faults] == ["/source"]
+    await suppress(source="provider")
+
+
+async def test_list_finds_a_mobile_with_the_ninth_digit_and_without(house, suppress):
+    await suppress(address="+551188887777")
+    wanted = SuppressionFilter(address="+5511988887777")
+    assert [item.address for item in (await house.engine.suppressions.list(wanted)).items] == [
+        "+551188887777"
     ]
 
 

@@ -40,6 +40,14 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     replayed: bool = False
 
 
+class RepeatedError(Exception):
+    """Another node was called with the same key just before; what this call did is taken back."""
+
+    def __init__(self, earlier: Answer | IdempotencyMismatchError) -> None:
+        super().__init__()
+        self.earlier = earlier
+
+
 class Once:
     """Sees to it that a call with an idempotency key is done once."""
 

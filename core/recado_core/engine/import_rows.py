@@ -13,10 +13,9 @@ import msgspec
 from recado_core.contract import Channel
 from recado_core.engine.delimited import Columns, CsvFaults, CsvFile, fold, show
 from recado_core.engine.documents import Documents, read_document
-from recado_core.engine.drafts import YEARS
+from recado_core.engine.entry_rules import ANY_CHANNEL, check_end, check_source, find_faults
 from recado_core.engine.failures import DraftError, Fault
 from recado_core.engine.suppressing import Entry
-from recado_core.engine.suppressions import ANY_CHANNEL, LONGEST_SOURCE
 from recado_core.errors import AddressError, ContentError
 from recado_core.messages import Category, SuppressionReason
 
@@ -149,8 +148,8 @@ class EntryReader:
             "channel": lambda text: self._check_channel(text.lower()),
             "category": lambda text: _find_word(text, _CATEGORIES),
             "reason": lambda text: _find_word(text, _REASONS),
-            "source": _check_source,
-            "expires_at": lambda text: self._check_end(_read_end(text, zone)),
+            "source": check_source,
+            "expires_at": lambda text: check_end(_read_end(text, zone), now),
         }
         self._check_defaults()
         # Most files have few scopes; one that has many is not kept in memory.
@@ -210,18 +209,12 @@ class EntryReader:
         return _Scope(about=about, channel=channel, faults=faults)
 
     def _check_defaults(self) -> None:
-        faults = []
-        for name, check in (
-            ("channel", self._check_channel),
-            ("source", _check_source),
-            ("expires_at", self._check_end),
-        ):
-            value = getattr(self._defaults, name)
-            try:
-                if value is not None:
-                    check(value)
-            except ValueError as error:
-                faults.append(Fault(pointer=f"/{name}", detail=str(error)))
+        faults = find_faults(self._defaults.source, self._defaults.expires_at, self._now)
+        try:
+            if self._defaults.channel is not None:
+                self._check_channel(self._defaults.channel)
+        except ValueError as error:
+            faults.insert(0, Fault(pointer="/channel", detail=str(error)))
         if faults:
             raise DraftError(faults)
 
@@ -229,13 +222,6 @@ class EntryReader:
         if name not in self._channels:
             raise ValueError(f"unknown; there is {', '.join(sorted(self._channels))}")
         return name
-
-    def _check_end(self, at: datetime) -> datetime:
-        if at.tzinfo is None:
-            raise ValueError("needs an offset, as in 2026-01-31T09:00:00-03:00")
-        if at.year not in YEARS or at <= self._now:
-            raise ValueError(f"must be in the future, in the year {YEARS.stop - 1} at the latest")
-        return at
 
 
 class AddressReader:
@@ -268,12 +254,6 @@ def _normalise(channel: Channel, text: str, region: str, line: int, faults: CsvF
     if len(address) > _LONGEST_ADDRESS:
         faults.add(line, "address", f"an address has at most {_LONGEST_ADDRESS} characters")
     return address
-
-
-def _check_source(text: str) -> str:
-    if not (1 <= len(text) <= LONGEST_SOURCE and text.isprintable()):
-        raise ValueError(f"must have 1 to {LONGEST_SOURCE} printable characters")
-    return text
 
 
 def _find_word(text: str, words: Mapping[_Word, Collection[str]]) -> _Word:

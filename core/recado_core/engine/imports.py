@@ -25,6 +25,7 @@ from recado_core.engine.consents import history_row
 from recado_core.engine.database import Database
 from recado_core.engine.delimited import Columns, CsvFault, CsvFaults, CsvFile
 from recado_core.engine.documents import Documents
+from recado_core.engine.entry_rules import ANY_CHANNEL
 from recado_core.engine.failures import DraftError, Fault, NotFoundError, UnavailableError
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.import_rows import (
@@ -43,7 +44,6 @@ from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import consents, events
 from recado_core.engine.store import do_not_disturb as lists
 from recado_core.engine.suppressing import Entry, Put, Suppressing
-from recado_core.engine.suppressions import ANY_CHANNEL
 from recado_core.messages import SuppressionReason
 
 __all__ = ["DoNotDisturbList", "ImportDefaults", "ImportReport", "Imports", "Progress"]

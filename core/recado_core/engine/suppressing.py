@@ -18,6 +18,9 @@ from recado_core.messages import SuppressionReason
 Row = dict[str, Any]
 
 
+FROM_PROVIDER = "provider:"
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What shall stand on the suppression list; an empty text means any."""
 
@@ -227,7 +230,7 @@ class Suppressing:
 
 def learned_from(account: str) -> str:
     """Return the source of what an account's provider has told us."""
-    return f"provider:{account}"
+    return f"{FROM_PROVIDER}{account}"
 
 
 def _is_over(there: Row | None, now: datetime) -> bool:

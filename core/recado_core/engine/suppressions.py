@@ -1,5 +1,6 @@
 """The suppression list as the API shows it: found, added to, taken from, asked."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
@@ -15,14 +16,14 @@ from recado_core.engine.consents import history_row
 from recado_core.engine.cursors import make_cursor, read_cursor
 from recado_core.engine.database import Database
 from recado_core.engine.documents import Documents, read_document
-from recado_core.engine.drafts import YEARS
+from recado_core.engine.entry_rules import ANY_CHANNEL, find_faults
 from recado_core.engine.failures import (
     DraftError,
     Fault,
     IdempotencyMismatchError,
     NotFoundError,
 )
-from recado_core.engine.idempotency import Answer, IdempotencyKey, Once
+from recado_core.engine.idempotency import Answer, IdempotencyKey, Once, RepeatedError
 from recado_core.engine.keywords import ConsentAct
 from recado_core.engine.store import consents
 from recado_core.engine.store import suppressions as store
@@ -33,9 +34,7 @@ from recado_core.messages import Category, SuppressionReason
 Row = dict[str, Any]
 
 MAX_RECIPIENTS = 10_000
-LONGEST_SOURCE = 120
-ANY_CHANNEL = "sms"
-"""The channel in whose form an address is read that is suppressed in all of them."""
+AT_ONCE = 250
 
 
 class NewSuppression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -186,21 +185,25 @@ class Suppressions:
             now = self._now()
             entry = self.read(new, now)
 
-            async def work(connection: AsyncConnection) -> Answer | IdempotencyMismatchError:
+            async def work(connection: AsyncConnection) -> Answer:
                 put = await self._suppressing.put(connection, [entry], now)
                 answer = Answer(
                     body=msgspec.json.encode(_view(put.rows[0])), status=201 if put.added else 200
                 )
-                earlier = (await self._once.reserve(connection, [(key, answer)]))[0]
+                (earlier,) = await self._once.reserve(connection, [(key, answer)])
+                if earlier is not None:
+                    raise RepeatedError(earlier)
                 if put.added and entry.reason is SuppressionReason.OPT_OUT and entry.address:
                     row = history_row(put.rows[0], ConsentAct.OPT_OUT, now, source=entry.source)
                     await consents.append(connection, [row])
-                return earlier or answer
+                return answer
 
-            answer = await self._database.write(work)
-        if isinstance(answer, IdempotencyMismatchError):
-            raise answer
-        return answer
+            try:
+                return await self._database.write(work)
+            except RepeatedError as repeated:
+                if isinstance(repeated.earlier, IdempotencyMismatchError):
+                    raise repeated.earlier from None
+                return repeated.earlier
 
     async def remove(self, suppression_id: str, source: str = "api") -> None:
         """Take one entry off the list, or raise ``NotFoundError``.
@@ -242,7 +245,6 @@ class Suppressions:
         equal = {
             column: str(value)
             for column, value in (
-                ("address", wanted.address),
                 ("document_hash", document),
                 ("channel", wanted.channel),
                 ("category", wanted.category),
@@ -251,11 +253,12 @@ class Suppressions:
             )
             if value is not None
         }
-        before = read_cursor(cursor) if cursor else None
-        if any("\0" in value for value in equal.values()):
+        now, before = self._now(), read_cursor(cursor) if cursor else None
+        addresses = forms_of(wanted.address) if wanted.address is not None else ()
+        if any("\0" in value for value in (*addresses, *equal.values())):
             return SuppressionPage(items=[], next_cursor=None)  # nothing stored has a zero byte
         async with self._database.read() as connection:
-            rows = await store.page(connection, equal, self._now(), before, limit + 1)
+            rows = await store.page(connection, addresses, equal, now, before, limit + 1)
         return SuppressionPage(
             items=[_view(row) for row in rows[:limit]],
             next_cursor=make_cursor(rows[limit - 1]["id"]) if len(rows) > limit else None,
@@ -299,7 +302,9 @@ class Suppressions:
         now = self._now()
         told: list[CheckedRecipient | None] = []
         recipients: list[Recipient] = []
-        for asked in request.recipients:
+        for index, asked in enumerate(request.recipients):
+            if index % AT_ONCE == 0:
+                await asyncio.sleep(0)  # a call with many keeps no other waiting
             try:
                 document = read_document(asked.document) if asked.document is not None else None
                 recipient = Recipient(
@@ -342,8 +347,7 @@ class Suppressions:
                 faults += error.faults
         if new.address is None and new.document is None:
             faults.append(Fault(pointer="/address", detail="give an address or a document"))
-        _check_source(new.source, faults)
-        _check_expiry(new.expires_at, now, faults)
+        faults += find_faults(new.source, new.expires_at, now)
         if faults:
             raise DraftError(faults)
         return Entry(
@@ -369,22 +373,6 @@ def _read_document(text: str) -> str:
         return read_document(text)
     except ContentError as error:
         raise DraftError([Fault(pointer="/document", detail=str(error))]) from error
-
-
-def _check_source(source: str | None, faults: list[Fault]) -> None:
-    if source is not None and not (1 <= len(source) <= LONGEST_SOURCE and source.isprintable()):
-        detail = f"must have 1 to {LONGEST_SOURCE} printable characters"
-        faults.append(Fault(pointer="/source", detail=detail))
-
-
-def _check_expiry(at: datetime | None, now: datetime, faults: list[Fault]) -> None:
-    if at is None:
-        return
-    if at.tzinfo is None:
-        detail = "needs an offset, as in 2026-01-31T09:00:00-03:00"
-        faults.append(Fault(pointer="/expires_at", detail=detail))
-    elif at.year not in YEARS or at <= now:
-        faults.append(Fault(pointer="/expires_at", detail="must be in the future"))
 
 
 def _tell(recipient: Recipient, verdict: Verdict) -> CheckedRecipient:

@@ -79,8 +79,9 @@ async def expired(connection: AsyncConnection, now: datetime, limit: int) -> lis
     return list((await connection.execute(statement)).scalars())
 
 
-async def page(
+async def page(  # noqa: PLR0913, PLR0917  # all that makes a page
     connection: AsyncConnection,
+    addresses: Collection[str],
     equal: Mapping[str, str],
     now: datetime,
     before: str | None,
@@ -90,6 +91,7 @@ async def page(
 
     Args:
         connection: The transaction's.
+        addresses: Of one of which entries are wanted; if there are none, of any.
         equal: Columns and the values they must have.
         now: The time.
         before: Only ids below this one.
@@ -101,6 +103,8 @@ async def page(
         .order_by(S.id.desc())
         .limit(limit)
     )
+    if addresses:
+        statement = statement.where(S.address.in_(addresses))
     for column, value in equal.items():
         statement = statement.where(S[column] == value)
     if before is not None:
