@@ -475,20 +475,20 @@ async def test_an_opt_out_before_the_scheduled_time_still_counts(open_house):
         assert house.vendor.batches == []
 
 
-async def test_what_is_put_off_before_it_is_sent_goes_back_to_the_queue(open_house):
+async def test_what_is_put_off_before_it_is_sent_is_scheduled_anew(open_house):
     check = Siesta()
     async with open_house(checks=[check]) as house:
         ids = [await house.accept(to=ANA), await house.accept(to=BIA)]
         check.addresses.add(ANA)
         await house.settle()
-        assert await house.statuses(ids) == ["queued", "sent"]
+        assert await house.statuses(ids) == ["scheduled", "sent"]
         shown = await house.show(ids[0])
         assert (shown.code, shown.status_text) == ("siesta", "waits for the siesta")
         queued = shown.events[-1]
         assert (queued.type, queued.from_status, queued.to_status) == (
             "message.queued",
             "sending",
-            "queued",
+            "scheduled",
         )
         assert queued.data["reasons"] == [
             {"check": "siesta", "reason": "waits for the siesta", "until": "2026-01-05T13:00:00Z"}

@@ -29,6 +29,7 @@ async def test_one_too_many_in_a_day_is_suppressed_until_the_first_is_a_day_old(
         ids = []
         for _ in range(3):
             ids.append(await market(house))
+            await house.settle()
             await house.advance(HOUR)
         assert await house.statuses(ids) == ["sent", "sent", "suppressed"]
         told = (await house.show(ids[2])).events[-1].data["reasons"]
@@ -102,6 +103,68 @@ async def test_scheduled_messages_are_judged_by_the_day_that_they_go(open_limite
             await market(house, scheduled_at=now + timedelta(hours=31)),
         ]
         assert await house.statuses(ids) == ["queued", "scheduled", "suppressed"]
+
+
+@pytest.mark.parametrize("per_week", [None, 5])
+@pytest.mark.parametrize("batch_size", [1, 100])
+async def test_limit_holds_after_a_long_pause(open_limited, per_week, batch_size):
+    accounts = {"main": {"batch_size": batch_size}}
+    async with open_limited(per_day=1, per_week=per_week, accounts=accounts) as house:
+        await house.engine.accounts.pause("main", "test")
+        ids = []
+        for _ in range(3):
+            ids.append(await market(house))
+            await house.advance(25 * HOUR)
+        await house.engine.accounts.resume("main")
+        await house.settle()
+        assert await house.statuses(ids) == ["sent", "suppressed", "suppressed"]
+
+
+async def test_as_many_as_may_go_after_a_pause_whatever_their_priority(open_limited):
+    async with open_limited(per_day=2) as house:
+        await house.engine.accounts.pause("main", "test")
+        ids = []
+        for priority in (0, 5, 9):
+            ids.append(await market(house, priority=priority))
+            await house.advance(25 * HOUR)
+        await house.engine.accounts.resume("main")
+        await house.settle()
+        assert await house.statuses(ids) == ["sent", "sent", "suppressed"]
+
+
+async def test_message_that_went_late_counts_from_when_it_went(open_limited):
+    async with open_limited(per_day=1) as house:
+        await house.engine.accounts.pause("main", "test")
+        ids = [await market(house)]
+        await house.advance(25 * HOUR)
+        await house.engine.accounts.resume("main")
+        await house.settle()
+        await house.advance(HOUR)
+        ids.append(await market(house))
+        await house.settle()
+        assert await house.statuses(ids) == ["sent", "suppressed"]
+
+
+async def test_message_that_ran_out_while_it_waited_does_not_count(open_limited):
+    async with open_limited(per_day=1) as house:
+        await house.engine.accounts.pause("main", "test")
+        ids = [await market(house, expires_at=house.clock.now() + timedelta(hours=1))]
+        await house.advance(2 * HOUR)
+        await house.engine.accounts.resume("main")
+        ids.append(await market(house))
+        await house.settle()
+        assert await house.statuses(ids) == ["expired", "sent"]
+
+
+async def test_of_two_limits_the_one_that_ends_last_is_told(open_limited):
+    async with open_limited(per_day=1, per_week=1) as house:
+        began = house.clock.now()
+        await market(house)
+        await house.settle()
+        shown = await house.show(await market(house))
+        assert shown.status_text == "1 marketing messages in 7 days to one person"
+        until = (began + timedelta(days=7)).isoformat().replace("+00:00", "Z")
+        assert shown.events[-1].data["reasons"][0]["until"] == until
 
 
 async def test_question_counts_as_no_message(open_limited):

@@ -109,23 +109,22 @@ async def _take_updates(
     return strangers
 
 
+_WAITING = (Status.QUEUED, Status.SCHEDULED)
+
+
 def _waits_again(row: Row) -> bool:
-    return row["status"] == Status.QUEUED and row["dispatch_id"] is not None
+    return row["status"] in _WAITING and row["dispatch_id"] is not None
 
 
 def _concerns(row: Row, account: str, item: StatusUpdate, attempts: Mapping[str, str]) -> bool:
     """Tell whether a DLR is about the message's latest attempt, at this account.
 
-    A message that is queued again was not taken, we thought; a DLR may say that it was.
+    A message that waits again was not taken, we thought; a DLR may say that it was.
     """
     if item.status not in policy.DLR_STATUSES:
         return False
-    if row["status"] in (Status.QUEUED, Status.SCHEDULED):
-        return (
-            item.status in policy.TAKEN
-            and attempts.get(row["dispatch_id"] or "") == account
-            and row["status"] == Status.QUEUED
-        )
+    if row["status"] in _WAITING:
+        return item.status in policy.TAKEN and attempts.get(row["dispatch_id"] or "") == account
     return row["account"] == account and (
         row["provider_ref"] is None
         or item.provider_ref is None

@@ -10,10 +10,13 @@ import msgspec
 from recado_core.checks import Answer, Check, Deferral, OnFailure, Recipient, Refusal
 from recado_core.engine.grouping import Grouping
 from recado_core.engine.settings import CheckSettings
+from recado_core.engine.vendor_words import LONGEST_CODE, clip_code, clip_text
 from recado_core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
+LAST_YEAR = 9998
+"""The last year that a check may name; beyond it no time can be reckoned with."""
 AT_ONCE = 1000
 """Recipients of one call at the most."""
 CALLS = 4
@@ -48,12 +51,17 @@ class Checking:
         settings: What the operator says of them instead, by the check's id.
 
     Raises:
-        ConfigurationError: Two checks have one id, or the settings name one that does not exist.
+        ConfigurationError: Two checks have one id, one has a long one, or the settings name one
+            that does not exist.
     """
 
     def __init__(self, checks: Sequence[Check], settings: Mapping[str, CheckSettings]) -> None:
         known = [check.id for check in checks]
         for name in known:
+            if len(name) > LONGEST_CODE:
+                raise ConfigurationError(
+                    f"gateway.plugins: the check's id {name} is longer than {LONGEST_CODE}"
+                )
             if known.count(name) > 1:
                 raise ConfigurationError(f"gateway.plugins: two checks have the id {name}")
         for name in settings:
@@ -116,8 +124,11 @@ class _Asked:
         try:
             async with asyncio.timeout(self._time_limit):
                 answers = await self._check.check(recipients)
-            _demand_sense(answers, len(recipients))
-        except Exception:
+            said = _read(answers, len(recipients))
+        except (Exception, asyncio.CancelledError) as error:
+            # A check may wait for a task of its own that is cancelled; that cancels none of us.
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
             if not self._failing:
                 log.exception("check can't answer", extra={"check": self._check.id})
             self._failing = True
@@ -125,23 +136,37 @@ class _Asked:
         if self._failing:
             log.info("check answers again", extra={"check": self._check.id})
         self._failing = False
-        return answers
+        return said
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _parts(recipients: Sequence[Recipient]) -> Iterator[Sequence[Recipient]]:
     return (recipients[at : at + AT_ONCE] for at in range(0, len(recipients), AT_ONCE))
 
 
-def _demand_sense(answers: Sequence[Answer], count: int) -> None:
+def _read(answers: Sequence[Answer], count: int) -> list[Answer]:
+    """Return what a check says as the store takes it, or raise if it means nothing."""
     if len(answers) != count:
         raise ValueError(f"{len(answers)} answers for {count} recipients")
-    for answer in answers:
-        if answer is None:
-            continue
-        if not isinstance(answer, Refusal | Deferral):
-            raise TypeError(f"answers with {type(answer).__name__}")
-        if answer.until is not None and answer.until.tzinfo is None:
+    return [None if answer is None else _read_one(answer) for answer in answers]
+
+
+def _read_one(answer: Refusal | Deferral) -> Refusal | Deferral:
+    if not isinstance(answer, Refusal | Deferral):
+        raise TypeError(f"answers with {type(answer).__name__}")
+    if answer.until is not None:
+        if answer.until.tzinfo is None:
             raise ValueError("answers with a time without a zone")
+        if answer.until.year > LAST_YEAR:
+            raise ValueError(f"answers with a time in the year {answer.until.year}")
+    check, reason = clip_code(answer.check), clip_text(answer.reason)
+    if (check, reason) == (answer.check, answer.reason):
+        return answer
+    return msgspec.structs.replace(answer, check=check, reason=reason)
 
 
 def _verdict(answers: Sequence[Answer | Hold]) -> Verdict:

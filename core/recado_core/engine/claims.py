@@ -1,6 +1,6 @@
 """Taking due messages out of the outbox, each batch for a dispatch of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +13,8 @@ from recado_core.engine.database import Database
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import accounts as nodes
 from recado_core.engine.store import dispatches, outbox
+from recado_core.engine.vendor_words import clip_code, clip_text
+from recado_core.errors import SendError
 from recado_core.messages import Category
 
 Row = dict[str, Any]
@@ -64,9 +66,6 @@ class Claims:
 
     async def take(self) -> Claimed | None:
         """Claim the next batch for a new dispatch, if there is one and it may go today."""
-        limit = await self._allowance(self._now())
-        if limit <= 0:
-            return None
         name, dispatch_id = self._account.name, new_id()
         self._carried.add(dispatch_id)  # before the time that the dispatch bears
         now, monotonic = self._now(), self._monotonic()
@@ -74,7 +73,8 @@ class Claims:
         async def work(connection: AsyncConnection) -> list[Row]:
             if not await nodes.hold(connection, self._node_id):
                 return []  # others took us for dead; the next beat says otherwise
-            rows = await self._take(connection, dispatch_id, limit, now)
+            limit = await self._allowance(connection, now)
+            rows = await self._take(connection, dispatch_id, limit, now) if limit > 0 else []
             if rows:
                 row = dispatch_row(dispatch_id, name, self._node_id, len(rows), now)
                 await dispatches.insert(connection, [row])
@@ -90,6 +90,50 @@ class Claims:
             return None
         self._account.budget.spend(self._monotonic())
         return Claimed(dispatch_id=dispatch_id, rows=rows, at=now, monotonic=monotonic)
+
+    async def reaffirm(self, claimed: Claimed) -> bool:
+        """Say that the call is made only at ``claimed.at``; tell whether the claim still holds."""
+        return await self._database.write(
+            lambda connection: dispatches.reopen(
+                connection, claimed.dispatch_id, self._node_id, claimed.at
+            )
+        )
+
+    async def split(
+        self,
+        dispatch_id: str,
+        parts: Sequence[tuple[str, list[Row]]],
+        error: SendError,
+        now: datetime,
+    ) -> bool:
+        """Give a refused batch's messages to new dispatches; tell whether it was still ours.
+
+        Args:
+            dispatch_id: The refused batch's dispatch.
+            parts: The new dispatches' ids, and their messages.
+            error: Why it was refused.
+            now: The time.
+        """
+
+        async def work(connection: AsyncConnection) -> bool:
+            if not await dispatches.reopen(connection, dispatch_id, self._node_id, now):
+                return False  # others thought us dead and took it over
+            await dispatches.finish(
+                connection,
+                dispatch_id,
+                outcome="permanent",
+                now=now,
+                code=clip_code(error.code),
+                text=clip_text(error.text),
+            )
+            for part_id, part in parts:
+                row = dispatch_row(part_id, self._account.name, self._node_id, len(part), now)
+                await dispatches.insert(connection, [row])
+                ids = [row["id"] for row in part]
+                await outbox.hand_over(connection, ids, dispatch_id, part_id)
+            return True
+
+        return await self._database.write(work)
 
     async def _take(
         self, connection: AsyncConnection, dispatch_id: str, limit: int, now: datetime
@@ -111,14 +155,14 @@ class Claims:
         self._in_a_row = 0
         return []
 
-    async def _allowance(self, now: datetime) -> int:
+    async def _allowance(self, connection: AsyncConnection, now: datetime) -> int:
         """Return how many messages the next batch may hold, the daily limit considered."""
         daily = self._account.settings.daily_limit
         if daily is None:
             return self._account.batch_size
         midnight = now.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        async with self._database.read() as connection:
-            sent = await dispatches.sent_since(connection, self._account.name, midnight)
+        await nodes.hold_account(connection, self._account.name)  # one node's claim after another's
+        sent = await dispatches.sent_since(connection, self._account.name, midnight)
         return min(self._account.batch_size, daily - sent)
 
 

@@ -15,7 +15,7 @@ from recado_core.engine.account import Account
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.batches import batch_of, recipient_of
 from recado_core.engine.checking import CLEAR, Checking
-from recado_core.engine.claims import Claimed, Claims, dispatch_row
+from recado_core.engine.claims import Claimed, Claims
 from recado_core.engine.database import Database, is_down
 from recado_core.engine.endings import Endings, first_poll
 from recado_core.engine.identifiers import new_id
@@ -23,7 +23,7 @@ from recado_core.engine.limits import Purpose
 from recado_core.engine.outage import Outage
 from recado_core.engine.pacing import calling
 from recado_core.engine.settings import EngineSettings
-from recado_core.engine.store import dispatches, outbox
+from recado_core.engine.store import dispatches
 from recado_core.engine.transitions import Change
 from recado_core.engine.vendor_words import clip_code, clip_text
 from recado_core.errors import (
@@ -33,6 +33,7 @@ from recado_core.errors import (
     SendError,
     TransientSendError,
 )
+from recado_core.messages import OutboundBatch
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ Row = dict[str, Any]
 IDLE = 1.0
 """Seconds after which an idle account looks for retries, and for what other processes accepted."""
 STALE_CLAIM = 10.0
-"""Seconds after its claim in which a batch must leave; later, another node may think us dead."""
+"""Seconds after its claim, or after we have said that it is still ours, in which a batch leaves."""
 MAX_SPLITS = 64
 """How often a batch is halved in a row, without a part that is taken, to find its bad messages."""
 
@@ -84,6 +85,7 @@ class Dispatcher:
         self._slots = asyncio.Semaphore(account.concurrency)
         self._carriers: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._is_puzzled = False
         self._outage = Outage(account)
         self.carried: set[str] = set()
         self._claims = Claims(
@@ -187,28 +189,62 @@ class Dispatcher:
         splits = splits or Splits()
         dispatch_id = claimed.dispatch_id
         try:
-            rows = await self._without_refused(dispatch_id, claimed.rows)
-            if self._is_stale(claimed):
-                text = "it was not sent in time after its claim"
-                changes = [settling.hold(row, code=None, text=text) for row in rows]
-                await self._record(dispatch_id, changes, outcome="stale")
-            elif rows:
-                await self._hand_over(dispatch_id, rows, splits)
-                return
-            self._account.budget.refund()  # nobody was called
+            rows = await self._ready(claimed)
+            if rows:
+                await self._hand_over(batch_of(dispatch_id, rows), rows, splits)
+            else:
+                self._account.budget.refund()  # nobody was called
         finally:
             self.carried.discard(dispatch_id)
+
+    async def _ready(self, claimed: Claimed) -> list[Row]:
+        """Return what may go now and is still ours; what may not go is put where it belongs."""
+        dispatch_id, rows = claimed.dispatch_id, claimed.rows
+        try:
+            rows = await self._without_refused(dispatch_id, rows)
+            batch_of(dispatch_id, rows)
+        except Exception:
+            if not self._is_puzzled:
+                extra = {"account": self._account.name, "dispatch": dispatch_id}
+                log.exception("messages can't be made ready and wait", extra=extra)
+            self._is_puzzled = True
+            text = "it could not be made ready to be sent"
+            return await self._put_back(dispatch_id, rows, text, "checked")
+        self._is_puzzled = False
+        if not rows or not self._is_stale(claimed):
+            return rows
+        again = await self._reaffirm(claimed)  # the checks may take longer than a claim lasts
+        if again is None:
+            return []
+        if self._is_stale(again):
+            text = "it was not sent in time after its claim"
+            return await self._put_back(dispatch_id, rows, text, "stale")
+        return rows
+
+    async def _put_back(
+        self, dispatch_id: str, rows: list[Row], text: str, outcome: str
+    ) -> list[Row]:
+        changes = [settling.hold(row, code=None, text=text) for row in rows]
+        await self._record(dispatch_id, changes, outcome=outcome)
+        return []
+
+    async def _reaffirm(self, claimed: Claimed) -> Claimed | None:
+        """Say that the call is made only now; None: others thought us dead and took it over."""
+        again = msgspec.structs.replace(claimed, at=self._now(), monotonic=self._monotonic())
+        ours = await self._until_done(lambda: self._claims.reaffirm(again))
+        return again if ours else None
 
     def _is_stale(self, claimed: Claimed) -> bool:
         # Both clocks: one stands still while a machine is suspended, the other may be set.
         late = (self._now() - claimed.at).total_seconds()
         return max(self._monotonic() - claimed.monotonic, late) > STALE_CLAIM
 
-    async def _hand_over(self, dispatch_id: str, rows: list[Row], splits: Splits) -> None:
+    async def _hand_over(self, batch: OutboundBatch, rows: list[Row], splits: Splits) -> None:
+        dispatch_id = batch.reference
         try:
             with calling(self._account.budget, Purpose.SEND, paid=1):
                 async with asyncio.timeout(self._account.settings.timeout * 2):
-                    results = await self._account.provider.send(batch_of(dispatch_id, rows))
+                    results = await self._account.provider.send(batch)
             changes = settling.after_results(
                 rows, results, self._settings.retry_delays, random.random
             )
@@ -297,26 +333,8 @@ class Dispatcher:
         self.carried.update(half_id for half_id, _ in halves)  # before the time that they bear
         now = self._now()
 
-        async def work(connection: AsyncConnection) -> bool:
-            if not await dispatches.reopen(connection, dispatch_id, self._node_id, now):
-                return False  # others thought us dead and took it over
-            await dispatches.finish(
-                connection,
-                dispatch_id,
-                outcome="permanent",
-                now=now,
-                code=clip_code(error.code),
-                text=clip_text(error.text),
-            )
-            for half_id, half in halves:
-                row = dispatch_row(half_id, self._account.name, self._node_id, len(half), now)
-                await dispatches.insert(connection, [row])
-                ids = [row["id"] for row in half]
-                await outbox.hand_over(connection, ids, dispatch_id, half_id)
-            return True
-
         try:
-            if await self._until_done(lambda: self._database.write(work)):
+            if await self._until_done(lambda: self._claims.split(dispatch_id, halves, error, now)):
                 for half_id, half in halves:
                     await self._carry_half(half_id, half, splits)
         finally:
@@ -329,15 +347,13 @@ class Dispatcher:
             changes = [settling.wait_in_queue(row, code=None, text=None) for row in half]
             await self._record(half_id, changes, outcome="held")
             return
-        now, monotonic = self._now(), self._monotonic()
-        if await self._until_done(
-            lambda: self._database.write(
-                lambda connection: dispatches.reopen(connection, half_id, self._node_id, now)
-            )
-        ):
-            self._account.budget.spend(monotonic)
-            claimed = Claimed(dispatch_id=half_id, rows=half, at=now, monotonic=monotonic)
-            await self._carry(claimed, splits)
+        claimed = Claimed(
+            dispatch_id=half_id, rows=half, at=self._now(), monotonic=self._monotonic()
+        )
+        again = await self._reaffirm(claimed)
+        if again is not None:
+            self._account.budget.spend(again.monotonic)
+            await self._carry(again, splits)
 
     async def _record(
         self,
@@ -355,7 +371,9 @@ class Dispatcher:
             now = self._now()
             own = (dispatch_id, self._account.name)
             done = await self._endings.change_own(connection, own, changes, now)
-            if outcome is not None:
+            if outcome is None:  # the others go on
+                await dispatches.lessen(connection, dispatch_id, len(changes))
+            else:
                 await dispatches.finish(
                     connection,
                     dispatch_id,

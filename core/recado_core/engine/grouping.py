@@ -47,9 +47,16 @@ class Grouping(Generic[Item, Result]):
         return await future
 
     async def _run(self) -> None:
+        group: list[tuple[Item, asyncio.Future[Result]]] = []
         try:
             while self._waiting:
-                await self._take(self._next_group())
+                group = self._next_group()
+                await self._take(group)
+        except BaseException:  # such as CancelledError: nobody may be left waiting for ever
+            for _, future in (*group, *self._waiting):
+                _fail(future, RuntimeError("the work was broken off"))
+            self._waiting.clear()
+            raise
         finally:
             self._worker = None
 

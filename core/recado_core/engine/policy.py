@@ -12,8 +12,10 @@ from recado_core.messages import Category, Outcome, Status, SuppressionReason
 S = Status
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
-    S.SCHEDULED: frozenset({S.QUEUED, S.CANCELED, S.EXPIRED, S.SUPPRESSED}),
     # A message that waits for another attempt may turn out to have been taken by an earlier one.
+    S.SCHEDULED: frozenset(
+        {S.QUEUED, S.CANCELED, S.EXPIRED, S.SUPPRESSED, S.SENT, S.DELIVERED, S.READ}
+    ),
     S.QUEUED: frozenset(
         {
             S.SENDING,
@@ -29,6 +31,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     S.SENDING: frozenset(
         {
             S.QUEUED,
+            S.SCHEDULED,
             S.SENT,
             S.DELIVERED,
             S.READ,

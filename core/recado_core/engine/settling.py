@@ -1,7 +1,7 @@
 """What the end of a provider's call means for the messages it carried; values in, values out."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -10,13 +10,18 @@ from recado_core.checks import Deferral, Refusal
 from recado_core.engine import policy
 from recado_core.engine.checking import Verdict
 from recado_core.engine.transitions import Change
+from recado_core.engine.vendor_words import clip_code
 from recado_core.errors import AccountError, PermanentSendError, SendError, TransientSendError
 from recado_core.messages import Outcome, SendResult, Status
 
 Row = dict[str, Any]
 
+FIRST_HELD = 5.0
+"""Seconds until a message that a check could not judge is checked again, the first time."""
 HELD = 60.0
-"""Seconds until a message that a check could not judge is checked again."""
+"""Seconds after which it is checked each further time; and as long as that, it stays queued."""
+SOONEST = 1.0
+"""Seconds until a message that is put off for less than that is checked again."""
 THROTTLED = 60.0
 """Seconds until a message is tried again whose provider asks for fewer calls, not saying when."""
 LONGEST_ASKED = 3600.0
@@ -128,28 +133,44 @@ def wait_in_queue(row: Row, *, code: str | None, text: str | None, delay: float 
 
 
 def hold(row: Row, *, code: str | None, text: str | None) -> Change:
-    """Put a message back that can't be judged now; it is looked at again in a minute."""
-    return wait_in_queue(row, code=code, text=text, delay=HELD)
+    """Put a message back that can't be judged now; it is looked at soon, then each minute."""
+    again = code is None or row["code"] == clip_code(code)
+    change = wait_in_queue(row, code=code, text=text, delay=HELD if again else FIRST_HELD)
+    return msgspec.structs.replace(change, waits_on=True)
+
+
+def put_off(row: Row, verdict: Verdict, now: datetime) -> Change:
+    """Put a message back that may go later: *scheduled*, for a moment only *queued*."""
+    until = max(deferral.until for deferral in verdict.deferrals)
+    delay = (until - now).total_seconds()
+    if delay <= 0:  # a check that is wrong about the time must not be asked without a pause
+        until = now + timedelta(seconds=HELD)
+    elif delay < SOONEST:
+        until = now + timedelta(seconds=SOONEST)
+    change = wait_in_queue(
+        row, code=verdict.deferrals[0].check, text=tell_reasons(verdict.deferrals)
+    )
+    return msgspec.structs.replace(
+        change,
+        status=Status.SCHEDULED if delay > HELD else Status.QUEUED,
+        due_at=until,
+        reasons=verdict.deferrals,
+        waits_on=True,
+    )
 
 
 def after_verdict(row: Row, verdict: Verdict, now: datetime) -> Change:
     """Say what becomes of a message that may not go now."""
-    told = tell_reasons(verdict.reasons)
     if verdict.refusals:
         return Change(
             message_id=row["id"],
             status=Status.SUPPRESSED,
             code=verdict.refusals[0].check,
-            text=told,
+            text=tell_reasons(verdict.refusals),
             reasons=verdict.refusals,
         )
     if verdict.deferrals:
-        until = max(deferral.until for deferral in verdict.deferrals)
-        delay = (until - now).total_seconds()
-        if delay <= 0:  # a check that is wrong about the time must not be asked without a pause
-            delay = HELD
-        change = wait_in_queue(row, code=verdict.deferrals[0].check, text=told, delay=delay)
-        return msgspec.structs.replace(change, reasons=verdict.deferrals)
+        return put_off(row, verdict, now)
     check = verdict.held[0]
     return hold(row, code=check, text=f"the check {check} can't answer now")
 

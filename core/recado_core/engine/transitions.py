@@ -20,8 +20,11 @@ Row = dict[str, Any]
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """What shall become of one message.
 
-    ``status`` *queued* needs ``retry``. ``at`` is when the provider says that it happened.
-    ``reasons`` are the checks', ``suppression`` is why the provider never sends to this address.
+    ``status`` *queued* and *scheduled* need ``retry``, whose delay counts from now unless
+    ``due_at`` says when. ``waits_on`` is that nothing happened but that the message still waits:
+    that is told only where the reason is another than before. ``at`` is when the provider says
+    that it happened. ``reasons`` are the checks', ``suppression`` is why the provider never sends
+    to this address.
     """
 
     message_id: str
@@ -31,6 +34,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     provider_ref: str | None = None
     at: datetime | None = None
     retry: policy.Retry | None = None
+    due_at: datetime | None = None
+    waits_on: bool = False
     reasons: tuple[Refusal | Deferral, ...] = ()
     suppression: SuppressionReason | None = None
 
@@ -68,17 +73,20 @@ async def apply(
                 row["provider_ref"] = clip_reference(change.provider_ref)
                 named.append({"id_": row["id"], "provider_ref": row["provider_ref"]})
             continue
-        event = _event(row, change, now)
-        told.append(event)
-        about[event["id"]] = row
         written = {
             "id_": row["id"],
             "status_at": now,
             "code": clip_code(change.code),
             "status_text": clip_text(change.text),
         }
+        why = (written["code"], written["status_text"])
+        if not change.waits_on or why != (row["code"], row["status_text"]):
+            event = _event(row, change, now)
+            told.append(event)
+            about[event["id"]] = row
+        row["code"], row["status_text"] = why
         if change.retry is not None:
-            requeued.append(written | _placed(change.retry, now))
+            requeued.append(written | _placed(change, change.retry, now))
         else:
             row["provider_ref"] = clip_reference(change.provider_ref) or row["provider_ref"]
             settled.append(written | {"status": change.status, "provider_ref": row["provider_ref"]})
@@ -91,13 +99,20 @@ async def apply(
     return done
 
 
-def _placed(retry: policy.Retry, now: datetime) -> Row:
+def _placed(change: Change, retry: policy.Retry, now: datetime) -> Row:
+    due_at = _due_at(change, retry, now)
     return {
+        "status_": change.status,
+        "scheduled_at_": due_at if change.status is Status.SCHEDULED else None,
         "account_": retry.account,
         "attempts_": retry.attempts,
         "fallbacks_": list(retry.fallbacks) or None,
-        "due_at_": now + timedelta(seconds=retry.delay),
+        "due_at_": due_at,
     }
+
+
+def _due_at(change: Change, retry: policy.Retry, now: datetime) -> datetime:
+    return change.due_at or now + timedelta(seconds=retry.delay)
 
 
 def _event(row: Row, change: Change, now: datetime) -> Row:
@@ -109,10 +124,12 @@ def _event(row: Row, change: Change, now: datetime) -> Row:
     if change.retry is not None:
         data["next_attempt"] = {
             "account": change.retry.account,
-            "at": now + timedelta(seconds=change.retry.delay),
+            "at": _due_at(change, change.retry, now),
         }
+    # One that is put off waits in the queue, too, as far as the events' names go.
+    kind = Status.QUEUED if change.status is Status.SCHEDULED else change.status
     return events.new_event(
-        f"message.{change.status}",
+        f"message.{kind}",
         now,
         message_id=row["id"],
         account=row["account"],

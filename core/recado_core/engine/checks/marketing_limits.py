@@ -18,18 +18,23 @@ NOT_STORED = "~"
 """Stands after every id, for a message that a program only asks about."""
 
 
-class Sent(msgspec.Struct, frozen=True, order=True):
-    """A marketing message in the order in which messages count: by time, then by id."""
+class Counted(msgspec.Struct, frozen=True, order=True):
+    """A marketing message in the order in which messages count: by time, then by id.
+
+    ``at`` is when it went, or else when it may go.
+    """
 
     at: datetime
     id: str
+    went: bool = False
 
 
 class MarketingLimitCheck:
     """Refuses a marketing message that would be one too many for its recipient.
 
-    Any 24 hours count as a day, any 7 days as a week. Of messages that are all on their way, the
-    earlier ones count for the later ones, so that of several at once exactly as many go as may.
+    Any 24 hours count as a day, any 7 days as a week. What went counts from when it went, however
+    long it had waited. Of messages that have yet to go, the earlier ones count for the later ones,
+    so that of several at once exactly as many go as may.
     """
 
     id = "marketing_limits"
@@ -49,34 +54,51 @@ class MarketingLimitCheck:
 
     async def check(self, recipients: Sequence[Recipient]) -> list[Answer]:
         """Return a refusal for every marketing message that is one too many."""
-        marketing = [each for each in recipients if each.category is Category.MARKETING]
-        if not marketing or not self._limits:
-            return [None] * len(recipients)
-        since = min(each.at for each in marketing) - max(span for _, span, _ in self._limits)
-        async with self._database.read() as connection:
-            rows = await messages.marketing_since(
-                connection, {each.address for each in marketing}, since
-            )
-        sent: dict[str, dict[str, Sent]] = {each.address: {} for each in marketing}
-        for row in rows:
-            sent[row["address"]][row["id"]] = Sent(row["due_at"], row["id"])
-        return [
-            self._judge(each, sent[each.address]) if each.category is Category.MARKETING else None
-            for each in recipients
+        answers: list[Answer] = [None] * len(recipients)
+        marketing = [
+            (index, each)
+            for index, each in enumerate(recipients)
+            if each.category is Category.MARKETING
         ]
+        if not marketing or not self._limits:
+            return answers
+        since = min(each.at for _, each in marketing) - max(span for _, span, _ in self._limits)
+        addresses = {each.address for _, each in marketing}
+        async with self._database.read() as connection:
+            rows = await messages.marketing_since(connection, addresses, since)
+        known: dict[str, dict[str, Counted]] = {address: {} for address in addresses}
+        for row in rows:
+            went = row["status"] not in messages.YET_TO_GO
+            known[row["address"]][row["id"]] = Counted(row["due_at"], row["id"], went)
+        asked = []
+        for index, each in marketing:
+            key = each.message_id or NOT_STORED
+            stored = known[each.address].get(key)
+            asked.append((stored or Counted(each.at, key), index, stored is not None))
+        for own, index, is_due in sorted(asked):
+            each = recipients[index]
+            answers[index] = self._judge(each, own, known[each.address], is_due=is_due)
+        return answers
 
-    def _judge(self, recipient: Recipient, sent: dict[str, Sent]) -> Refusal | None:
-        """Judge one message; if it may go, it counts for those after it in the same call."""
-        key = recipient.message_id or NOT_STORED
-        own = sent.pop(key, None) or Sent(recipient.at, key)
+    def _judge(
+        self, recipient: Recipient, own: Counted, known: dict[str, Counted], *, is_due: bool
+    ) -> Refusal | None:
+        """Judge one message; if it may go, it counts for those after it in the same call.
+
+        One that ``is_due`` is about to be sent, and what may go before it may go now at last.
+        """
+        known.pop(own.id, None)
+        at = recipient.at
+        times = [each.at for each in known.values() if each.went]
+        waiting = [each.at for each in known.values() if not each.went and each < own]
+        times += [max(at, each) if is_due else each for each in waiting]
+        times.sort(reverse=True)
+        refusal, last = None, at
         for limit, span, reason in self._limits:
-            before = sorted(
-                (each for each in sent.values() if own.at - span < each.at and each < own),
-                reverse=True,
-            )
-            if len(before) >= limit:
-                until = before[limit - 1].at + span
-                return Refusal(check=self.id, reason=reason, until=until)
-        if key != NOT_STORED:
-            sent[key] = own
-        return None
+            within = [each for each in times if at - span < each]
+            if len(within) >= limit and within[limit - 1] + span > last:
+                last = within[limit - 1] + span
+                refusal = Refusal(check=self.id, reason=reason, until=last)
+        if refusal is None and own.id != NOT_STORED:
+            known[own.id] = own
+        return refusal

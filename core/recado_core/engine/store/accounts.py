@@ -124,6 +124,11 @@ async def hold(connection: AsyncConnection, node_id: str) -> bool:
     return (await connection.execute(statement)).first() is not None
 
 
+async def hold_account(connection: AsyncConnection, account: str) -> None:
+    """Keep others from holding an account until the commit."""
+    await connection.execute(sa.select(A.name).where(A.name == account).with_for_update())
+
+
 async def list_nodes(connection: AsyncConnection) -> list[Row]:
     """Return every node."""
     return [dict(row) for row in (await connection.execute(sa.select(nodes))).mappings()]

@@ -64,6 +64,13 @@ async def finish(  # noqa: PLR0913  # the columns it writes
     return (await connection.execute(statement)).rowcount > 0
 
 
+async def lessen(connection: AsyncConnection, dispatch_id: str, by: int) -> None:
+    """Note that so many messages of a dispatch are not handed over."""
+    await connection.execute(
+        sa.update(dispatches).where(D.id == dispatch_id).values(size=D.size - by)
+    )
+
+
 async def mark_doubt(  # noqa: PLR0913  # the columns it writes
     connection: AsyncConnection,
     dispatch_id: str,

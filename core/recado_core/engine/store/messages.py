@@ -1,7 +1,7 @@
 """Statements on ``messages``."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine import policy
-from recado_core.engine.schema import messages
+from recado_core.engine.schema import Instant, messages
 from recado_core.engine.store.among import among
 from recado_core.messages import Status
 
@@ -19,6 +19,13 @@ M = messages.c
 
 AT_ONCE = 5000
 """Values that one statement compares with at the most."""
+
+LONGEST_DELAY = timedelta(days=30)
+"""How far back a message is found that has waited since then; within it, each read is short."""
+YET_TO_GO = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENDING})
+"""The statuses of a message that has not gone, as far as anybody knows."""
+RAN_OUT = "expires_at"
+"""The code of a message that expired before it could be sent."""
 
 _NEVER_WENT = (
     Status.SUPPRESSED,
@@ -32,6 +39,8 @@ _STANDING = (
     M.id,
     M.account,
     M.status,
+    M.code,
+    M.status_text,
     M.provider_ref,
     M.dispatch_id,
     M.attempts,
@@ -164,16 +173,18 @@ async def addressed(connection: AsyncConnection, ids: Collection[str]) -> list[R
 async def marketing_since(
     connection: AsyncConnection, addresses: Collection[str], since: datetime
 ) -> list[Row]:
-    """Return id, address and time of the marketing messages to these addresses since then.
+    """Return the marketing messages to these addresses that went since then, or have yet to go.
 
-    Those that never went, and never will, are not among them.
+    Each with ``id``, ``address``, ``status`` and ``due_at``, the time at which it went or may go.
     """
-    statement = sa.select(M.id, M.address, M.due_at).where(
+    statement = sa.select(M.id, M.address, M.status, M.due_at).where(
         among(connection, M.address, addresses),
         # Spelled as in the partial index, so that both databases see that it applies.
         sa.text("category = 'marketing' AND direction = 'out'"),
-        M.due_at > since,
+        M.due_at > since - LONGEST_DELAY,
+        sa.or_(M.due_at > since, M.status.in_(sorted(YET_TO_GO))),
         M.status.not_in(_NEVER_WENT),
+        sa.or_(M.status != Status.EXPIRED, M.code.is_distinct_from(RAN_OUT)),
     )
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
 
@@ -193,7 +204,7 @@ async def outbound_by_ref(
 
 
 async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Write new statuses.
+    """Write new statuses; one that was in flight to the provider bears when it went as ``due_at``.
 
     Each row: ``id_``, ``status``, ``status_at``, ``code``, ``status_text``, ``provider_ref``.
     """
@@ -204,6 +215,11 @@ async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
             .values(
                 status=sa.bindparam("status"),
                 status_at=sa.bindparam("status_at"),
+                # The limits of marketing count by it, and a pause or an outage may have been long.
+                due_at=sa.case(
+                    (M.status == sa.literal_column("'sending'"), sa.bindparam("status_at")),
+                    else_=M.due_at,
+                ),
                 code=sa.bindparam("code"),
                 status_text=sa.bindparam("status_text"),
                 provider_ref=sa.bindparam("provider_ref"),
@@ -213,17 +229,17 @@ async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
 
 
 async def requeue(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Put claimed messages back into the queue.
+    """Put messages into the queue, or back into it, or off.
 
-    Each row: ``id_``, ``status_at``, ``code``, ``status_text``, ``account``, ``attempts``,
-    ``fallbacks``, ``due_at``.
+    Each row: ``id_``, ``status_``, ``status_at``, ``code``, ``status_text``, ``account_``,
+    ``attempts_``, ``fallbacks_``, ``due_at_``, ``scheduled_at_`` (None: as it is).
     """
     if rows:
         statement = (
             sa.update(messages)
             .where(M.id == sa.bindparam("id_"))
             .values(
-                status=Status.QUEUED,
+                status=sa.bindparam("status_"),
                 status_at=sa.bindparam("status_at"),
                 code=sa.bindparam("code"),
                 status_text=sa.bindparam("status_text"),
@@ -231,6 +247,9 @@ async def requeue(connection: AsyncConnection, rows: Sequence[Row]) -> None:
                 attempts=sa.bindparam("attempts_"),
                 fallbacks=sa.bindparam("fallbacks_"),
                 due_at=sa.bindparam("due_at_"),
+                scheduled_at=sa.func.coalesce(
+                    sa.bindparam("scheduled_at_", type_=Instant()), M.scheduled_at
+                ),
                 provider_ref=None,
             )
         )

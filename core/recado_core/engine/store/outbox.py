@@ -32,6 +32,7 @@ _CLAIMED = (
     M.segments,
     M.attempts,
     M.fallbacks,
+    M.code,
     M.due_at,
     M.expires_at,
     M.document_hash,
