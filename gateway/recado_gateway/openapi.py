@@ -33,6 +33,7 @@ DESCRIPTION = (
     "are read page by page with `limit` and `cursor`; times are RFC 3339 with an offset; unknown "
     "fields are refused."
 )
+REDIRECTS = range(300, 400)
 KEY_HEADER = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -165,7 +166,7 @@ def _request_body(declared: Endpoint, shown: Shown) -> Json:
         file[declared.body_types[0]]["example"] = declared.example
         return {"required": True, "content": file}
     if declared.body is bytes:
-        return {"required": True, "content": {"*/*": {}}}
+        return {"required": declared.body_needed, "content": {"*/*": {}}}
     content: Json = {"schema": shown[declared.body]}
     if declared.example is not None:
         content["example"] = declared.example
@@ -179,6 +180,8 @@ def _responses(declared: Endpoint, shown: Shown) -> Json:
             "description": "Set to true when this is the first call's answer again.",
             "schema": {"type": "string", "const": "true"},
         }
+    if declared.status in REDIRECTS:
+        headers["Location"] = {"required": True, "schema": {"type": "string", "format": "uri"}}
     response: Json = {"headers": headers}
     if declared.answer is not None:
         schema = shown[declared.answer]

@@ -47,6 +47,15 @@ provider = "probe"
 token = "troubled-secret"
 trouble = "busy"
 """
+SINKS = """
+[sinks.desk]
+sink = "desk"
+account = "main"
+token = "desk-secret"
+
+[sinks.mute]
+sink = "mute"
+"""
 
 
 @pytest.fixture
@@ -96,6 +105,7 @@ class Client(httpx.AsyncClient):
         self.app = app
         self.engine = app.state.engine
         self.public_url = PUBLIC_URL
+        self.written = 0
 
     async def call_webhook(self, said, account="main", token=TOKEN, **changes):
         """Call an account's webhook as its provider does, signature and all."""
@@ -104,6 +114,13 @@ class Client(httpx.AsyncClient):
         signature = recado_probe.sign(token, changes.get("base", PUBLIC_URL) + path, body)
         headers = {"X-Probe-Signature": signature, "Authorization": ""}
         return await self.post(path, content=body, headers=headers)
+
+    async def write(self, text, sender="+5511900000001", account="main"):
+        """Let a person write a message; it has arrived when this returns."""
+        self.written += 1
+        said = {"from": sender, "id": f"mo-{self.written}", "text": text}
+        assert (await self.call_webhook(said, account)).status_code == 200
+        await self.engine.receive.process()
 
     async def wait_for(self, path, **expected):
         """Ask for a list or a message until it is as expected; return what was expected."""
@@ -152,6 +169,26 @@ def gateway(configure, empty_database, sqlite_url):
 async def client(gateway):
     """A client of a gateway whose worker does not run: what is queued stays queued."""
     async with running(gateway) as client:
+        yield client
+
+
+@pytest.fixture
+def desk_settings(configure, empty_database, sqlite_url):
+    """Load the settings of a gateway with the sinks desk and mute, changed as told."""
+
+    def load(old="", new="", /):
+        shutil.copy(empty_database, sqlite_url.removeprefix(SQLITE))
+        text = (CONFIGURATION + SINKS).replace(f"{SQLITE}recado.db", sqlite_url)
+        assert old in text
+        return configure(text.replace(old, new))
+
+    return load
+
+
+@pytest.fixture
+async def desk(desk_settings):
+    """A client of a gateway with sinks, whose worker does not run."""
+    async with running(desk_settings()) as client:
         yield client
 
 

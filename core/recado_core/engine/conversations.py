@@ -23,6 +23,8 @@ from recado_core.messages import Category, Media
 Row = dict[str, Any]
 
 LONGEST_AGENT = 120
+AGENTS_PRIORITY = 7
+"""A person waits for an agent's answer, so that it goes before what nobody waits for."""
 
 
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,6 +187,7 @@ class Conversations:
             to=found.address,
             channel=found.channel,
             account=found.account,
+            priority=AGENTS_PRIORITY,
             **msgspec.structs.asdict(reply),
         )
         return await self._accept.message(draft, key, reply=True)

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -28,10 +29,15 @@ def make_timed_cursor(at: datetime, last_id: str) -> str:
     return _pack(msgspec.json.encode((at, last_id)))
 
 
-def read_timed_cursor(cursor: str) -> tuple[datetime, str]:
-    """Return the time and the id with which the page before ended, or raise ``DraftError``."""
+def read_timed_cursor(cursor: str, key: Any = UUID) -> tuple[datetime, str]:  # noqa: ANN401  # a type
+    """Return the time and the id with which the page before ended, or raise ``DraftError``.
+
+    Args:
+        cursor: What ``make_timed_cursor`` made.
+        key: What an id is.
+    """
     try:
-        at, last_id = msgspec.json.decode(_unpack(cursor), type=tuple[datetime, UUID])
+        at, last_id = msgspec.json.decode(_unpack(cursor), type=tuple[datetime, key])
         if at.tzinfo is None:
             raise _no_cursor()
     except (ValueError, msgspec.DecodeError) as error:

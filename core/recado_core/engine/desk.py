@@ -11,7 +11,11 @@ from recado_core.engine import conversing
 from recado_core.engine.accept import Accept
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.answers import AcceptedMessage
-from recado_core.engine.conversations import ConversationFilter, Conversations
+from recado_core.engine.conversations import (
+    AGENTS_PRIORITY,
+    ConversationFilter,
+    Conversations,
+)
 from recado_core.engine.database import Database
 from recado_core.engine.drafts import Draft
 from recado_core.engine.failures import (
@@ -25,9 +29,6 @@ from recado_core.engine.links import Links
 from recado_core.errors import TransientSendError
 from recado_core.messages import Status
 from recado_core.sinks import AccountState, SinkAnswer, SinkMessage
-
-AGENTS_PRIORITY = 7
-"""A person waits for an agent's answer, so that it goes before what nobody waits for."""
 
 _read_answer = msgspec.json.Decoder(AcceptedMessage).decode
 

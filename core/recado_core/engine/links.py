@@ -1,14 +1,16 @@
 """Short addresses in messages: made, followed, counted."""
 
+import re
 import secrets
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from recado_core.engine.cursors import make_timed_cursor, read_timed_cursor
 from recado_core.engine.database import Database
 from recado_core.engine.failures import DraftError, Fault, IdempotencyMismatchError, NotFoundError
 from recado_core.engine.idempotency import Answer, IdempotencyKey, Once
@@ -19,6 +21,9 @@ Row = dict[str, Any]
 LONGEST_URL = 2048
 CODE = 8
 """Random bytes of a code: nobody finds a link by trying."""
+
+_is_code = re.compile(r"[A-Za-z0-9_-]{11}").fullmatch
+_Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{11}$")]
 
 
 class NewLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,12 +110,18 @@ class Links:
         return done
 
     async def list(self, limit: int = 50, cursor: str | None = None) -> LinkPage:
-        """Return links, the newest first; the cursor is the last code of the page before."""
+        """Return links, the newest first.
+
+        Raises:
+            DraftError: The cursor is not one of ours.
+        """
+        before = read_timed_cursor(cursor, _Code) if cursor else None
         async with self._database.read() as connection:
-            rows = await store.page(connection, (cursor or "").replace("\0", ""), limit + 1)
+            rows = await store.page(connection, before, limit + 1)
+        last = rows[limit - 1] if len(rows) > limit else None
         return LinkPage(
             items=[self._view(row) for row in rows[:limit]],
-            next_cursor=rows[limit - 1]["code"] if len(rows) > limit else None,
+            next_cursor=make_timed_cursor(last["created_at"], last["code"]) if last else None,
         )
 
     async def follow(self, code: str) -> str:
@@ -120,9 +131,9 @@ class Links:
             NotFoundError: There is no such link.
         """
         now = self._now()
-        url = await self._database.write(
-            lambda connection: store.click(connection, code.replace("\0", ""), now)
-        )
+        url = None
+        if _is_code(code):  # whatever else strangers try must not keep others from writing
+            url = await self._database.write(lambda connection: store.click(connection, code, now))
         if url is None:
             raise NotFoundError("there is no such link")
         return url

@@ -353,6 +353,7 @@ links = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("clicks", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_click_at", Instant),
+    sa.Index("ix_links_created", "created_at", "code"),
 )
 
 # Keys that the gateway makes for itself where the configuration gives none.

@@ -1,5 +1,8 @@
 """Short links: made for messages, followed by people."""
 
+from string import printable
+from urllib.parse import quote
+
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
@@ -11,6 +14,8 @@ from recado_gateway.idempotency import idempotency_key
 from recado_gateway.requests import Request, decode_json, read_json, read_query
 
 TAG = "Links"
+ASCII = printable
+"""What a header can hold: an address with other characters is sent with those escaped."""
 
 _new = msgspec.json.Decoder(NewLink)
 
@@ -46,10 +51,10 @@ async def add_link(request: Request) -> ASGIResponse:
     return answer_once(await engine_of(request).links.add(decode_json(body, _new), key))
 
 
-@endpoint("GET", "/l/{code:str}", Endpoint(tag=TAG, status=302))
+@endpoint("GET", "/l/{code:str}", Endpoint(tag=TAG, status=302, problems=("unavailable",)))
 async def follow_link(request: Request, code: FromPath[str]) -> ASGIResponse:
     """Lead to where a short link points, and count the click."""
-    url = await engine_of(request).links.follow(code)
+    url = quote(await engine_of(request).links.follow(code), safe=ASCII)
     # never kept: the next click counts too
     headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     return ASGIResponse(status_code=302, headers=headers)

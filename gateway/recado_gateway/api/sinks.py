@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from recado_core.engine.sinks import DeliveryPage, DeliveryState, Replayed, SinkView
 
-from recado_gateway.api.webhooks import answer_provider
+from recado_gateway.api.webhooks import answer_caller
 from recado_gateway.endpoints import (
     MEGABYTE,
     Endpoint,
@@ -101,56 +101,78 @@ async def _replay_in(request: Request, name: str) -> ASGIResponse:
     return answer_with(await engine_of(request).sinks.replay(name, wanted.ids))
 
 
+# ---------------------------------------------------------------- what business systems call
+
+# The sink knows who may call, what a call means and what it is answered.
 CALL = Endpoint(tag=TAG, body=bytes, body_needed=False)
-"""A business system's call: its sink says what it means, who may make it, and what it answers."""
+ASK = Endpoint(tag=TAG, problems=("malformed-body", "too-large"))  # a body is read all the same
+LIMIT = 2 * MEGABYTE
 
 
-@endpoint("POST", "/sinks/{name:str}", CALL, body_limit=2 * MEGABYTE)
+@endpoint("POST", "/sinks/{name:str}", CALL, body_limit=LIMIT)
 async def call_sink(request: Request, name: FromPath[str]) -> ASGIResponse:
-    """Take a business system's call."""
+    """Take a business system's call.
+
+    The sink says who may call, and what status and body the answer has.
+    """
     return await _hand_to_sink(request, name, "")
 
 
-@endpoint("GET", "/sinks/{name:str}", CALL, body_limit=2 * MEGABYTE)
+@endpoint("GET", "/sinks/{name:str}", ASK, body_limit=LIMIT)
 async def ask_sink(request: Request, name: FromPath[str]) -> ASGIResponse:
-    """Take a business system's question."""
+    """Take a business system's question.
+
+    The sink says who may call, and what status and body the answer has.
+    """
     return await _hand_to_sink(request, name, "")
 
 
-@endpoint("DELETE", "/sinks/{name:str}", CALL, body_limit=2 * MEGABYTE)
+@endpoint("DELETE", "/sinks/{name:str}", ASK, body_limit=LIMIT)
 async def delete_at_sink(request: Request, name: FromPath[str]) -> ASGIResponse:
-    """Take a business system's wish that something be gone."""
+    """Take a business system's wish that something be gone.
+
+    The sink says who may call, and what status and body the answer has.
+    """
     return await _hand_to_sink(request, name, "")
 
 
-@endpoint("POST", "/sinks/{name:str}/{path:path}", CALL, body_limit=2 * MEGABYTE)
+@endpoint("POST", "/sinks/{name:str}/{path:path}", CALL, body_limit=LIMIT)
 async def call_below_sink(
     request: Request, name: FromPath[str], path: FromPath[str]
 ) -> ASGIResponse:
-    """Take a business system's call to a path below its sink."""
+    """Take a business system's call to a path below its sink.
+
+    The sink says who may call, and what status and body the answer has.
+    """
     return await _hand_to_sink(request, name, path)
 
 
-@endpoint("GET", "/sinks/{name:str}/{path:path}", CALL, body_limit=2 * MEGABYTE)
+@endpoint("GET", "/sinks/{name:str}/{path:path}", ASK, body_limit=LIMIT)
 async def ask_below_sink(
     request: Request, name: FromPath[str], path: FromPath[str]
 ) -> ASGIResponse:
-    """Take a business system's question at a path below its sink."""
+    """Take a business system's question at a path below its sink.
+
+    The sink says who may call, and what status and body the answer has.
+    """
     return await _hand_to_sink(request, name, path)
 
 
-@endpoint("DELETE", "/sinks/{name:str}/{path:path}", CALL, body_limit=2 * MEGABYTE)
+@endpoint("DELETE", "/sinks/{name:str}/{path:path}", ASK, body_limit=LIMIT)
 async def delete_below_sink(
     request: Request, name: FromPath[str], path: FromPath[str]
 ) -> ASGIResponse:
-    """Take a business system's wish that something below its sink be gone."""
+    """Take a business system's wish that something below its sink be gone.
+
+    The sink says who may call, and what status and body the answer has.
+    """
     return await _hand_to_sink(request, name, path)
 
 
 async def _hand_to_sink(request: Request, name: str, path: str) -> ASGIResponse:
     body = await read_body(request)
     called = webhook_request(request, body, request.app.state.public_url, path.strip("/"))
-    return answer_provider(await engine_of(request).sinks.handle(name, called))
+    return answer_caller(await engine_of(request).sinks.handle(name, called))
 
 
 HANDLERS = [

@@ -9,6 +9,8 @@ from recado_core.http import WebhookReply
 from recado_gateway.endpoints import MEGABYTE, Endpoint, endpoint, engine_of
 from recado_gateway.requests import Request, read_body, webhook_request
 
+BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
 
 @endpoint(
     "POST",
@@ -25,17 +27,16 @@ async def receive_webhook(
     provider wants them. It is stored before it is answered.
     """
     called = webhook_request(request, await read_body(request), request.app.state.public_url)
-    return answer_provider(await engine_of(request).receive.webhook(account, token, called))
+    return answer_caller(await engine_of(request).receive.webhook(account, token, called))
 
 
-def answer_provider(reply: WebhookReply) -> ASGIResponse:
-    """Answer as the provider's plugin wants it answered."""
-    empty = reply.status == HTTPStatus.NO_CONTENT
-    return ASGIResponse(
-        body=b"" if empty else reply.body,
-        status_code=reply.status,
-        media_type=reply.content_type,
-    )
+def answer_caller(reply: WebhookReply) -> ASGIResponse:
+    """Answer as the plugin wants it answered."""
+    if reply.status in BODILESS:
+        return ASGIResponse(status_code=reply.status)
+    # as a header, because of a media type Litestar takes its charset to be missing
+    headers = {"Content-Type": reply.content_type}
+    return ASGIResponse(body=reply.body, status_code=reply.status, headers=headers)
 
 
 HANDLERS = [receive_webhook]

@@ -1,5 +1,6 @@
-"""A provider for the gateway's tests: it takes every message and needs no vendor."""
+"""A provider and a sink for the gateway's tests, which need no vendor and no business system."""
 
+import asyncio
 import hashlib
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +11,8 @@ from recado_core import (
     AccountContext,
     AccountError,
     Capabilities,
+    Event,
+    Finding,
     InboundMessage,
     InDoubtError,
     MalformedWebhookError,
@@ -21,9 +24,13 @@ from recado_core import (
     ReceiverContext,
     Secret,
     SendResult,
+    SinkContext,
+    SinkMessage,
+    SinkType,
     Status,
     StatusUpdate,
     TransientSendError,
+    UnreachableError,
     WebhookRefusedError,
     WebhookReply,
     WebhookRequest,
@@ -220,6 +227,90 @@ class Receiver:
 def sign(token: str, url: str, body: bytes) -> str:
     """Sign as a vendor does that signs the address it calls."""
     return hashlib.sha256(f"{token}{url}".encode() + body).hexdigest()
+
+
+# ---------------------------------------------------------------- the sink
+
+
+class RpcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    login: str
+    password: Secret
+
+
+class DeskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    account: str
+    token: Secret
+    rpc: RpcSettings | None = None
+    trouble: str | None = None
+
+
+class Desk:
+    """A business system that is down, or refuses what a person calls poison, or takes all."""
+
+    def __init__(self, context: SinkContext) -> None:
+        self.settings: DeskSettings = context.settings
+        self.gateway = context.gateway
+
+    async def deliver(self, event: Event, *, repeated: bool) -> None:
+        assert isinstance(repeated, bool)
+        if self.settings.trouble == "down":
+            raise UnreachableError("no connection to the desk")
+        if event.data.get("text") == "poison":
+            raise PermanentSendError("no such person")
+
+    async def handle(self, request: WebhookRequest) -> WebhookReply:
+        what, _, more = request.path.partition("/")
+        match what:
+            case "status":
+                return WebhookReply(status=int(more), content_type="text/x-desk", body=b"as said")
+            case "break":
+                raise ValueError(self.settings.token.reveal())
+            case "hang":
+                await asyncio.sleep(3600)
+            case "send":
+                said = msgspec.json.decode(request.body, type=dict[str, str])
+                message = SinkMessage(account=self.settings.account, **said)
+                return WebhookReply(body=msgspec.json.encode(await self.gateway.send(message)))
+            case "addresses":
+                found = await self.gateway.addresses(self.settings.account, 10)
+                return WebhookReply(body=msgspec.json.encode(found))
+        return WebhookReply(body=msgspec.json.encode(request))
+
+    async def probe(self) -> list[Finding]:
+        if self.settings.trouble == "break":
+            raise ValueError(self.settings.token.reveal())
+        if self.settings.trouble == "hang":
+            await asyncio.sleep(3600)
+        down = self.settings.trouble == "down"
+        return [
+            Finding(what="version", ok=True, detail="desk 15"),
+            Finding(what="connection", ok=not down, detail="no connection" if down else "answers"),
+        ]
+
+
+class Mute:
+    """A sink that answers no calls and looks at nothing."""
+
+    def __init__(self, context: SinkContext) -> None:
+        self.context = context
+
+    async def deliver(self, event: Event, *, repeated: bool) -> None:
+        pass
+
+
+@hookimpl
+def register_sinks():
+    return [
+        SinkType(
+            id="desk",
+            settings=DeskSettings,
+            events=frozenset({"message.received"}),
+            create=Desk,
+            requests=True,
+            probe=True,
+        ),
+        SinkType(id="mute", settings=Nothing, events=frozenset({"message.sent"}), create=Mute),
+    ]
 
 
 @hookimpl

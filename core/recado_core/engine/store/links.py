@@ -30,12 +30,20 @@ async def click(connection: AsyncConnection, code: str, now: datetime) -> str | 
     return found
 
 
-async def page(connection: AsyncConnection, after: str, limit: int) -> list[Row]:
-    """Return links, the newest first, those that follow the link of this code."""
+async def page(
+    connection: AsyncConnection, before: tuple[datetime, str] | None, limit: int
+) -> list[Row]:
+    """Return links, the newest first.
+
+    Args:
+        connection: The transaction's.
+        before: The time and the code with which the page before ended.
+        limit: How many at the most.
+    """
     statement = sa.select(links).order_by(L.created_at.desc(), L.code.desc()).limit(limit)
-    if after:
-        last = sa.select(L.created_at).where(L.code == after).scalar_subquery()
+    if before is not None:
+        at, code = before
         statement = statement.where(
-            sa.or_(L.created_at < last, sa.and_(L.created_at == last, L.code < after))
+            sa.or_(L.created_at < at, sa.and_(L.created_at == at, L.code < code))
         )
     return [dict(row) for row in (await connection.execute(statement)).mappings()]

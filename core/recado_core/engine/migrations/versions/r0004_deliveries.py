@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("last_click_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_links")),
     )
+    op.create_index("ix_links_created", "links", ["created_at", "code"], unique=False)
 
 
 def downgrade() -> None:
