@@ -58,6 +58,7 @@ async def test_the_answer_tells_what_became_of_the_draft(house):
         "scheduled_at": None,
         "expires_at": None,
         "reason": None,
+        "reasons": [],
         "resend_of": None,
     }
     shown = await house.show(message_id)

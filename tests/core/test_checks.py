@@ -80,6 +80,21 @@ class Siesta(Blacklist):
         return Deferral(check=self.id, reason=f"waits for the {self.id}", until=self.until)
 
 
+class BlacklistUntil(Blacklist):
+    """As above, but the list ends at a time."""
+
+    def __init__(self, *addresses, until):
+        super().__init__(*addresses)
+        self.until = until
+
+    async def check(self, recipients):
+        said = await super().check(recipients)
+        return [
+            answer if recipient.at < self.until else None
+            for recipient, answer in zip(recipients, said, strict=True)
+        ]
+
+
 def broken(**fields):
     check = Blacklist(ANA, name="broken", **fields)
     check.error = ConnectionError("the list can't be reached")
@@ -392,6 +407,9 @@ async def test_what_is_put_off_is_scheduled_and_goes_when_its_time_has_come(open
     async with open_house(checks=[check]) as house:
         told = json.loads((await house.engine.accept.message(Draft(to=ANA, text="oi"))).body)
         assert (told["status"], told["reason"]) == ("scheduled", "waits for the siesta")
+        until = "2026-01-05T13:00:00Z"
+        reason = {"check": "siesta", "reason": "waits for the siesta", "until": until}
+        assert told["reasons"] == [reason]
         assert told["scheduled_at"] == "2026-01-05T13:00:00Z"
         shown = await house.show(told["id"])
         assert (str(shown.status), shown.scheduled_at) == ("scheduled", NOON + HOUR)
@@ -436,6 +454,15 @@ async def test_a_refusal_is_stronger_than_a_deferral(open_house):
         assert [event.to_status for event in shown.events] == ["queued", "suppressed"]
 
 
+async def test_what_is_forbidden_only_until_it_would_go_is_put_off(open_house):
+    blacklist = BlacklistUntil(ANA, until=NOON + HOUR / 2)
+    async with open_house(checks=[Siesta(ANA), blacklist]) as house:
+        shown = await house.show(await house.accept(to=ANA))
+        assert (str(shown.status), shown.scheduled_at) == ("scheduled", NOON + HOUR)
+        blacklist.until = NOON + 2 * HOUR
+        assert await house.status(await house.accept(to=ANA)) == "suppressed"
+
+
 async def test_in_a_batch_each_item_is_judged_alone(open_house):
     async with open_house(checks=[Siesta(BIA), Blacklist(ANA)]) as house:
         items = [{"to": address, "text": "oi"} for address in (ANA, BIA, EVA)]
@@ -444,6 +471,13 @@ async def test_in_a_batch_each_item_is_judged_alone(open_house):
         assert [item["status"] for item in told["results"]] == ["suppressed", "scheduled", "queued"]
         assert (told["accepted"], told["suppressed"], told["rejected"]) == (2, 1, 0)
         assert told["results"][0]["error"] == [{"pointer": "/to", "detail": "on the blacklist"}]
+        assert [
+            [each["check"] for each in item.get("reasons", ())] for item in told["results"]
+        ] == [
+            ["blacklist"],
+            ["siesta"],
+            [],
+        ]
         await house.settle()
         assert [message.to for message in house.vendor.sent] == [EVA]
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from recado_core.checks import Recipient
 from recado_core.engine import conversing
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.answers import ItemResult, tell_batch, tell_message
@@ -251,7 +252,7 @@ class Accept:
             recipient_of(row, row["due_at"], draft.document and read_document(draft.document))
             for row, draft in zip(rows, drafts, strict=True)
         ]
-        verdicts = await self._checking.judge_grouped(recipients)
+        verdicts = await self._judge(recipients)
         for row, verdict in zip(rows, verdicts, strict=True):
             if verdict.refusals:
                 row |= {
@@ -268,6 +269,29 @@ class Accept:
                     "code": verdict.deferrals[0].check,
                     "status_text": tell_reasons(verdict.deferrals),
                 }
+        return verdicts
+
+    async def _judge(self, recipients: Sequence[Recipient]) -> list[Verdict]:
+        """Ask the checks; of what is put off and forbidden only for now, for its time as well."""
+        verdicts = await self._checking.judge_grouped(recipients)
+        later = [
+            index
+            for index, verdict in enumerate(verdicts)
+            if verdict.deferrals and verdict.refusals and all(r.until for r in verdict.refusals)
+        ]
+        if later:
+            again = await self._checking.judge_grouped(
+                [
+                    msgspec.structs.replace(
+                        recipients[index], at=max(each.until for each in verdicts[index].deferrals)
+                    )
+                    for index in later
+                ]
+            )
+            for index, verdict in zip(later, again, strict=True):
+                if not verdict.refusals:
+                    put_off = verdicts[index].deferrals + verdict.deferrals
+                    verdicts[index] = Verdict(deferrals=put_off)
         return verdicts
 
     async def _commit(

@@ -9,6 +9,7 @@ import msgspec
 from recado_core.engine.checking import Verdict
 from recado_core.engine.failures import Fault
 from recado_core.engine.settling import tell_reasons
+from recado_core.engine.suppressions import CheckReason
 from recado_core.messages import Category, Status
 
 Row = dict[str, Any]
@@ -31,16 +32,21 @@ class AcceptedMessage(msgspec.Struct, frozen=True, kw_only=True):
     scheduled_at: datetime | None
     expires_at: datetime | None
     reason: str | None = None
+    reasons: list[CheckReason] = []
     resend_of: str | None = None
 
 
 class ItemResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one item of a batch; ``error`` says what was wrong with it."""
+    """What became of one item of a batch; ``error`` says what was wrong with it.
+
+    ``reasons`` are the checks', of what they forbid or put off.
+    """
 
     index: int
     id: str | None
     status: Status
     error: list[Fault] | None = None
+    reasons: list[CheckReason] = []
 
 
 class BatchAccepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +76,7 @@ def tell_message(row: Row, verdict: Verdict) -> AcceptedMessage:
         scheduled_at=row["scheduled_at"],
         expires_at=row["expires_at"],
         reason=tell_reasons(verdict.reasons) or None,
+        reasons=_reasons(verdict),
         resend_of=row["resend_of"],
     )
 
@@ -88,7 +95,11 @@ def tell_batch(
         if item.id is not None:
             row, verdict = said[item.id]
             faults = [Fault(pointer="/to", detail=each.reason) for each in verdict.refusals]
-            told.append(msgspec.structs.replace(item, status=row["status"], error=faults or None))
+            told.append(
+                msgspec.structs.replace(
+                    item, status=row["status"], error=faults or None, reasons=_reasons(verdict)
+                )
+            )
         else:
             told.append(item)
     return BatchAccepted(
@@ -98,3 +109,10 @@ def tell_batch(
         suppressed=len(refused),
         results=told,
     )
+
+
+def _reasons(verdict: Verdict) -> list[CheckReason]:
+    return [
+        CheckReason(check=each.check, reason=each.reason, until=each.until)
+        for each in verdict.reasons
+    ]
