@@ -98,7 +98,17 @@ class Simulator:
 class Gateway:
     """A gateway on a database of its own, whose one account is at the simulator."""
 
-    def __init__(self, folder, simulator, *, database=None, gateway="", account=""):
+    def __init__(  # noqa: PLR0913  # what a test may want otherwise
+        self,
+        folder,
+        simulator,
+        *,
+        database=None,
+        gateway="",
+        account="",
+        plugins=("kolmeya",),
+        more="",
+    ):
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -108,7 +118,7 @@ class Gateway:
 [gateway]
 database = "{self.database}"
 public_url = "{self.url}"
-plugins = ["kolmeya"]
+plugins = {list(plugins)}
 {gateway}
 
 [accounts.main]
@@ -116,6 +126,7 @@ provider = "kolmeya"
 base_url = "{simulator.url}/api"
 token = "kolmeya-simulator"
 {account}
+{more}
 """
         )
         self.program = None
