@@ -236,7 +236,7 @@ def open_house(database_url):
     """Open an engine: ``async with open_house(accounts={"main": {...}}, capabilities={...})``."""
 
     @asynccontextmanager
-    async def opened(
+    async def opened(  # noqa: PLR0913, PLR0917  # each is what a test may want otherwise
         accounts=None,
         capabilities=None,
         checks=(),

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from recado_core import Category
 from recado_core.engine.database import Database
 from recado_core.engine.identifiers import new_id
+from recado_core.engine.schema import deliveries as deliveries_table
 from recado_core.engine.schema import dispatches as dispatches_table
 from recado_core.engine.schema import events as events_table
 from recado_core.engine.schema import messages as messages_table
@@ -20,6 +21,7 @@ from recado_core.engine.store import (
     events,
     inbox,
     keys,
+    links,
     messages,
     outbox,
     pushes,
@@ -152,13 +154,34 @@ STATEMENTS = {
         lambda c: conversations.page(c, {}, (NOW, new_id()), 50),
         {"ix_conversations_activity"},
     ),
-    "take of deliveries": (
-        lambda c: deliveries.take(c, "desk", NOW, NOW, 8),
+    "due deliveries": (
+        lambda c: deliveries.due(c, "desk", NOW, 8),
         {"ix_deliveries_due", "ix_deliveries_thread"},
     ),
+    "take of deliveries": (
+        lambda c: deliveries.take(c, "desk", ["d"], NOW, NOW),
+        {"pk_deliveries", "ix_deliveries_thread"},
+    ),
+    "told": (
+        lambda c: deliveries.told(c, ["e"]),
+        {"pk_events", "uq_conversations"},
+    ),
+    "sinks_with_pending": (deliveries.sinks_with_pending, {"ix_deliveries_due"}),
     "state_of a sink": (
-        lambda c: deliveries.state_of(c, "desk"),
-        {"ix_deliveries_due", "ix_deliveries_dead", "ix_deliveries_sink"},
+        lambda c: deliveries.state_of(c, "sink-7"),
+        {"ix_deliveries_due", "ix_deliveries_dead", "ix_deliveries_delivered"},
+    ),
+    "page of dead deliveries": (
+        lambda c: deliveries.page(c, "desk", "dead", new_id(), 50),
+        {"ix_deliveries_dead", "pk_events"},
+    ),
+    "replay": (
+        lambda c: deliveries.replay(c, "desk", None, NOW),
+        {"ix_deliveries_dead"},
+    ),
+    "page of links": (
+        lambda c: links.page(c, (NOW, "code"), 50),
+        {"ix_links_created"},
     ),
     "lock_pending": (lambda c: inbox.lock_pending(c, NOW, 100), {"ix_inbox_pending"}),
     "find_reserved": (
@@ -238,6 +261,21 @@ def event_rows():
         yield {"id": new_id(), "type": "message.sent", "time": NOW, "message_id": f"m-{index}"}
 
 
+def delivery_rows():
+    for index in range(HISTORY):
+        waits = index % 2 == 0
+        yield {
+            "id": new_id(),
+            "sink": "desk" if index % 8 < 6 else f"sink-{index % 8}",
+            "event_id": new_id(),
+            "thread": f"main/sms/+5511{900000000 + index}",
+            "state": "pending" if waits else "delivered",
+            "created_at": NOW,
+            "due_at": NOW,
+            "settled_at": None if waits else NOW,
+        }
+
+
 @pytest.fixture
 async def database(database_url):
     """A database with a history, whose planner knows its tables."""
@@ -248,6 +286,7 @@ async def database(database_url):
         await connection.execute(sa.insert(messages_table), list(message_rows()))
         await connection.execute(sa.insert(dispatches_table), list(dispatch_rows()))
         await connection.execute(sa.insert(events_table), list(event_rows()))
+        await connection.execute(sa.insert(deliveries_table), list(delivery_rows()))
         if not opened.sqlite:  # SQLite's planner has no numbers to go by: nobody tells it any
             await connection.execute(sa.text("ANALYZE"))
 

@@ -33,13 +33,14 @@ async def note_sent(
     connection: AsyncConnection, rows: Iterable[Row], now: datetime, telling: Telling
 ) -> None:
     """Open the conversations that MTs are the first messages of."""
-    wanted = {_key(row): row for row in rows if row["status"] != Status.SUPPRESSED}
+    wanted = {_key(row) for row in rows if row["status"] != Status.SUPPRESSED}
     if not wanted:
         return
     known = await store.known(connection, {address for _, _, address in wanted})
-    fresh = [_new(key, now) for key in wanted if key not in known]
-    await store.insert(connection, fresh)
-    await tell(connection, [("conversation.opened", row) for row in fresh], now, telling)
+    # In one order everywhere: two processes that insert the same must not wait crosswise.
+    fresh = [_new(key, now) for key in sorted(wanted - known)]
+    opened = await store.insert(connection, fresh)
+    await tell(connection, [("conversation.opened", row) for row in opened], now, telling)
 
 
 async def note_received(

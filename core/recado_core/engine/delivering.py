@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.database import Database
+from recado_core.engine.database import Database, is_down
 from recado_core.engine.grouping import Grouping
-from recado_core.engine.messages import view_message
+from recado_core.engine.retelling import tell_events
 from recado_core.engine.settings import SinkSettings
 from recado_core.engine.store import deliveries, events
 from recado_core.engine.vendor_words import clip_text
@@ -32,10 +32,14 @@ Row = dict[str, Any]
 
 IDLE = 1.0
 """Seconds after which an idle sink looks for retries, and for what other processes told."""
+SHORTEST_IDLE = 0.05
+"""Seconds after which it looks again when it was woken: what woke it may not be committed yet."""
 SHORTEST_REST = 1.0
 """Seconds that a sink is left alone the first time that it takes nothing; then twice as long."""
 LONGEST_REST = 60.0
 """Seconds that it is left alone at the most."""
+THROTTLED = 60.0
+"""Seconds until an event is tried again whose sink asks for fewer calls, not saying when."""
 LONGEST_ASKED = 3600.0
 """Seconds that a business system may ask for at the most."""
 SLACK = 10.0
@@ -87,10 +91,12 @@ class Delivering:
         self._database = database
         self._now = now
         self._monotonic = monotonic
-        self._calls: set[asyncio.Task[None]] = set()
-        self._outcomes = Grouping(self._write)
+        self._calls: dict[asyncio.Task[None], str] = {}
+        self._outcomes = Grouping(self._write, is_fatal=is_down)
+        self._idle = IDLE
         self._rest = 0.0
         self._resting_until = 0.0
+        self._failed_at = now()
         self._stopping = False
 
     async def run(self) -> None:
@@ -136,47 +142,66 @@ class Delivering:
             room = 0 if self._calls or self._monotonic() < self._resting_until else 1
         if room <= 0:
             return 0
-        now = self._now()
-        until = now + timedelta(seconds=self._settings.timeout * 2 + SLACK)
-
-        async def work(connection: AsyncConnection) -> tuple[list[Row], dict[str, Event]]:
-            rows = await deliveries.take(connection, self.name, now, until, room)
-            told = await deliveries.told(connection, [row["event_id"] for row in rows])
-            return rows, _events(*told)
-
-        rows, told = await self._database.write(work)
+        rows, told = await self._take(room)
+        if not rows and self.reason is not None:
+            await self._look_whether_up()
+        under_way = set(self._calls.values())
+        # A clock that was set forward ends the time for which our own are kept from others.
+        rows = [row for row in rows if row["id"] not in under_way]
         for row in rows:
             call = asyncio.create_task(self._carry(row, told.get(row["event_id"])))
-            self._calls.add(call)
+            self._calls[call] = row["id"]
             call.add_done_callback(self._ended)
         return len(rows)
 
+    async def _take(self, room: int) -> tuple[list[Row], dict[str, Event]]:
+        """Take the deliveries to be made now, with their events."""
+        now = self._now()
+        async with self._database.read() as connection:  # which keeps nobody from writing
+            ids = await deliveries.due(connection, self.name, now, room)
+        if not ids:
+            return [], {}
+        until = now + timedelta(seconds=self._settings.timeout * 2 + SLACK)
+
+        async def work(connection: AsyncConnection) -> tuple[list[Row], dict[str, Event]]:
+            rows = await deliveries.take(connection, self.name, ids, now, until)
+            told = await deliveries.told(connection, [row["event_id"] for row in rows])
+            return rows, tell_events(*told)
+
+        return await self._database.write(work)
+
     def _ended(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
+        self._calls.pop(call)
         self.wake.set()
         if not call.cancelled() and (error := call.exception()) is not None:
-            log.error("a delivery's end can't be written", exc_info=error)
+            log.error(
+                "a delivery's end can't be written", exc_info=error, extra={"sink": self.name}
+            )
 
     async def _wait(self) -> None:
         try:
-            async with asyncio.timeout(IDLE):
+            async with asyncio.timeout(self._idle):
                 await self.wake.wait()
+            self._idle = SHORTEST_IDLE
         except TimeoutError:
-            return
+            self._idle = min(IDLE, self._idle * 2)
 
     async def _carry(self, row: Row, event: Event | None) -> None:
         if event is None:  # purged before it was delivered
             error: SendError | None = PermanentSendError("the event is no longer in the store")
+            change = None
         else:
             error = await self._call(event, repeated=row["repeated"])
-        await self._note_state(error)
+            change = self._note_state(error)
         outcome = self._outcome(row, error)
         if outcome.state_ == "dead":
             log.warning(
                 "delivery given up",
                 extra={"sink": self.name, "delivery": row["id"], "reason": outcome.error_},
             )
-        await self._outcomes.submit(outcome)
+        await self._until_done(lambda: self._outcomes.submit(outcome))
+        if change is not None:
+            await self._tell(change)
 
     async def _call(self, event: Event, *, repeated: bool) -> SendError | None:
         try:
@@ -202,6 +227,8 @@ class Delivering:
             state = "dead"
         elif _is_down(error):
             delay = self._rest
+        elif isinstance(error, TransientSendError) and error.throttled:
+            delay = THROTTLED if error.retry_after is None else _asked(error)
         elif attempts < len(delays):
             delay = _asked(error) or delays[attempts]
             attempts += 1
@@ -217,44 +244,69 @@ class Delivering:
             error_=clip_text(error.text) if error else None,
         )
 
-    async def _note_state(self, error: SendError | None) -> None:
-        """Note whether the sink takes anything; say so when that changes."""
+    def _note_state(self, error: SendError | None) -> Row | None:
+        """Note whether the sink takes anything; return the event that tells of a change."""
         if error is not None and _is_down(error):
-            fell = self.reason is None
-            self.reason = error.text
-            monotonic = self._monotonic()
-            if monotonic >= self._resting_until:  # of several calls that fail together, the first
-                self._rest = min(LONGEST_REST, max(SHORTEST_REST, self._rest * 2))
-                self._resting_until = monotonic + (_asked(error) or self._rest)
-            if fell:
-                log.warning("sink is down", extra={"sink": self.name, "reason": error.text})
-                await self._tell("sink.down", error.text)
-        elif self.reason is not None and (error is None or _answered(error)):
-            self.reason, self._rest, self._resting_until = None, 0.0, 0.0
-            log.info("sink is up again", extra={"sink": self.name})
-            await self._tell("sink.up", None)
+            return self._fall(error)
+        if self.reason is None:
+            return None
+        if error is None or _answered(error):
+            return self._rise()
+        self._leave_alone(error)
+        return None
 
-    async def _tell(self, kind: str, text: str | None) -> None:
-        event = events.new_event(kind, self._now(), text=clip_text(text), data={"sink": self.name})
-        await self._database.write(lambda connection: events.append(connection, [event]))
+    def _fall(self, error: SendError) -> Row | None:
+        fell, reason = self.reason is None, clip_text(error.text)
+        self.reason = reason
+        self._leave_alone(error)
+        if not fell:
+            return None
+        log.warning("sink is down", extra={"sink": self.name, "reason": reason})
+        return self._event("sink.down", reason)
+
+    def _leave_alone(self, error: SendError) -> None:
+        self._failed_at = self._now()
+        monotonic = self._monotonic()
+        if monotonic >= self._resting_until:  # of several calls that fail together, the first
+            self._rest = min(LONGEST_REST, max(SHORTEST_REST, self._rest * 2))
+            self._resting_until = monotonic + (_asked(error) or self._rest)
+
+    def _rise(self) -> Row:
+        self.reason, self._rest, self._resting_until = None, 0.0, 0.0
+        log.info("sink is up again", extra={"sink": self.name})
+        return self._event("sink.up", None)
+
+    def _event(self, kind: str, text: str | None) -> Row:
+        return events.new_event(kind, self._now(), text=text, data={"sink": self.name})
+
+    async def _look_whether_up(self) -> None:
+        """Believe another process that has brought the sink something since it was down."""
+        async with self._database.read() as connection:
+            last = await deliveries.last_delivered(connection, self.name)
+        if last is not None and last > self._failed_at and self.reason is not None:
+            await self._tell(self._rise())
+
+    async def _tell(self, event: Row) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await events.append(connection, [event])
+
+        await self._until_done(lambda: self._database.write(work))
+
+    async def _until_done(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write what must not be lost, again and again while the database is down."""
+        while True:
+            try:
+                return await write()
+            except Exception as error:
+                if not is_down(error):
+                    raise
+                log.warning("database is down; the outcome of a call waits to be written")
+                await asyncio.sleep(IDLE)
 
     async def _write(self, outcomes: list[Outcome]) -> list[None]:
         rows = [msgspec.structs.asdict(outcome) for outcome in outcomes]
         await self._database.write(lambda connection: deliveries.settle(connection, rows))
         return [None] * len(outcomes)
-
-
-def _events(by_id: dict[str, Row], messages: dict[str, Row]) -> dict[str, Event]:
-    found = {}
-    for key, row in by_id.items():
-        data: dict[str, Any] = dict(row["data"] or {})
-        message = messages.get(row["message_id"] or "")
-        if message is not None:
-            data |= msgspec.to_builtins(view_message(message)) | {"origin": message["origin"]}
-            # as it was then, not as later events have left it
-            data |= {"code": row["code"], "status_text": row["text"]} if row["code"] else {}
-        found[key] = Event(id=key, type=row["type"], time=row["time"], data=data)
-    return found
 
 
 def _is_down(error: SendError) -> bool:

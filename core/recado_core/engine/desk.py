@@ -69,8 +69,11 @@ class Desk:
             metadata=message.metadata,
             priority=AGENTS_PRIORITY,
         )
-        said = hashlib.sha256(msgspec.json.encode(message)).hexdigest()
-        key = IdempotencyKey(owner=f"sink:{self._sink}", key=message.key, fingerprint=said)
+        key = IdempotencyKey(
+            owner=_digest(f"sink:{self._sink}".encode()),
+            key=_digest(message.key.encode()),  # it may be longer than the store takes
+            fingerprint=_digest(msgspec.json.encode(message)),
+        )
         try:
             answer = await self._accept.message(draft, key, reply=True, origin=self._sink)
         except DraftError as error:
@@ -110,4 +113,11 @@ class Desk:
 
     async def shorten(self, url: str) -> str | None:
         """Return a short public address that leads to this one, or None where there is none."""
-        return await self._links.shorten(url)
+        try:
+            return await self._links.shorten(url)
+        except DraftError:  # it is no web address
+            return None
+
+
+def _digest(said: bytes) -> str:
+    return hashlib.sha256(said).hexdigest()

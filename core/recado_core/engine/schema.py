@@ -339,9 +339,20 @@ deliveries = sa.Table(
     sa.Column("settled_at", Instant),
     sa.Column("error", sa.Text),
     sa.Index("ix_deliveries_thread", "sink", "thread", "id", **partial("state = 'pending'")),
-    sa.Index("ix_deliveries_due", "sink", "due_at", **partial("state = 'pending'")),
+    # created_at, so that what waits is counted without a look into the table; state here and below,
+    # because SQLite takes the index of which it can use the most columns
+    sa.Index(
+        "ix_deliveries_due",
+        "sink",
+        "state",
+        "due_at",
+        "id",
+        "created_at",
+        **partial("state = 'pending'"),
+    ),
     sa.Index("ix_deliveries_sink", "sink", "id"),
     sa.Index("ix_deliveries_dead", "sink", "state", "id", **partial("state = 'dead'")),
+    sa.Index("ix_deliveries_delivered", "sink", "state", "id", **partial("state = 'delivered'")),
 )
 
 # Short addresses that stand in messages, and how often each was followed.

@@ -60,9 +60,11 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     sink: str
-    timeout: Annotated[float, msgspec.Meta(gt=0)] = 30.0
-    concurrency: Positive = 8
-    retry_delays: tuple[float, ...] = DEFAULT_SINK_DELAYS
+    timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 30.0
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 8
+    retry_delays: tuple[Annotated[float, msgspec.Meta(ge=0, le=2_592_000)], ...] = (
+        DEFAULT_SINK_DELAYS
+    )
     own: dict[str, Any] = {}
 
 

@@ -1,11 +1,12 @@
 """The configured sinks: made, told, asked, shown, closed."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import msgspec
@@ -15,7 +16,7 @@ from recado_core.contract import decode_setting
 from recado_core.engine.cursors import make_cursor, read_cursor
 from recado_core.engine.database import Database
 from recado_core.engine.delivering import Delivering
-from recado_core.engine.failures import NotFoundError
+from recado_core.engine.failures import NotFoundError, UnavailableError
 from recado_core.engine.plugins import Plugins
 from recado_core.engine.settings import EngineSettings, SinkSettings
 from recado_core.engine.store import deliveries as store
@@ -30,6 +31,8 @@ Row = dict[str, Any]
 
 BROKEN = WebhookReply(status=500, body=b'{"error": "the gateway could not answer this"}')
 """What a business system is told when the sink's plugin breaks."""
+BUSY = WebhookReply(status=503, body=b'{"error": "the gateway can not answer this now"}')
+"""What it is told when the sink takes too long, or the database is away."""
 OWN_EVENTS = ("message.", "conversation.")
 """How the types of events begin that sinks are told."""
 
@@ -47,7 +50,7 @@ class SinkView(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     kind: str
-    status: str
+    status: Literal["up", "down"]
     reason: str | None
     pending: int
     dead: int
@@ -200,7 +203,7 @@ class Sinks:
             each.delivering.wake.set()
 
     async def handle(self, name: str, request: WebhookRequest) -> WebhookReply:
-        """Let a sink answer its business system's call.
+        """Let a sink answer its business system's call, within the sink's timeout.
 
         Raises:
             NotFoundError: There is no such sink, or it answers no calls.
@@ -209,7 +212,12 @@ class Sinks:
         if each is None or not each.kind.requests:
             raise NotFoundError(f"there is no sink {name!r} that answers calls")
         try:
-            reply: WebhookReply = await each.sink.handle(request)  # type: ignore[attr-defined]  # declared
+            async with asyncio.timeout(each.settings.timeout):
+                reply: WebhookReply = await each.sink.handle(request)  # type: ignore[attr-defined]  # declared
+        except (TimeoutError, UnavailableError) as error:
+            why = str(error) or "it took longer than the sink's timeout"
+            log.warning("sink could not answer a call", extra={"sink": name, "reason": why})
+            return BUSY
         except Exception:
             log.exception("sink plugin broke on a call", extra={"sink": name})
             return BROKEN
@@ -225,7 +233,10 @@ class Sinks:
         if not each.kind.probe:
             return []
         try:
-            findings: list[Finding] = await each.sink.probe()  # type: ignore[attr-defined]  # declared
+            async with asyncio.timeout(each.settings.timeout * 2):
+                findings: list[Finding] = await each.sink.probe()  # type: ignore[attr-defined]  # declared
+        except TimeoutError:
+            return [Finding(what="probe", ok=False, detail="no answer within the sink's timeout")]
         except Exception as error:
             log.exception("sink plugin broke", extra={"sink": name})
             text = f"the sink plugin broke: {type(error).__name__}"
@@ -284,9 +295,11 @@ class Sinks:
         """
         self._find(name)
         now = self._now()
+        # nothing stored has a zero byte, and PostgreSQL takes none
+        known = None if ids is None else [each for each in ids if "\0" not in each]
 
         async def work(connection: AsyncConnection) -> int:
-            return await store.replay(connection, name, ids, now)
+            return await store.replay(connection, name, known, now)
 
         count = await self._database.write(work)
         self.wake(name)

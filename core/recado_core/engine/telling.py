@@ -1,5 +1,6 @@
 """Telling of what happened: the event log, and a delivery for every sink that wants the event."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import deliveries, events
 from recado_core.sinks import EventSubject
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -32,6 +35,7 @@ class Telling:
         self._outlets = outlets
         self._types = frozenset[str]().union(*(outlet.types for outlet in outlets))
         self._wake = wake
+        self._broken: set[str] = set()
 
     async def tell(
         self,
@@ -56,11 +60,24 @@ class Telling:
             if event["type"] in self._types
             for outlet in self._outlets
             if event["type"] in outlet.types
-            and outlet.wants(_subject(event["type"], about[event["id"]]))
+            and self._is_wanted(outlet, _subject(event["type"], about[event["id"]]))
         ]
         await deliveries.insert(connection, rows)
         for sink in {row["sink"] for row in rows}:
             self._wake(sink)
+
+    def _is_wanted(self, outlet: Outlet, subject: EventSubject) -> bool:
+        """Ask the sink's plugin, which must not spoil what the event tells of when it breaks."""
+        try:
+            return bool(outlet.wants(subject))
+        except Exception:
+            if outlet.sink not in self._broken:
+                log.exception(
+                    "sink plugin broke on what it wants; it is told of all",
+                    extra={"sink": outlet.sink},
+                )
+            self._broken.add(outlet.sink)
+            return True
 
     def _delivery(self, sink: str, event: Row, about: Row) -> Row:
         created_at: datetime = event["time"]

@@ -30,12 +30,14 @@ async def known(
     return {(row[0], row[1], row[2]) for row in await connection.execute(statement)}
 
 
-async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Insert conversations that are not there yet."""
-    if rows:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(conversations).on_conflict_do_nothing()
-        await connection.execute(statement, rows)
+async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
+    """Insert conversations that are not there yet; return those that were not."""
+    if not rows:
+        return []
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(conversations).on_conflict_do_nothing().returning(C.id)
+    new = set((await connection.execute(statement, rows)).scalars())
+    return [row for row in rows if row["id"] in new]
 
 
 async def lock_addresses(connection: AsyncConnection, addresses: Collection[str]) -> list[Row]:

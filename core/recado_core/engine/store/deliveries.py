@@ -7,14 +7,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.schema import deliveries, events, messages
+from recado_core.engine.schema import conversations, deliveries, events, messages
 from recado_core.engine.store.among import among
 
 Row = dict[str, Any]
 
 D = deliveries.c
 
+# Written out, because a parameter would keep the planners from the partial indexes.
 _PENDING: sa.ColumnElement[str] = sa.literal_column("'pending'")
+_DELIVERED: sa.ColumnElement[str] = sa.literal_column("'delivered'")
+_DEAD: sa.ColumnElement[str] = sa.literal_column("'dead'")
+_STATES = {"pending": _PENDING, "delivered": _DELIVERED, "dead": _DEAD}
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
@@ -23,33 +27,37 @@ async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
         await connection.execute(sa.insert(deliveries), rows)
 
 
+async def due(connection: AsyncConnection, sink: str, now: datetime, limit: int) -> list[str]:
+    """Return the ids of deliveries that may be taken: due, and the first of their threads."""
+    statement = (
+        sa.select(D.id)
+        .where(D.sink == sink, D.state == _PENDING, D.due_at <= now, D.id == _first(sink))
+        .order_by(D.due_at, D.id)
+        .limit(limit)
+    )
+    return list((await connection.execute(statement)).scalars())
+
+
 async def take(
-    connection: AsyncConnection, sink: str, now: datetime, until: datetime, limit: int
+    connection: AsyncConnection, sink: str, ids: Collection[str], now: datetime, until: datetime
 ) -> list[Row]:
-    """Take the first delivery of each thread, if it is due, and keep others from it till ``until``.
+    """Take those of these deliveries that still may be, and keep others from them till ``until``.
 
     Returns:
         The deliveries as they were before, the longest due first.
     """
-    earlier = deliveries.alias("earlier")
-    due = (
+    statement = (
         sa.select(deliveries)
         .where(
-            D.sink == sink,
+            among(connection, D.id, ids),
             D.state == _PENDING,
             D.due_at <= now,
-            ~sa.exists().where(
-                earlier.c.sink == sink,
-                earlier.c.thread == D.thread,
-                earlier.c.state == _PENDING,
-                earlier.c.id < D.id,
-            ),
+            D.id == _first(sink),
         )
         .order_by(D.due_at, D.id)
-        .limit(limit)
         .with_for_update(skip_locked=True, of=deliveries)
     )
-    rows = [dict(row) for row in (await connection.execute(due)).mappings()]
+    rows = [dict(row) for row in (await connection.execute(statement)).mappings()]
     if rows:
         taken = (
             sa.update(deliveries)
@@ -58,6 +66,23 @@ async def take(
         )
         await connection.execute(taken)
     return rows
+
+
+def _first(sink: str) -> sa.ScalarSelect[str]:
+    """Return the id of the first delivery that waits in the thread of the one at hand.
+
+    Sought from the thread on, not in it: only one index has this order, so that no planner can take
+    another, and none can make a join of all that waits out of it.
+    """
+    first = deliveries.alias("first")
+    return (
+        sa.select(first.c.id)
+        .where(first.c.sink == sink, first.c.thread >= D.thread, first.c.state == _PENDING)
+        .order_by(first.c.thread, first.c.id)
+        .limit(1)
+        .correlate(deliveries)
+        .scalar_subquery()
+    )
 
 
 async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
@@ -85,18 +110,29 @@ async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
 async def told(
     connection: AsyncConnection, event_ids: Collection[str]
 ) -> tuple[dict[str, Row], dict[str, Row]]:
-    """Return events by their ids, and the messages that they are about by theirs."""
+    """Return events, and the messages that they are about, both by the events' ids.
+
+    A message has the ``conversation_id`` that it had where the event happened, or None.
+    """
     found = await connection.execute(
         sa.select(events).where(among(connection, events.c.id, event_ids))
     )
     by_id = {row["id"]: dict(row) for row in found.mappings()}
-    ids = {row["message_id"] for row in by_id.values() if row["message_id"]}
-    if not ids:
-        return by_id, {}
-    found = await connection.execute(
-        sa.select(messages).where(among(connection, messages.c.id, ids))
+    conversation = sa.and_(
+        conversations.c.address == messages.c.address,
+        conversations.c.account == events.c.account,
+        conversations.c.channel == messages.c.channel,
     )
-    return by_id, {row["id"]: dict(row) for row in found.mappings()}
+    statement = (
+        sa.select(
+            events.c.id.label("event_id"), messages, conversations.c.id.label("conversation_id")
+        )
+        .join_from(events, messages, messages.c.id == events.c.message_id)
+        .outerjoin(conversations, conversation)
+        .where(among(connection, events.c.id, event_ids))
+    )
+    found = await connection.execute(statement)
+    return by_id, {row["event_id"]: dict(row) for row in found.mappings()}
 
 
 async def sinks_with_pending(connection: AsyncConnection) -> list[str]:
@@ -121,18 +157,26 @@ async def state_of(connection: AsyncConnection, sink: str) -> Row:
         D.sink == sink, D.state == _PENDING
     )
     pending, oldest = (await connection.execute(waiting)).one()
-    given_up = sa.select(sa.func.count()).where(
-        D.sink == sink, D.state == sa.literal_column("'dead'")
-    )
+    given_up = sa.select(sa.func.count()).where(D.sink == sink, D.state == _DEAD)
     dead = (await connection.execute(given_up)).scalar_one()
-    last = (
+    return {
+        "pending": pending,
+        "oldest": oldest,
+        "dead": dead,
+        "delivered_at": await last_delivered(connection, sink),
+    }
+
+
+async def last_delivered(connection: AsyncConnection, sink: str) -> datetime | None:
+    """Return when the latest event that a sink has was delivered."""
+    statement = (
         sa.select(D.settled_at)
-        .where(D.sink == sink, D.state == sa.literal_column("'delivered'"))
+        .where(D.sink == sink, D.state == _DELIVERED)
         .order_by(D.id.desc())
         .limit(1)
     )
-    delivered_at = (await connection.execute(last)).scalar()
-    return {"pending": pending, "oldest": oldest, "dead": dead, "delivered_at": delivered_at}
+    found: datetime | None = (await connection.execute(statement)).scalar()
+    return found
 
 
 async def page(
@@ -147,7 +191,7 @@ async def page(
         .limit(limit)
     )
     if state is not None:
-        statement = statement.where(D.state == state)
+        statement = statement.where(D.state == _STATES[state])
     if before is not None:
         statement = statement.where(D.id < before)
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
@@ -159,7 +203,7 @@ async def replay(
     """Let deliveries that were given up, or these of any state, be made again; return how many."""
     statement = sa.update(deliveries).where(D.sink == sink, D.state != _PENDING)
     if ids is None:
-        statement = statement.where(D.state == sa.literal_column("'dead'"))
+        statement = statement.where(D.state == _DEAD)
     else:
         statement = statement.where(among(connection, D.id, ids))
     statement = statement.values(

@@ -29,8 +29,13 @@ def upgrade() -> None:
     )
     for name, columns, condition in (
         ("ix_deliveries_thread", ["sink", "thread", "id"], "state = 'pending'"),
-        ("ix_deliveries_due", ["sink", "due_at"], "state = 'pending'"),
+        (
+            "ix_deliveries_due",
+            ["sink", "state", "due_at", "id", "created_at"],
+            "state = 'pending'",
+        ),
         ("ix_deliveries_dead", ["sink", "state", "id"], "state = 'dead'"),
+        ("ix_deliveries_delivered", ["sink", "state", "id"], "state = 'delivered'"),
     ):
         op.create_index(
             name,
