@@ -56,9 +56,7 @@ ACCOUNT_GAUGES: tuple[Gauge[AccountView], ...] = (
     Gauge(
         "paused", "1 while the account is paused.", lambda account: account.paused_at is not None
     ),
-    Gauge(
-        "queued_messages", "Messages that wait to be sent.", lambda account: account.queued
-    ),
+    Gauge("queued_messages", "Messages that wait to be sent.", lambda account: account.queued),
     Gauge(
         "calls_limit",
         "Calls that this process may make to the provider in the time that its rate is for.",

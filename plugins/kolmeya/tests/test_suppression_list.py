@@ -159,7 +159,10 @@ async def test_blacklisted_phone_is_learned_and_sent_nothing_more(tmp_path):
         assert await house.send(BLACKLISTED) is Status.SUPPRESSED
         (entry,) = await house.entries()
         assert (entry.address, entry.channel, entry.category) == (BLACKLISTED, "sms", None)
-        assert (entry.reason, entry.source) == (SuppressionReason.BLACKLIST, "provider:kolmeya_main")
+        assert (entry.reason, entry.source) == (
+            SuppressionReason.BLACKLIST,
+            "provider:kolmeya_main",
+        )
         assert await house.send(BLACKLISTED) is Status.SUPPRESSED
         assert len(house.calls("sms/store")) == 1
         assert await house.send(ANA) is Status.SENT
