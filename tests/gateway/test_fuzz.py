@@ -1,5 +1,7 @@
 """Whatever a client sends, the answer is one that the documentation names."""
 
+import base64
+
 import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -110,6 +112,76 @@ async def test_any_json_to_the_checks_is_answered_or_refused(client, body):
     assert answer.status_code in {200, 400, 422}, answer.text
 
 
+@fuzzed
+@given(
+    change=st.dictionaries(
+        st.sampled_from(["status", "agent", "unread", "other"]),
+        st.sampled_from(["new", "current", "done", "ana@example.com", 0]) | WORDS | JSON,
+        max_size=3,
+    )
+    | JSON,
+    reply=st.dictionaries(
+        st.sampled_from(["text", "template", "variables", "category", "metadata", "media", "to"]),
+        WORDS | JSON,
+        max_size=4,
+    )
+    | JSON,
+)
+async def test_any_json_to_a_conversation_is_taken_or_refused(client, change, reply):
+    if client.written == 0:
+        await client.write("oi")
+    (found,) = (await client.get("/v1/conversations")).json()["items"]
+    path = f"/v1/conversations/{found['id']}"
+    answer = await client.patch(path, content=encode(change))
+    assert answer.status_code in {200, 400, 422}, answer.text
+    answer = await client.post(f"{path}/messages", content=encode(reply))
+    assert answer.status_code in DOCUMENTED, answer.text
+
+
+@fuzzed
+@given(body=st.fixed_dictionaries({"url": st.text().map("https://example.com/".__add__)}) | JSON)
+async def test_any_json_to_links_is_taken_or_refused_and_can_be_followed(client, body):
+    answer = await client.post("/v1/links", content=encode(body))
+    assert answer.status_code in {201, 400, 422}, answer.text
+    if answer.is_success:
+        answer = await client.get(f"/l/{answer.json()['code']}")
+        assert answer.status_code == 302, answer.text
+        assert answer.headers["Location"].startswith("https://example.com/")
+
+
+@fuzzed
+@given(
+    body=st.dictionaries(
+        st.sampled_from(["ids", "other"]), st.lists(SCALARS, max_size=4) | JSON, max_size=2
+    )
+    | JSON
+)
+async def test_any_json_to_a_replay_is_taken_or_refused(desk, body):
+    for path in ("replay", "deliveries/replay"):
+        answer = await desk.post(f"/v1/sinks/desk/{path}", content=encode(body))
+        assert answer.status_code in {200, 400, 422}, answer.text
+
+
+@fuzzed
+@given(
+    method=st.sampled_from(["GET", "POST", "DELETE", "PUT", "PATCH"]),
+    path=st.lists(st.binary(max_size=8), max_size=4),
+    query=st.binary(max_size=20),
+    said=st.binary(max_size=60),
+)
+async def test_any_call_to_a_sink_is_answered(desk, method, path, query, said):
+    called = "/".join("".join(f"%{byte:02x}" for byte in part) for part in path)
+    asked = "".join(f"%{byte:02x}" for byte in query)
+    for name in ("desk/x", "mute", "absent"):
+        answer = await desk.request(
+            method,
+            f"/sinks/{name}/{called}?{asked}",
+            content=said,
+            headers={b"X-Desk": said, b"Content-Type": said, b"Authorization": said},
+        )
+        assert answer.status_code in {200, 404, 405}, answer.text
+
+
 LINES = st.sampled_from(
     [
         "address,reason,expires_at\n",
@@ -199,6 +271,40 @@ async def test_any_question_for_suppressions_is_answered_or_refused(client, quer
     for path in ("/v1/suppressions", "/v1/consents"):
         answer = await client.get(path, params=query)
         assert answer.status_code in {200, 422}, answer.text
+
+
+@fuzzed
+@given(
+    query=st.dictionaries(
+        st.sampled_from(
+            ["status", "state", "agent", "account", "channel", "address", "limit", "cursor"]
+        ),
+        st.sampled_from(["new", "dead", "pending"]) | st.text() | WORDS | st.integers().map(str),
+        max_size=4,
+    )
+)
+async def test_any_question_for_conversations_links_or_deliveries_is_answered(desk, query):
+    for path in ("/v1/conversations", "/v1/links", "/v1/sinks/desk/deliveries"):
+        answer = await desk.get(path, params=query)
+        assert answer.status_code in {200, 422}, answer.text
+
+
+@fuzzed
+@given(packed=st.binary(max_size=60) | JSON.map(encode))
+async def test_any_cursor_is_answered_or_refused(desk, packed):
+    cursor = base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    for path in ("/v1/conversations", "/v1/links", "/v1/sinks/desk/deliveries", "/v1/messages"):
+        answer = await desk.get(path, params={"cursor": cursor})
+        assert answer.status_code in {200, 422}, answer.text
+
+
+@fuzzed
+@given(name=st.binary(max_size=40))
+async def test_any_name_of_a_link_a_conversation_or_a_sink_is_answered(desk, name):
+    path = "".join(f"%{byte:02x}" for byte in name) or "x"
+    for called in (f"/l/{path}", f"/v1/conversations/{path}", f"/v1/sinks/{path}"):
+        answer = await desk.get(called)
+        assert answer.status_code in {200, 404}, answer.text
 
 
 @fuzzed

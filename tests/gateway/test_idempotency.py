@@ -2,41 +2,70 @@ import anyio
 import pytest
 
 MESSAGE = {"to": "+5511900000001", "text": "oi"}
+ANSWER = "/v1/conversations/{conversation}/messages"
 CREATING = [
-    ("/v1/messages", MESSAGE, 202),
-    ("/v1/messages/batch", {"messages": [MESSAGE, {"to": "x"}]}, 202),
-    ("/v1/suppressions", {"address": "+5511900000001"}, 201),
-    ("/v1/api-keys", {"name": "shop", "scopes": ["messages:send"]}, 201),
+    ("/v1/messages", MESSAGE, MESSAGE | {"to": "+5511900000002"}, 202),
+    ("/v1/messages/batch", {"messages": [MESSAGE, {"to": "x"}]}, {"messages": [MESSAGE]}, 202),
+    (ANSWER, {"text": "olá"}, {"text": "adeus"}, 202),
+    ("/v1/links", {"url": "https://example.com/a"}, {"url": "https://example.com/b"}, 201),
+    ("/v1/suppressions", {"address": "+5511900000001"}, {"address": "+5511900000002"}, 201),
+    ("/v1/api-keys", {"name": "a", "scopes": ["admin"]}, {"name": "b", "scopes": ["admin"]}, 201),
 ]
+LISTED = ("/v1/messages?direction=out", "/v1/links", "/v1/suppressions", "/v1/api-keys")
 
 
-@pytest.mark.parametrize(("path", "body", "status"), CREATING)
-async def test_same_call_again_is_answered_alike_and_does_nothing(client, path, body, status):
-    headers = {"Idempotency-Key": "order-17"}
+async def whole_path(client, path):
+    """Return the path with the id of a conversation in it, where it wants one."""
+    if path != ANSWER:
+        return path
+    await client.write("oi")
+    (found,) = (await client.get("/v1/conversations")).json()["items"]
+    return path.format(conversation=found["id"])
+
+
+async def count(client):
+    """Count what the calls of these tests make."""
+    return sum([len((await client.get(path)).json()["items"]) for path in LISTED])
+
+
+@pytest.mark.parametrize(("path", "body", "other", "status"), CREATING)
+async def test_same_call_again_is_answered_alike_and_does_nothing(
+    client, path, body, other, status
+):
+    assert body != other
+    path, headers = await whole_path(client, path), {"Idempotency-Key": "order-17"}
+    before = await count(client)
     first = await client.post(path, json=body, headers=headers)
     second = await client.post(path, json=body, headers=headers)
     assert first.status_code == second.status_code == status
     assert first.content == second.content
     assert "Idempotency-Replayed" not in first.headers
     assert second.headers["Idempotency-Replayed"] == "true"
-    assert len((await client.get("/v1/messages")).json()["items"]) <= 1
+    assert await count(client) == before + 1
 
 
-@pytest.mark.parametrize(("path", "body", "status"), CREATING)
-async def test_same_key_with_another_body_is_refused(client, path, body, status):
-    headers = {"Idempotency-Key": "order-17"}
-    await client.post(path, json=body, headers=headers)
-    other = {"to": "+5511900000002", "text": "oi"}
-    if "messages" in body:
-        other = {"messages": [other]}
-    if "address" in body:
-        other = {"address": "+5511900000002"}
-    if "scopes" in body:
-        other = body | {"name": "other"}
+@pytest.mark.parametrize(("path", "body", "other", "status"), CREATING)
+async def test_same_key_with_another_body_is_refused(client, path, body, other, status):
+    path, headers = await whole_path(client, path), {"Idempotency-Key": "order-17"}
+    assert (await client.post(path, json=body, headers=headers)).status_code == status
+    made = await count(client)
     answer = await client.post(path, json=other, headers=headers)
     assert answer.status_code == 422
     assert answer.json()["type"] == "/problems/idempotency-mismatch"
-    assert status in {201, 202}
+    assert await count(client) == made
+
+
+async def test_answers_in_two_conversations_have_nothing_to_do_with_each_other(client):
+    await client.write("oi", "+5511900000001")
+    await client.write("oi", "+5511900000002")
+    headers = {"Idempotency-Key": "order-17"}
+    one, other = [item["id"] for item in (await client.get("/v1/conversations")).json()["items"]]
+    first = await client.post(ANSWER.format(conversation=one), json={"text": "a"}, headers=headers)
+    assert first.status_code == 202
+    answer = await client.post(
+        ANSWER.format(conversation=other), json={"text": "a"}, headers=headers
+    )
+    assert answer.status_code == 422  # as for every other call: the key is of the first one
 
 
 async def test_same_key_for_another_call_is_refused(client):
