@@ -66,6 +66,34 @@ async def test_paused_account_is_told(client):
     assert found["recado_component_ok", "account.main"] == 0
 
 
+async def test_sinks_are_told_as_the_api_tells_them(desk):
+    for text in ("poison", "oi", "later"):
+        await desk.write(text)
+    (worker,) = [each for each in desk.engine.sinks.workers if each.name == "desk"]
+    await worker.drain()
+    await desk.write("waits")
+    found = await scrape(desk)
+    view = (await desk.get("/v1/sinks/desk")).json()
+    assert (view["pending"], view["dead"]) == (1, 1)
+    assert found["recado_sink_up", "desk"] == 1
+    assert found["recado_sink_pending", "desk"] == 1
+    assert found["recado_sink_dead", "desk"] == 1
+    assert 0 <= found["recado_sink_lag_seconds", "desk"] <= view["lag"]
+    assert found["recado_sink_pending", "mute"] == found["recado_sink_lag_seconds", "mute"] == 0
+    assert found["recado_component_ok", "sink.desk"] == 1
+
+
+async def test_sink_that_takes_nothing_is_told(desk_settings, run):
+    settings = desk_settings('token = "desk-secret"', 'token = "desk-secret"\ntrouble = "down"')
+    async with run(settings) as client:
+        await client.write("oi")
+        for worker in client.engine.sinks.workers:
+            await worker.drain()
+        found = await scrape(client)
+    assert (found["recado_sink_up", "desk"], found["recado_sink_up", "mute"]) == (0, 1)
+    assert found["recado_component_ok", "sink.desk"] == 0
+
+
 async def test_components_and_version_are_told(working_client):
     found = await scrape(working_client)
     for name in ("database", "schema", "worker", "account.main"):
@@ -79,23 +107,26 @@ async def test_process_is_told_and_the_interpreter_is_not(client):
     assert not [name for name in names if name.startswith("python_")]
 
 
-async def test_gateway_whose_database_is_away_still_tells_so(client, monkeypatch):
+async def test_gateway_whose_database_is_away_still_tells_so(desk, monkeypatch):
+    client = desk
+
     async def fail():
         raise UnavailableError("the database can't be reached now")
 
     monkeypatch.setattr(client.engine._database, "revision", fail)  # noqa: SLF001  # the disk's part
     found = await scrape(client)
     assert found["recado_component_ok", "database"] == 0
-    assert not [name for name, *_ in found if name.startswith("recado_account_")]
+    assert not [name for name, *_ in found if name.startswith(("recado_account_", "recado_sink_"))]
     assert "process_resident_memory_bytes" in {name for name, *_ in found}
 
 
-async def test_database_that_goes_away_between_two_looks_is_told_too(client, monkeypatch):
+@pytest.mark.parametrize("room", ["accounts", "sinks"])
+async def test_database_that_goes_away_between_two_looks_is_told_too(desk, monkeypatch, room):
     async def fail():
         raise UnavailableError("the database can't be reached now")
 
-    monkeypatch.setattr(client.engine.accounts, "list", fail)
-    found = await scrape(client)
+    monkeypatch.setattr(getattr(desk.engine, room), "list", fail)
+    found = await scrape(desk)
     assert found["recado_component_ok", "database"] == 0
 
 
@@ -129,7 +160,7 @@ async def test_whatever_is_accepted_there_is_an_answer(client, accept):
     assert "recado_build_info" in answer.text
 
 
-async def test_no_secret_is_in_the_metrics(client):
-    text = (await client.get("/metrics")).text
+async def test_no_secret_is_in_the_metrics(desk):
+    text = (await desk.get("/metrics")).text
     assert "secret" not in text
-    assert client.engine.accounts.webhook_path("main").rpartition("/")[2] not in text
+    assert desk.engine.accounts.webhook_path("main").rpartition("/")[2] not in text

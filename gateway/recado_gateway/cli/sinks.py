@@ -110,7 +110,7 @@ def run_replay(args: argparse.Namespace) -> int:
     if args.json:
         print_json(done)
     else:
-        say(f"{done.replayed} deliveries are made again; `recado serve` makes them")
+        say(f"{done.replayed} to be delivered again, by the gateway or worker that runs")
     return DONE
 
 
