@@ -93,8 +93,8 @@ NOT_FOUND = _kind(
     "not-found",
     404,
     "Not found",
-    "There is nothing at this address, or no such message, account, key, suppression, list "
-    "or webhook address.",
+    "There is nothing at this address, or no such message, conversation, account, sink, key, "
+    "suppression, list, link or webhook address.",
 )
 
 KINDS: dict[type[Exception], Kind] = {
@@ -165,7 +165,7 @@ KINDS: dict[type[Exception], Kind] = {
         413,
         "Body too large",
         "A body has at most 1 MB; a batch of messages or of recipients to check 16 MB, a webhook "
-        "2 MB, a file 256 MB.",
+        "or a business system's call 2 MB, a file 256 MB.",
     ),
     BodyTypeError: _kind(
         "unsupported-media-type",

@@ -22,8 +22,10 @@ from recado_core.engine.settings import (
     QuietHoursSettings,
     RouteMatch,
     RouteSettings,
+    SinkSettings,
     SuppressionSettings,
 )
+from recado_core.engine.sinks import SinkView
 from recado_gateway.api import HANDLERS
 from recado_gateway.endpoints import OPTION
 from recado_gateway.metrics import Figures
@@ -53,6 +55,18 @@ ACCOUNTS = [
         calls_left=499,
     )
 ]
+SINKS = [
+    SinkView(
+        name="desk",
+        kind="desk",
+        status="up",
+        reason=None,
+        pending=0,
+        dead=0,
+        lag=0.0,
+        delivered_at=None,
+    )
+]
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -76,6 +90,7 @@ def fields(kind):
         ("`[gateway]`", GatewayTable),
         ("`[accounts.NAME]`", AccountSettings),
         ("`[[routes]]`", RouteSettings),
+        ("`[sinks.NAME]`", SinkSettings),
         ("`[suppressions]`", SuppressionSettings),
         ("`[do_not_disturb]`", DoNotDisturbSettings),
         ("`[quiet_hours]`", QuietHoursSettings),
@@ -89,9 +104,16 @@ def test_every_key_has_its_row(section, kind):
     assert {row[0].strip("`") for row in rows("configuration.md", section)} == known
 
 
-def test_defaults_of_the_gateway_are_as_written():
-    for key, default, *_ in rows("configuration.md", "`[gateway]`"):
-        value = fields(GatewayTable)[key.strip("`")].default
+@pytest.mark.parametrize(
+    ("section", "kind"), [("`[gateway]`", GatewayTable), ("`[sinks.NAME]`", SinkSettings)]
+)
+def test_defaults_are_as_written(section, kind):
+    for key, default, *_ in rows("configuration.md", section):
+        field = fields(kind)[key.strip("`")]
+        if default == "needed":
+            assert field.required, key
+            continue
+        value = field.default
         written = "none" if value is None else f"`{msgspec.json.encode(value).decode()}`"
         assert default.replace(" ", "").replace(".0", "") == written.replace(" ", "").replace(
             ".0", ""
@@ -119,7 +141,7 @@ def test_every_kind_of_problem_has_its_row():
 def test_every_call_has_its_row_with_its_scope():
     written = {row[0].strip("`"): row[1].strip("`") for row in rows("http-api.md", "Calls")}
     declared = {
-        f"{method} {re.sub(r':str', '', path)}": handler.opt[OPTION].scope
+        f"{method} {re.sub(r':(?:str|path)', '', path)}": handler.opt[OPTION].scope
         for handler in HANDLERS
         for method in handler.http_methods
         for path in handler.paths
@@ -140,7 +162,7 @@ def test_every_column_of_a_file_is_written():
 def test_every_metric_has_its_row_with_its_labels():
     text = (DOCS / "operations.md").read_text(encoding="utf-8").partition("### Metrics")[2]
     written = dict(re.findall(r"^\| `(recado_\w+)` \| `(\w+)` \|", text, re.MULTILINE))
-    families = list(Figures(COMPONENTS, ACCOUNTS).collect())
+    families = list(Figures(COMPONENTS, ACCOUNTS, SINKS).collect())
     samples = [sample for family in families for sample in family.samples]
     assert written == {sample.name: " ".join(sample.labels) for sample in samples}
     assert len(families) == len(written)

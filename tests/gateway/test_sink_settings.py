@@ -1,11 +1,15 @@
 """The tables [sinks.NAME] of the configuration."""
 
+import re
+import tomllib
+
 import msgspec
 import pytest
 from recado_core import Secret
 from recado_core.engine.runtime import Engine
 from recado_core.engine.settings import SinkSettings
 from recado_gateway.cli import main
+from recado_gateway.cli.init import SINKS
 
 GATEWAY = """
 [gateway]
@@ -135,6 +139,17 @@ def test_fault_is_one_line_that_names_the_key_and_no_secret(fault, text, said):
     told = fault(text + GATEWAY if text.startswith("sinks") else GATEWAY + text)
     assert told.startswith(said)
     assert "secret" not in told
+
+
+def test_example_that_init_writes_is_right(configure):
+    accounts = '[accounts.kolmeya_main]\nprovider = "kolmeya"\ntoken = "made-up"\n'
+    text = '[gateway]\nplugins = ["kolmeya", "acrux_chatroom"]\n' + accounts
+    shown = re.sub(r"^# (?=\[|\w+ = )", "", SINKS, flags=re.MULTILINE)
+    environ = {"CHATROOM_UUID": "made-up-uuid", "CHATROOM_TOKEN": "made-up-token"}
+    settings = configure(text + shown, **environ)
+    Engine(settings.engine, settings.plugins)
+    assert list(settings.engine.sinks) == ["chatroom"]
+    assert tomllib.loads(SINKS) == {}
 
 
 def test_sink_without_plugins_is_a_fault(fault):

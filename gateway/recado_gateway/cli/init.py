@@ -84,6 +84,19 @@ NO_ACCOUNT = """
 # accounts = ["main"]
 """
 
+SINKS = """
+# A sink shows what people write in a business system, and sends what agents answer there. This one
+# is AcruxLab's ChatRoom in Odoo: add "acrux_chatroom" to gateway.plugins, and see
+# `recado chatroom setup`.
+# [sinks.chatroom]
+# sink = "acrux_chatroom"
+# account = "kolmeya_main"  # whose conversations it shows
+# odoo_url = "https://odoo.example.com"
+# connector_uuid = { env = "CHATROOM_UUID" }
+# connector_token = { env = "CHATROOM_TOKEN" }
+# timeout = 30.0  # seconds; also: concurrency, retry_delays
+"""
+
 CHECKS = """
 # Who may get a message, and when. Without any of this the suppression list is kept, and people opt
 # out by replying SAIR or STOP.
@@ -182,10 +195,10 @@ def configuration(answers: Answers, *, kolmeya: bool) -> str:
         public_url=PUBLIC_URL.format(address=toml(address)) if address else NO_PUBLIC_URL,
     )
     if not kolmeya:
-        return gateway + NO_ACCOUNT + CHECKS
+        return gateway + NO_ACCOUNT + SINKS + CHECKS
     if answers.token:
-        return gateway + REAL.format(file=toml(TOKEN_FILE), more=MORE) + CHECKS
-    return gateway + SIMULATED.format(more=MORE) + CHECKS
+        return gateway + REAL.format(file=toml(TOKEN_FILE), more=MORE) + SINKS + CHECKS
+    return gateway + SIMULATED.format(more=MORE) + SINKS + CHECKS
 
 
 def toml(text: str) -> str:
