@@ -448,6 +448,14 @@ async def test_ids_of_any_length_keep_agents_messages_apart(open_desk):
         assert (await house.system.gateway.send(other)).message_id != first.message_id
 
 
+async def test_reading_what_nobody_can_have_written_changes_nothing(desk):
+    await write(desk, "oi")
+    for address in ("", "\0", ANA + "\0", "x" * 5000):
+        await desk.system.gateway.note_read("main", address)
+    (found,) = (await desk.engine.conversations.list(ConversationFilter())).items
+    assert found.unread == 1
+
+
 async def test_what_is_no_address_has_no_short_one(open_desk):
     async with open_desk(public_url="https://gateway.example.com") as house:
         for url in ("", "x", "file:///etc/passwd", "https://example.com/\n"):

@@ -26,6 +26,7 @@ from recado_core.engine.failures import (
 )
 from recado_core.engine.idempotency import IdempotencyKey
 from recado_core.engine.links import Links
+from recado_core.engine.vendor_words import clip_address
 from recado_core.errors import TransientSendError
 from recado_core.messages import Status
 from recado_core.sinks import AccountState, SinkAnswer, SinkMessage
@@ -102,7 +103,7 @@ class Desk:
         """Note that an agent has seen what a person wrote."""
 
         async def work(connection: AsyncConnection) -> None:
-            await conversing.note_seen(connection, account, channel, address)
+            await conversing.note_seen(connection, account, channel, clip_address(address))
 
         await self._database.write(work)
 
