@@ -716,7 +716,8 @@ async def test_memory_does_not_grow_with_the_file(take, file, monkeypatch):
             peaks[path] = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-    assert peaks[many] < 2 * peaks[few]  # as much again as one block of the file, not four times
+    # What the collector has not taken yet comes to a megabyte or so; the rows alone would be ten.
+    assert peaks[many] < peaks[few] + 2_000_000
     assert peaks[many] < 4_000_000
 
 

@@ -18,7 +18,7 @@ from .test_webhooks import webhook_path
 
 PLUGIN_TESTS = Path(__file__).parents[2] / "plugins/acrux_chatroom/tests"
 UUID, TOKEN = "3f0c5a1e-e2e-uuid-of-nobody", "an-e2e-token-of-nobody"
-PEOPLE = int(os.environ.get("CHATROOM_PEOPLE", "50"))
+PEOPLE = int(os.environ.get("CHATROOM_PEOPLE", "20"))
 """Conversations; 200 take four minutes on two cores."""
 TURNS = 20
 """Messages of each of the two in every conversation."""
