@@ -705,8 +705,8 @@ async def test_two_imports_of_one_file_at_the_same_time_do_no_harm(take, file):
 
 async def test_memory_does_not_grow_with_the_file(take, file, monkeypatch):
     monkeypatch.setattr(imports, "CHUNK", 1000)
-    few = file(lines(range(5000)))
-    many = file(lines(range(20_000)))
+    few = file(lines(range(2500)))
+    many = file(lines(range(10_000)))
     await take(file(lines(range(1001))))  # what is made once and kept is made now
     peaks = {}
     for path in (few, many):
