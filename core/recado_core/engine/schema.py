@@ -43,7 +43,9 @@ IN_FLIGHT = "status IN ('sending', 'sent', 'unknown')"
 # The outbox and the history of all messages, MT and MO. ``address`` is the person's; ``fallbacks``
 # are the accounts that the route names after this one; ``due_at`` is when it may next be claimed.
 # ``unchecked`` is an MT that goes past the checks: it tells a person that the opt-out is done.
-# ``origin`` is the sink that an agent's MT comes from.
+# ``origin`` is the sink that an agent's MT comes from. ``template`` is the provider's own template,
+# with its variables; ``cost`` is in millionths of the account's currency, and empty until a
+# provider has taken the message; ``recipient`` is the position in the campaign's audience.
 messages = sa.Table(
     "messages",
     metadata,
@@ -80,6 +82,10 @@ messages = sa.Table(
     sa.Column("document_hash", sa.String(64)),
     sa.Column("unchecked", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("origin", sa.String(64)),
+    sa.Column("template", Json),
+    sa.Column("cost_centre", sa.String(64)),
+    sa.Column("cost", sa.BigInteger),
+    sa.Column("recipient", sa.Integer),
     sa.Index(
         "ix_messages_claim",
         "account",
@@ -319,11 +325,16 @@ conversations = sa.Table(
     sa.UniqueConstraint("address", "account", "channel"),
     sa.Index("ix_conversations_activity", "last_activity", "id"),
     sa.Index("ix_conversations_status", "status", "last_activity", "id"),
+    sa.Index(
+        "ix_conversations_agent", "agent", "last_activity", "id", **partial("agent IS NOT NULL")
+    ),
+    sa.Index("ix_conversations_account", "account", "last_activity", "id"),
 )
 
 # Events on their way to sinks. Those of one ``thread`` (account, channel and address) go in the
 # order of their ids. ``state`` is pending, delivered, or dead (given up until a person replays it);
-# ``repeated`` says that an earlier call may have been taken.
+# ``repeated`` says that an earlier call may have been taken; ``background`` that it lets others go
+# first; ``failing_since`` is when its first call failed.
 deliveries = sa.Table(
     "deliveries",
     metadata,
@@ -338,6 +349,8 @@ deliveries = sa.Table(
     sa.Column("due_at", Instant, nullable=False),
     sa.Column("settled_at", Instant),
     sa.Column("error", sa.Text),
+    sa.Column("background", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("failing_since", Instant),
     sa.Index("ix_deliveries_thread", "sink", "thread", "id", **partial("state = 'pending'")),
     # created_at, so that what waits is counted without a look into the table; state here and below,
     # because SQLite takes the index of which it can use the most columns
@@ -345,6 +358,7 @@ deliveries = sa.Table(
         "ix_deliveries_due",
         "sink",
         "state",
+        "background",
         "due_at",
         "id",
         "created_at",
@@ -365,6 +379,149 @@ links = sa.Table(
     sa.Column("clicks", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_click_at", Instant),
     sa.Index("ix_links_created", "created_at", "code"),
+)
+
+# Texts with placeholders; ``variants`` are those of each channel and language.
+templates = sa.Table(
+    "templates",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("description", sa.Text),
+    sa.Column("variants", Json, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
+# What is sent by the calendar. ``kind`` is message or campaign, ``request`` the message or what
+# names the campaign; ``rrule`` is empty for one time. ``status`` is active, paused or finished;
+# ``next_at`` is the occurrence that comes next.
+schedules = sa.Table(
+    "schedules",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", sa.String(120)),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("request", Json, nullable=False),
+    sa.Column("rrule", sa.Text),
+    sa.Column("starts_at", Instant, nullable=False),
+    sa.Column("timezone", sa.String(64), nullable=False),
+    sa.Column("misfire", sa.String(4), nullable=False),
+    sa.Column("status", sa.String(8), nullable=False),
+    sa.Column("next_at", Instant),
+    sa.Column("last_at", Instant),
+    sa.Column("runs", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("skipped", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Index("ix_schedules_due", "next_at", **partial("status = 'active'")),
+)
+
+# ``status`` is draft, scheduled, running, paused, finished or canceled. ``request`` is what every
+# message of it has in common. All recipients up to ``position`` have got their message, or never
+# will; ``fed_at`` and ``credit`` (messages that may go at once) are the throttle's. A run of a
+# schedule (``schedule_id``, ``occurrence``) has the audience of the campaign that it repeats.
+campaigns = sa.Table(
+    "campaigns",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", sa.String(120), nullable=False),
+    sa.Column("status", sa.String(9), nullable=False),
+    sa.Column("request", Json, nullable=False),
+    sa.Column("audience_id", Id, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("throttle", sa.String(32)),
+    sa.Column("fed_at", Instant),
+    sa.Column("credit", sa.Float, nullable=False, server_default="0"),
+    sa.Column("reason", sa.Text),
+    sa.Column("schedule_id", Id),
+    sa.Column("occurrence", Instant),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("scheduled_at", Instant),
+    sa.Column("started_at", Instant),
+    sa.Column("finished_at", Instant),
+    sa.Index(
+        "ix_campaigns_active",
+        "status",
+        "id",
+        **partial("status IN ('scheduled', 'running', 'paused')"),
+    ),
+    sa.Index(
+        "uq_campaigns_occurrence",
+        "schedule_id",
+        "occurrence",
+        unique=True,
+        **partial("schedule_id IS NOT NULL"),
+    ),
+)
+
+# The audiences of campaigns, row by row as they were imported, from position 1 on. A row with a
+# ``fault`` is nobody's: it is a repeat, or has no usable address; it says which.
+recipients = sa.Table(
+    "recipients",
+    metadata,
+    sa.Column("audience_id", Id, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("line", sa.Integer, nullable=False),
+    sa.Column("address", sa.String(320), nullable=False),
+    sa.Column("document_hash", sa.String(64)),
+    sa.Column("variables", Json),
+    sa.Column("fault", sa.Text),
+    sa.Index(
+        "uq_recipients_address",
+        "audience_id",
+        "address",
+        unique=True,
+        **partial("fault IS NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+# The files that audiences came from, by their SHA-256: how far each has been read, and what came of
+# it, so that the same file goes on where it was broken off.
+audience_imports = sa.Table(
+    "audience_imports",
+    metadata,
+    sa.Column("audience_id", Id, primary_key=True),
+    sa.Column("digest", sa.LargeBinary(32), primary_key=True),
+    sa.Column("rows", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("accepted", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("duplicates", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("invalid", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant),
+)
+
+
+def _stats_key(*, primary: bool) -> list[sa.Column[str]]:
+    """Return the columns by which is counted; an empty text is none."""
+    return [
+        sa.Column("day", sa.String(10), primary_key=primary, nullable=False),
+        sa.Column("account", sa.String(64), primary_key=primary, nullable=False),
+        sa.Column("channel", sa.String(32), primary_key=primary, nullable=False),
+        sa.Column("campaign_id", Id, primary_key=primary, nullable=False),
+        sa.Column("cost_centre", sa.String(64), primary_key=primary, nullable=False),
+        sa.Column("metric", sa.String(12), primary_key=primary, nullable=False),
+    ]
+
+
+# What the messages of a day (that of the gateway's zone on which they were created) have come to.
+stats = sa.Table(
+    "stats",
+    metadata,
+    *_stats_key(primary=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+    sa.Index("ix_stats_campaign", "campaign_id", "metric", **partial("campaign_id <> ''")),
+    sqlite_with_rowid=False,
+)
+
+# What is yet to be added to ``stats``: only inserted, so that no two transactions wait for a row.
+stats_changes = sa.Table(
+    "stats_changes",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    *_stats_key(primary=False),
+    sa.Column("value", sa.BigInteger, nullable=False),
 )
 
 # Keys that the gateway makes for itself where the configuration gives none.
