@@ -20,7 +20,7 @@ from recado_core import (
     WebhookReply,
     WebhookRequest,
 )
-from recado_core.engine import conversing, delivering, schema
+from recado_core.engine import conversing, database, delivering, schema
 from recado_core.engine.conversations import ConversationFilter
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.settings import SinkSettings
@@ -166,6 +166,7 @@ def failing_database(monkeypatch):
 
     monkeypatch.setattr(store, "settle", fail)
     monkeypatch.setattr(delivering, "IDLE", 0.01)
+    monkeypatch.setattr(database, "AWAY", 0.01)
     return Failing
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from recado_core.engine.answers import ItemResult, tell_batch, tell_message
 from recado_core.engine.batches import outbound_of, recipient_of
 from recado_core.engine.checking import Checking, Verdict
 from recado_core.engine.database import Database, is_down
-from recado_core.engine.documents import Documents, read_document
+from recado_core.engine.documents import Documents
 from recado_core.engine.drafts import (
     MAX_BATCH,
     BatchRequest,
@@ -58,12 +58,27 @@ ITEMS_AT_ONCE = 250
 _decode_draft = msgspec.json.Decoder(Draft).decode
 
 
+Guard = Callable[[AsyncConnection], Awaitable[bool]]
+"""Is asked within the transaction that stores messages whether they shall be stored after all."""
+
+MoveOn = Callable[[AsyncConnection, Sequence[DraftError | None]], Awaitable[bool]]
+"""A guard that is told what is wrong with each draft."""
+
+
+class OvertakenError(Exception):
+    """A guard said no: another node has done the same meanwhile, and nothing was stored."""
+
+
 class _Unit(msgspec.Struct, frozen=True):
     rows: list[Row]
     told: list[Row]
     key: IdempotencyKey | None
     answer: Answer
     reply: bool = False
+    guard: Guard | None = None
+
+
+_Result = Answer | IdempotencyMismatchError | OvertakenError
 
 
 class Accept:
@@ -119,8 +134,9 @@ class Accept:
             if answered:
                 return answered
             now = self._now()
-            row = self._row(draft, now) | {"origin": origin}
-            verdicts = await self._check([row], [draft])
+            row, document = self._row(draft, now)
+            row |= {"origin": origin}
+            verdicts = await self._check([row], [document])
             answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
             return await self._commit([row], verdicts, key, answer, reply=reply)
 
@@ -140,13 +156,13 @@ class Accept:
             now, batch_id = self._now(), new_id()
             results: list[ItemResult] = []
             rows: list[Row] = []
-            drafts: list[Draft] = []
+            documents: list[str | None] = []
             for index, raw in enumerate(request.messages):
                 if index % ITEMS_AT_ONCE == 0:
                     await asyncio.sleep(0)
                 try:
                     draft = apply_defaults(_decode(raw), request.defaults)
-                    row = self._row(draft, now)
+                    row, document = self._row(draft, now)
                 except DraftError as error:
                     results.append(
                         ItemResult(index=index, id=None, status=Status.REJECTED, error=error.faults)
@@ -154,11 +170,49 @@ class Accept:
                     continue
                 row["batch_id"] = batch_id
                 rows.append(row)
-                drafts.append(draft)
+                documents.append(document)
                 results.append(ItemResult(index=index, id=row["id"], status=row["status"]))
-            verdicts = await self._check(rows, drafts)
+            verdicts = await self._check(rows, documents)
             told = tell_batch(batch_id, results, rows, verdicts)
             return await self._commit(rows, verdicts, key, Answer(body=msgspec.json.encode(told)))
+
+    async def walk(
+        self, drafts: Sequence[Draft], marks: Sequence[Row], move_on: MoveOn
+    ) -> list[DraftError | None]:
+        """Accept the next messages of a campaign, or none of them; say what is wrong with each.
+
+        Args:
+            drafts: As the campaign makes them.
+            marks: What each message's row has besides: its campaign, the position in its audience.
+            move_on: Moves the campaign on, in the same transaction, or says that it can't.
+
+        Raises:
+            OvertakenError: The campaign can't be moved on.
+        """
+        now = self._now()
+        faults: list[DraftError | None] = []
+        rows: list[Row] = []
+        documents: list[str | None] = []
+        for index, (draft, mark) in enumerate(zip(drafts, marks, strict=True)):
+            if index % ITEMS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            try:
+                row, document = self._row(draft, now)
+            except DraftError as error:
+                faults.append(error)
+                continue
+            faults.append(None)
+            rows.append(row | mark)
+            documents.append(document)
+        verdicts = await self._check(rows, documents)
+        await self._commit(
+            rows,
+            verdicts,
+            None,
+            Answer(body=b""),
+            guard=lambda connection: move_on(connection, faults),
+        )
+        return faults
 
     async def resend(self, message_id: str, key: IdempotencyKey | None = None) -> Answer:
         """Accept a new message like an old one that did not arrive, linked to it.
@@ -181,14 +235,15 @@ class Accept:
                     f"the message is {old['status']}; only a failed, expired, undelivered or "
                     "unknown one can be sent again"
                 )
-            draft = _draft_of(old)
-            row = self._row(draft, self._now())
-            row |= {"resend_of": message_id, "document_hash": old["document_hash"]}
-            verdicts = await self._check([row], [draft])
+            row, document = self._row(_draft_of(old), self._now())
+            row |= {"resend_of": message_id}
+            row |= {name: old[name] for name in ("document_hash", "origin")}
+            verdicts = await self._check([row], [document])
             answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
             return await self._commit([row], verdicts, key, answer)
 
-    def _row(self, draft: Draft, now: datetime) -> Row:
+    def _row(self, draft: Draft, now: datetime) -> tuple[Row, str | None]:
+        """Return a message's row, and the document, of which only the hash is stored."""
         composed = compose(draft, self._plugins.channels, self._settings.default_region, now)
         names = self._route(composed)
         row = new_row(composed, names, now)
@@ -196,11 +251,12 @@ class Accept:
             row["document_hash"] = self._documents.hash(composed.document)
         faults = self._refusals(names, row)
         if not faults:
-            return row
+            return row, composed.document
         carriers = [name for name in names if name not in faults]
         if not carriers:
             raise DraftError([faults[names[0]]])
-        return row | {"account": carriers[0], "fallbacks": carriers[1:] or None}
+        row |= {"account": carriers[0], "fallbacks": carriers[1:] or None}
+        return row, composed.document
 
     def _refusals(self, names: Sequence[str], row: Row) -> dict[str, Fault]:
         """Return the accounts whose provider is known not to carry a message, and why."""
@@ -243,14 +299,14 @@ class Accept:
             )
         return order_accounts(route, self._accounts.paused(), random.random)
 
-    async def _check(self, rows: Sequence[Row], drafts: Sequence[Draft]) -> list[Verdict]:
+    async def _check(self, rows: Sequence[Row], documents: Sequence[str | None]) -> list[Verdict]:
         """Mark what the checks forbid, and put off what may not go yet.
 
         What they hold is checked when it is sent.
         """
         recipients = [
-            recipient_of(row, row["due_at"], draft.document and read_document(draft.document))
-            for row, draft in zip(rows, drafts, strict=True)
+            recipient_of(row, row["due_at"], document)
+            for row, document in zip(rows, documents, strict=True)
         ]
         verdicts = await self._judge(recipients)
         for row, verdict in zip(rows, verdicts, strict=True):
@@ -294,7 +350,7 @@ class Accept:
                     verdicts[index] = Verdict(deferrals=put_off)
         return verdicts
 
-    async def _commit(
+    async def _commit(  # noqa: PLR0913  # all that one transaction stores
         self,
         rows: list[Row],
         verdicts: Sequence[Verdict],
@@ -302,6 +358,7 @@ class Accept:
         answer: Answer,
         *,
         reply: bool = False,
+        guard: Guard | None = None,
     ) -> Answer:
         told = [_accepted_event(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
         told += [
@@ -309,22 +366,26 @@ class Accept:
             for row, verdict in zip(rows, verdicts, strict=True)
             if verdict.refusals
         ]
-        unit = _Unit(rows=rows, told=told, key=key, answer=answer, reply=reply)
+        unit = _Unit(rows=rows, told=told, key=key, answer=answer, reply=reply, guard=guard)
         result = await self._group.submit(unit)
-        if isinstance(result, IdempotencyMismatchError):
+        if isinstance(result, IdempotencyMismatchError | OvertakenError):
             raise result
         if not result.replayed:
             self._accounts.wake({row["account"] for row in rows if row["status"] == Status.QUEUED})
         return result
 
-    async def _commit_group(self, units: list[_Unit]) -> list[Answer | IdempotencyMismatchError]:
-        async def work(
-            connection: AsyncConnection,
-        ) -> list[Answer | IdempotencyMismatchError | None]:
+    async def _commit_group(self, units: list[_Unit]) -> list[_Result]:
+        async def work(connection: AsyncConnection) -> list[_Result | None]:
+            refused = [
+                unit.guard is not None and not await unit.guard(connection) for unit in units
+            ]
             earlier = await self._once.reserve(
                 connection, [(unit.key, unit.answer) for unit in units]
             )
-            fresh = [unit for unit, done in zip(units, earlier, strict=True) if done is None]
+            ends: list[_Result | None] = [
+                OvertakenError() if no else done for no, done in zip(refused, earlier, strict=True)
+            ]
+            fresh = [unit for unit, end in zip(units, ends, strict=True) if end is None]
             await messages.insert(connection, [row for unit in fresh for row in unit.rows])
             by_id = {row["id"]: row for unit in fresh for row in unit.rows}
             told = [event for unit in fresh for event in unit.told]
@@ -332,12 +393,18 @@ class Accept:
             await self._telling.tell(connection, told, about)
             now = self._now()
             await conversing.note_sent(connection, by_id.values(), now, self._telling)
-            replies = [row for unit in fresh if unit.reply for row in unit.rows]
+            replies = [
+                row
+                for unit in fresh
+                if unit.reply
+                for row in unit.rows
+                if row["status"] != Status.SUPPRESSED
+            ]
             await conversing.note_replies(connection, replies, now)
-            return earlier
+            return ends
 
-        earlier = await self._database.write(work)
-        return [done or unit.answer for unit, done in zip(units, earlier, strict=True)]
+        ends = await self._database.write(work)
+        return [end or unit.answer for unit, end in zip(units, ends, strict=True)]
 
 
 def _decode(raw: msgspec.Raw) -> Draft:

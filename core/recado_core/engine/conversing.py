@@ -36,10 +36,7 @@ async def note_sent(
     wanted = {_key(row) for row in rows if row["status"] != Status.SUPPRESSED}
     if not wanted:
         return
-    known = await store.known(connection, {address for _, _, address in wanted})
-    # In one order everywhere: two processes that insert the same must not wait crosswise.
-    fresh = [_new(key, now) for key in sorted(wanted - known)]
-    opened = await store.insert(connection, fresh)
+    opened = await _open(connection, wanted, now)
     await tell(connection, [("conversation.opened", row) for row in opened], now, telling)
 
 
@@ -51,11 +48,8 @@ async def note_received(
         return {}
     keys = {_key(row) for row in rows}
     addresses = {address for _, _, address in keys}
-    known = await store.known(connection, addresses)
-    fresh = [_new(key, now) for key in sorted(keys - known)]
-    await store.insert(connection, fresh)
+    opened = {row["id"] for row in await _open(connection, keys, now)}
     there = {_key(row): row for row in await store.lock_addresses(connection, addresses)}
-    opened = {row["id"] for row in fresh}
     for row in rows:
         conversation = there[_key(row)]
         if conversation["status"] == ConversationStatus.DONE:
@@ -105,6 +99,13 @@ async def tell(
         rows.append(event)
         about[event["id"]] = row
     await telling.tell(connection, rows, about)
+
+
+async def _open(connection: AsyncConnection, keys: set[Key], now: datetime) -> list[Row]:
+    """Open the conversations of these that are not there yet; return those."""
+    known = await store.known(connection, {address for _, _, address in keys})
+    # In one order everywhere: two processes that insert the same must not wait crosswise.
+    return await store.insert(connection, [_new(key, now) for key in sorted(keys - known)])
 
 
 def _new(key: Key, now: datetime) -> Row:

@@ -1,6 +1,7 @@
 """The connection to SQLite or PostgreSQL: transactions, and the schema's version."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
@@ -26,9 +27,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from recado_core.engine.failures import SchemaError, UnavailableError
 from recado_core.errors import ConfigurationError
 
+log = logging.getLogger(__name__)
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 8
 """Connections that read at once."""
+AWAY = 1.0
+"""Seconds after which a database that is away is tried again."""
 UNREACHABLE = ("08", "25006", "28", "3D000", "53", "57P")
 """How the SQLSTATEs begin of a server that is away, starting, stopping, full, or a stand-by."""
 BROKEN_OFF = frozenset({"40001", "40P01"})
@@ -59,6 +64,18 @@ def _telling() -> Iterator[None]:
         if not is_down(error):
             raise
         raise UnavailableError("the database (gateway.database) can't be reached now") from error
+
+
+async def until_done(write: Callable[[], Awaitable[Result]]) -> Result:
+    """Write how a call ended, which must not be lost, until the database is there to take it."""
+    while True:
+        try:
+            return await write()
+        except Exception as error:
+            if not is_down(error):
+                raise
+            log.warning("database is down; the outcome of a call waits to be written")
+            await asyncio.sleep(AWAY)
 
 
 class Database:

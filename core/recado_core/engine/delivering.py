@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.database import Database, is_down
+from recado_core.engine.database import Database, is_down, until_done
 from recado_core.engine.grouping import Grouping
 from recado_core.engine.retelling import tell_events
 from recado_core.engine.settings import SinkSettings
+from recado_core.engine.settling import LONGEST_ASKED, THROTTLED
 from recado_core.engine.store import deliveries, events
 from recado_core.engine.vendor_words import clip_text
 from recado_core.errors import (
@@ -38,10 +39,6 @@ SHORTEST_REST = 1.0
 """Seconds that a sink is left alone the first time that it takes nothing; then twice as long."""
 LONGEST_REST = 60.0
 """Seconds that it is left alone at the most."""
-THROTTLED = 60.0
-"""Seconds until an event is tried again whose sink asks for fewer calls, not saying when."""
-LONGEST_ASKED = 3600.0
-"""Seconds that a business system may ask for at the most."""
 SLACK = 10.0
 """Seconds beside the call itself for which a delivery is kept from other nodes."""
 
@@ -199,7 +196,7 @@ class Delivering:
                 "delivery given up",
                 extra={"sink": self.name, "delivery": row["id"], "reason": outcome.error_},
             )
-        await self._until_done(lambda: self._outcomes.submit(outcome))
+        await until_done(lambda: self._outcomes.submit(outcome))
         if change is not None:
             await self._tell(change)
 
@@ -290,18 +287,7 @@ class Delivering:
         async def work(connection: AsyncConnection) -> None:
             await events.append(connection, [event])
 
-        await self._until_done(lambda: self._database.write(work))
-
-    async def _until_done(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Write what must not be lost, again and again while the database is down."""
-        while True:
-            try:
-                return await write()
-            except Exception as error:
-                if not is_down(error):
-                    raise
-                log.warning("database is down; the outcome of a call waits to be written")
-                await asyncio.sleep(IDLE)
+        await until_done(lambda: self._database.write(work))
 
     async def _write(self, outcomes: list[Outcome]) -> list[None]:
         rows = [msgspec.structs.asdict(outcome) for outcome in outcomes]

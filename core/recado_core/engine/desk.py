@@ -1,8 +1,6 @@
 """What a sink may ask of the gateway: agents' messages sent, conversations read, links made."""
 
 import hashlib
-from collections.abc import Callable
-from datetime import datetime
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -45,7 +43,6 @@ class Desk:
         conversations: Conversations,
         links: Links,
         database: Database,
-        now: Callable[[], datetime],
     ) -> None:
         self._sink = sink
         self._accept = accept
@@ -53,7 +50,6 @@ class Desk:
         self._conversations = conversations
         self._links = links
         self._database = database
-        self._now = now
 
     async def send(self, message: SinkMessage) -> SinkAnswer:
         """Accept an agent's message; it is durable when this returns, and is sent later.

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from recado_core.engine.accounts import Accounts
 from recado_core.engine.batches import batch_of, recipient_of
 from recado_core.engine.checking import CLEAR, Checking
 from recado_core.engine.claims import Claimed, Claims
-from recado_core.engine.database import Database, is_down
+from recado_core.engine.database import Database, until_done
 from recado_core.engine.endings import Endings, first_poll
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.limits import Purpose
@@ -231,7 +231,7 @@ class Dispatcher:
     async def _reaffirm(self, claimed: Claimed) -> Claimed | None:
         """Say that the call is made only now; None: others thought us dead and took it over."""
         again = msgspec.structs.replace(claimed, at=self._now(), monotonic=self._monotonic())
-        ours = await self._until_done(lambda: self._claims.reaffirm(again))
+        ours = await until_done(lambda: self._claims.reaffirm(again))
         return again if ours else None
 
     def _is_stale(self, claimed: Claimed) -> bool:
@@ -305,7 +305,7 @@ class Dispatcher:
             "account paused",
             extra={"account": self._account.name, "code": error.code, "reason": error.text},
         )
-        await self._until_done(
+        await until_done(
             lambda: self._accounts.pause(self._account.name, f"{error.text} ({error.code})")
         )
 
@@ -322,7 +322,7 @@ class Dispatcher:
                 text=clip_text(error.text),
             )
 
-        await self._until_done(lambda: self._database.write(work))
+        await until_done(lambda: self._database.write(work))
 
     async def _halve(
         self, dispatch_id: str, rows: list[Row], error: SendError, splits: Splits
@@ -334,7 +334,7 @@ class Dispatcher:
         now = self._now()
 
         try:
-            if await self._until_done(lambda: self._claims.split(dispatch_id, halves, error, now)):
+            if await until_done(lambda: self._claims.split(dispatch_id, halves, error, now)):
                 for half_id, half in halves:
                     await self._carry_half(half_id, half, splits)
         finally:
@@ -385,16 +385,5 @@ class Dispatcher:
                 )
             return done
 
-        done = await self._until_done(lambda: self._database.write(work))
+        done = await until_done(lambda: self._database.write(work))
         self._accounts.wake({change.retry.account for change in done if change.retry is not None})
-
-    async def _until_done(self, write: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401  # what it writes
-        """Write what must not be lost, again and again while the database is down."""
-        while True:
-            try:
-                return await write()
-            except Exception as error:
-                if not is_down(error):
-                    raise
-                log.warning("database is down; the outcome of a call waits to be written")
-                await asyncio.sleep(IDLE)

@@ -43,7 +43,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class RepeatedError(Exception):
     """Another node was called with the same key just before; what this call did is taken back."""
 
-    def __init__(self, earlier: Answer | IdempotencyMismatchError) -> None:
+    def __init__(self, earlier: Answer) -> None:
         super().__init__()
         self.earlier = earlier
 
@@ -82,6 +82,19 @@ class Once:
             yield None if row is None or old else _replay(row, key)
         finally:
             self._running.discard(name)
+
+    async def reserve_one(
+        self, connection: AsyncConnection, key: IdempotencyKey | None, answer: Answer
+    ) -> Answer | None:
+        """Store one call's key and answer, as ``reserve`` does; give the earlier answer.
+
+        Raises:
+            IdempotencyMismatchError: The first call had another body.
+        """
+        (earlier,) = await self.reserve(connection, [(key, answer)])
+        if isinstance(earlier, IdempotencyMismatchError):
+            raise earlier
+        return earlier
 
     async def reserve(
         self,

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.database import Database
-from recado_core.engine.failures import DraftError, Fault, IdempotencyMismatchError, NotFoundError
+from recado_core.engine.failures import DraftError, Fault, NotFoundError
 from recado_core.engine.idempotency import Answer, IdempotencyKey, Once
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import keys as store
@@ -95,7 +95,7 @@ class Keys:
             row = msgspec.structs.asdict(made) | {"hash": _hash(token)}
 
             async def work(connection: AsyncConnection) -> Answer | None:
-                earlier = await self._reserve(connection, key, answer)
+                earlier = await self._once.reserve_one(connection, key, answer)
                 if earlier is None:
                     await store.insert_api_key(connection, row)
                 return earlier
@@ -142,14 +142,6 @@ class Keys:
         if used:
             uses = [{"id_": key_id, "used_at": at} for key_id, at in used.items()]
             await self._database.write(lambda connection: store.note_use(connection, uses))
-
-    async def _reserve(
-        self, connection: AsyncConnection, key: IdempotencyKey | None, answer: Answer
-    ) -> Answer | None:
-        earlier = (await self._once.reserve(connection, [(key, answer)]))[0]
-        if isinstance(earlier, IdempotencyMismatchError):
-            raise earlier
-        return earlier
 
 
 def _check(name: str, scopes: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.cursors import make_timed_cursor, read_timed_cursor
 from recado_core.engine.database import Database
-from recado_core.engine.failures import DraftError, Fault, IdempotencyMismatchError, NotFoundError
+from recado_core.engine.failures import DraftError, Fault, NotFoundError
 from recado_core.engine.idempotency import Answer, IdempotencyKey, Once
 from recado_core.engine.store import links as store
 
@@ -98,16 +98,13 @@ class Links:
             row = _row(new.url, self._now())
             answer = Answer(body=msgspec.json.encode(self._view(row)), status=201)
 
-            async def work(connection: AsyncConnection) -> Answer | IdempotencyMismatchError:
-                earlier = (await self._once.reserve(connection, [(key, answer)]))[0]
+            async def work(connection: AsyncConnection) -> Answer:
+                earlier = await self._once.reserve_one(connection, key, answer)
                 if earlier is None:
                     await store.insert(connection, row)
                 return earlier or answer
 
-            done = await self._database.write(work)
-        if isinstance(done, IdempotencyMismatchError):
-            raise done
-        return done
+            return await self._database.write(work)
 
     async def list(self, limit: int = 50, cursor: str | None = None) -> LinkPage:
         """Return links, the newest first.

@@ -303,7 +303,6 @@ class Engine:
             self.conversations,
             self.links,
             self._database,
-            self._now,
         )
 
     def _carried(self) -> set[str]:

@@ -17,12 +17,7 @@ from recado_core.engine.cursors import make_cursor, read_cursor
 from recado_core.engine.database import Database
 from recado_core.engine.documents import Documents, read_document
 from recado_core.engine.entry_rules import ANY_CHANNEL, find_faults
-from recado_core.engine.failures import (
-    DraftError,
-    Fault,
-    IdempotencyMismatchError,
-    NotFoundError,
-)
+from recado_core.engine.failures import DraftError, Fault, NotFoundError
 from recado_core.engine.idempotency import Answer, IdempotencyKey, Once, RepeatedError
 from recado_core.engine.keywords import ConsentAct
 from recado_core.engine.store import consents
@@ -190,7 +185,7 @@ class Suppressions:
                 answer = Answer(
                     body=msgspec.json.encode(_view(put.rows[0])), status=201 if put.added else 200
                 )
-                (earlier,) = await self._once.reserve(connection, [(key, answer)])
+                earlier = await self._once.reserve_one(connection, key, answer)
                 if earlier is not None:
                     raise RepeatedError(earlier)
                 if put.added and entry.reason is SuppressionReason.OPT_OUT and entry.address:
@@ -201,8 +196,6 @@ class Suppressions:
             try:
                 return await self._database.write(work)
             except RepeatedError as repeated:
-                if isinstance(repeated.earlier, IdempotencyMismatchError):
-                    raise repeated.earlier from None
                 return repeated.earlier
 
     async def remove(self, suppression_id: str, source: str = "api") -> None:

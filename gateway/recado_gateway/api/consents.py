@@ -1,13 +1,12 @@
 """The history of consent: who opted out and in, when and how."""
 
-from typing import Annotated
-
 import msgspec
 from litestar.response.base import ASGIResponse
 from recado_core.engine.suppressions import ConsentPage
 
 from recado_gateway.endpoints import Endpoint, answer_with, endpoint, engine_of
 from recado_gateway.filters import stored_address
+from recado_gateway.pages import PageLimit
 from recado_gateway.requests import Request, read_query
 
 TAG = "Consents"
@@ -17,7 +16,7 @@ class ConsentQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Whose opt-outs and opt-ins are listed, the newest first."""
 
     address: str | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
+    limit: PageLimit = 50
     cursor: str | None = None
 
 

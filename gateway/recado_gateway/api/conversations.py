@@ -1,7 +1,5 @@
 """Conversations: threads between one person and one account, answered and handed on."""
 
-from typing import Annotated
-
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
@@ -19,6 +17,7 @@ from recado_core.engine.messages import Page
 from recado_gateway.endpoints import Endpoint, answer_once, answer_with, endpoint, engine_of
 from recado_gateway.filters import stored_address
 from recado_gateway.idempotency import idempotency_key
+from recado_gateway.pages import PageLimit, PageQuery
 from recado_gateway.requests import Request, decode_json, read_json, read_query
 
 TAG = "Conversations"
@@ -35,14 +34,7 @@ class ConversationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     account: str | None = None
     channel: str | None = None
     address: str | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
-    cursor: str | None = None
-
-
-class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which page of a list is wanted."""
-
-    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
+    limit: PageLimit = 50
     cursor: str | None = None
 
 

@@ -8,9 +8,9 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from recado_core.engine.links import LinkPage, LinkView, NewLink
 
-from recado_gateway.api.conversations import PageQuery
 from recado_gateway.endpoints import Endpoint, answer_once, answer_with, endpoint, engine_of
 from recado_gateway.idempotency import idempotency_key
+from recado_gateway.pages import PageQuery
 from recado_gateway.requests import Request, decode_json, read_json, read_query
 
 TAG = "Links"

@@ -21,6 +21,7 @@ from recado_gateway.endpoints import (
     engine_of,
 )
 from recado_gateway.idempotency import idempotency_key
+from recado_gateway.pages import PageLimit
 from recado_gateway.requests import Request, decode_json, read_body, read_json, read_query
 
 TAG = "Messages"
@@ -61,7 +62,7 @@ class MessageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     campaign_id: str | None = None
     since: Moment | None = None
     until: Moment | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
+    limit: PageLimit = 50
     cursor: str | None = None
 
 

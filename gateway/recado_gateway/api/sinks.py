@@ -16,6 +16,7 @@ from recado_gateway.endpoints import (
     endpoint,
     engine_of,
 )
+from recado_gateway.pages import PageLimit
 from recado_gateway.requests import (
     Request,
     decode_json,
@@ -32,7 +33,7 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Which deliveries are listed, the newest first."""
 
     state: DeliveryState | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
+    limit: PageLimit = 50
     cursor: str | None = None
 
 

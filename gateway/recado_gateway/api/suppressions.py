@@ -29,6 +29,7 @@ from recado_gateway.endpoints import (
 )
 from recado_gateway.filters import stored_address
 from recado_gateway.idempotency import idempotency_key
+from recado_gateway.pages import PageLimit
 from recado_gateway.requests import Request, decode_json, read_json, read_query
 from recado_gateway.uploads import CSV_TYPES, received_csv
 
@@ -55,7 +56,7 @@ class SuppressionQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     category: Category | None = None
     reason: SuppressionReason | None = None
     source: str | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
+    limit: PageLimit = 50
     cursor: str | None = None
 
 

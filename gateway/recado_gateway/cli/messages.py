@@ -6,7 +6,6 @@ from datetime import datetime
 
 import msgspec
 from recado_core.engine.messages import (
-    MAX_PAGE,
     MessageDetail,
     MessageFilter,
     MessageView,
@@ -15,22 +14,21 @@ from recado_core.engine.messages import (
 from recado_core.errors import AddressError
 from recado_core.messages import Status
 
-from recado_gateway.cli.commands import DONE, Commands, UsageError, add_json_option
+from recado_gateway.cli.commands import DONE, Commands, add_json_option
 from recado_gateway.cli.configuration import open_engine, read_settings
 from recado_gateway.cli.output import (
-    explain,
     print_encoded,
     print_json,
     print_table,
     say,
     shorten,
 )
+from recado_gateway.cli.pages import add_page_options, check_limit, tell_more
 from recado_gateway.cli.send import Accepted
 from recado_gateway.cli.structs import fields_of
 from recado_gateway.cli.times import in_zone, local_time
 from recado_gateway.settings import Settings
 
-LIMIT = 50
 SHOWN_APART = frozenset({"events", "attempts"})
 """What of a message stands in tables of its own."""
 
@@ -61,18 +59,13 @@ def _add_list(command: Commands) -> None:
     parser.add_argument("--campaign", metavar="ID")
     for name, meaning in (("--since", "accepted then or later"), ("--until", "accepted before")):
         parser.add_argument(name, type=datetime.fromisoformat, metavar="TIME", help=meaning)
-    parser.add_argument(
-        "--limit", type=int, default=LIMIT, help=f"how many at the most (default: {LIMIT})"
-    )
-    parser.add_argument("--cursor", help="go on where the list before this one ended")
-    add_json_option(parser)
+    add_page_options(parser)
     parser.set_defaults(run=run_list)
 
 
 def run_list(args: argparse.Namespace) -> int:
     """List messages."""
-    if not 1 <= args.limit <= MAX_PAGE:
-        raise UsageError(f"messages list: --limit must be from 1 to {MAX_PAGE}")
+    check_limit("messages list", args.limit)
     settings = read_settings(args.config)
     page = asyncio.run(_list_messages(settings, args))
     if args.json:
@@ -93,8 +86,7 @@ def run_list(args: argparse.Namespace) -> int:
             for message in page.items
         ),
     )
-    if page.next_cursor:
-        explain(f"There are more: --cursor {page.next_cursor}")
+    tell_more(page.next_cursor)
     return DONE
 
 

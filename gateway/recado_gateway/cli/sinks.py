@@ -3,16 +3,14 @@
 import argparse
 import asyncio
 
-from recado_core.engine.messages import MAX_PAGE
 from recado_core.engine.sinks import DeliveryPage, DeliveryState, Replayed, SinkView
 
-from recado_gateway.cli.commands import DONE, Commands, UsageError, add_json_option
+from recado_gateway.cli.commands import DONE, Commands, add_json_option
 from recado_gateway.cli.configuration import open_engine, read_settings
-from recado_gateway.cli.output import explain, print_json, print_table, say, shorten
+from recado_gateway.cli.output import print_json, print_table, say, shorten
+from recado_gateway.cli.pages import add_page_options, check_limit, tell_more
 from recado_gateway.cli.times import local_time
 from recado_gateway.settings import Settings
-
-LIMIT = 50
 
 
 def add_to(command: Commands) -> None:
@@ -24,11 +22,7 @@ def add_to(command: Commands) -> None:
     parser = command.add("deliveries", "list a sink's deliveries, the newest first").parser
     parser.add_argument("name", help="the sink's name")
     parser.add_argument("--state", choices=[str(state) for state in DeliveryState])
-    parser.add_argument(
-        "--limit", type=int, default=LIMIT, help=f"how many at the most (default: {LIMIT})"
-    )
-    parser.add_argument("--cursor", help="go on where the list before this one ended")
-    add_json_option(parser)
+    add_page_options(parser)
     parser.set_defaults(run=run_deliveries)
 
     parser = command.add("replay", "deliver again what was given up, or these deliveries").parser
@@ -70,8 +64,7 @@ async def _list(settings: Settings) -> list[SinkView]:
 
 def run_deliveries(args: argparse.Namespace) -> int:
     """List a sink's deliveries."""
-    if not 1 <= args.limit <= MAX_PAGE:
-        raise UsageError(f"sinks deliveries: --limit must be from 1 to {MAX_PAGE}")
+    check_limit("sinks deliveries", args.limit)
     settings = read_settings(args.config)
     page = asyncio.run(_deliveries(settings, args))
     if args.json:
@@ -93,8 +86,7 @@ def run_deliveries(args: argparse.Namespace) -> int:
             for item in page.items
         ),
     )
-    if page.next_cursor:
-        explain(f"There are more: --cursor {page.next_cursor}")
+    tell_more(page.next_cursor)
     return DONE
 
 

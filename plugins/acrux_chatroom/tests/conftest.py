@@ -13,6 +13,7 @@ from recado_core.testing.sink_gateway import FakeGateway
 from .addon import Connector
 from .fake_odoo import TOKEN, UUID
 from .odoo import FakeOdoo
+from .odoo_rpc.process import running_odoo
 
 
 class MockOdoo(FakeOdoo):
@@ -65,6 +66,27 @@ def make_odoo():
 @pytest.fixture
 def odoo():
     return MockOdoo()
+
+
+@pytest.fixture(scope="module")
+def running():
+    """An Odoo that speaks RPC, in a process of its own."""
+    with running_odoo() as odoo:
+        yield odoo
+
+
+@pytest.fixture
+def rpc(running):
+    """The same, with nothing in it yet."""
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def any_odoo(any_running_odoo):
+    """As ``rpc``, in each of the generations that the module names (``any_running_odoo``)."""
+    any_running_odoo.reset()
+    return any_running_odoo
 
 
 @pytest.fixture

@@ -26,24 +26,6 @@ def any_running_odoo(request):
         yield odoo
 
 
-@pytest.fixture
-def any_odoo(any_running_odoo):
-    any_running_odoo.reset()
-    return any_running_odoo
-
-
-@pytest.fixture(scope="module")
-def running():
-    with running_odoo() as odoo:
-        yield odoo
-
-
-@pytest.fixture
-def rpc(running):
-    running.reset()
-    return running
-
-
 def incoming(**changes):
     values = {"type": "text", "txt": "Olá, tudo?", "id": MSGID, "number": DIGITS}
     return wire.Message(**values | {"time": 1763222400} | changes)

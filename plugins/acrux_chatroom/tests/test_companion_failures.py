@@ -29,7 +29,7 @@ from .odoo_rpc.companions import (
     add_conversation,
     companion_of,
 )
-from .odoo_rpc.process import CONVERSATION, MESSAGE, PASSWORD, running_odoo
+from .odoo_rpc.process import CONVERSATION, MESSAGE, PASSWORD
 
 MESSAGE_IN = wire.Message(type="text", txt="Olá", id=MSGID, number=DIGITS, time=1763222400)
 EITHER_WAY = {
@@ -70,18 +70,6 @@ OPENSSL = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", 
 
 ENOUGH = 1.5
 """Seconds within which a call is surely made here, where nothing is in its way."""
-
-
-@pytest.fixture(scope="module")
-def running():
-    with running_odoo() as odoo:
-        yield odoo
-
-
-@pytest.fixture
-def rpc(running):
-    running.reset()
-    return running
 
 
 async def failure_of(call):

@@ -34,24 +34,6 @@ def any_running_odoo(request):
         yield odoo
 
 
-@pytest.fixture
-def any_odoo(any_running_odoo):
-    any_running_odoo.reset()
-    return any_running_odoo
-
-
-@pytest.fixture(scope="module")
-def running():
-    with running_odoo() as odoo:
-        yield odoo
-
-
-@pytest.fixture
-def rpc(running):
-    running.reset()
-    return running
-
-
 async def noted(rpc, number=ANA, text="SMS enviado"):
     """Return the contacts that have a note after one was written about a number."""
     await companion_of(rpc.url).note(number, text)

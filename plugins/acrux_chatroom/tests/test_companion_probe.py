@@ -13,24 +13,6 @@ def any_running_odoo(request):
         yield odoo
 
 
-@pytest.fixture
-def any_odoo(any_running_odoo):
-    any_running_odoo.reset()
-    return any_running_odoo
-
-
-@pytest.fixture(scope="module")
-def running():
-    with running_odoo() as odoo:
-        yield odoo
-
-
-@pytest.fixture
-def rpc(running):
-    running.reset()
-    return running
-
-
 async def probe(odoo, *, gateway=GATEWAY, **changes):
     found = await companion_of(odoo.url, gateway=gateway, **changes).probe()
     for finding in found:

@@ -25,12 +25,6 @@ def any_running_odoo(request):
 
 
 @pytest.fixture
-def any_odoo(any_running_odoo):
-    any_running_odoo.reset()
-    return any_running_odoo
-
-
-@pytest.fixture
 def setup(capsys):
     """Run the command."""
     return functools.partial(run_shown, capsys)
@@ -39,18 +33,6 @@ def setup(capsys):
 @pytest.fixture(autouse=True)
 def password(monkeypatch):
     monkeypatch.setenv("ODOO_ADMIN_PASSWORD", ADMIN_PASSWORD)
-
-
-@pytest.fixture(scope="module")
-def running():
-    with running_odoo() as odoo:
-        yield odoo
-
-
-@pytest.fixture
-def rpc(running):
-    running.reset()
-    return running
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from recado_core import ConfigurationError
 
 from .odoo_rpc.companions import settings_for
-from .odoo_rpc.process import ADMIN_LOGIN, ADMIN_PASSWORD, running_odoo
+from .odoo_rpc.process import ADMIN_LOGIN, ADMIN_PASSWORD
 from .odoo_rpc.setups import ADMIN, Gateway, run, run_shown, serving, sink_at, without_rpc
 
 
@@ -21,18 +21,6 @@ def setup(capsys):
 @pytest.fixture(autouse=True)
 def password(monkeypatch):
     monkeypatch.setenv("ODOO_ADMIN_PASSWORD", ADMIN_PASSWORD)
-
-
-@pytest.fixture(scope="module")
-def running():
-    with running_odoo() as odoo:
-        yield odoo
-
-
-@pytest.fixture
-def rpc(running):
-    running.reset()
-    return running
 
 
 @pytest.fixture

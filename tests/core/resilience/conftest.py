@@ -1,12 +1,13 @@
 """A worker that looks again soon, so that trouble passes quickly."""
 
 import pytest
-from recado_core.engine import dispatch, receive, runtime
+from recado_core.engine import database, dispatch, receive, runtime
 
 
 @pytest.fixture
 def hurried(monkeypatch):
     """Let the worker's loops look again after a twentieth of a second, also when a round failed."""
+    monkeypatch.setattr(database, "AWAY", 0.05)
     monkeypatch.setattr(dispatch, "IDLE", 0.05)
     monkeypatch.setattr(receive, "IDLE", 0.05)
     monkeypatch.setattr(runtime, "TICK", 0.05)
