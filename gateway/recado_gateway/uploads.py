@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from recado_gateway.requests import Request, body_parts, media_type, refuse_pack
 
 CSV_TYPES = ("text/csv", "application/csv", "text/plain", "application/octet-stream")
 """What a body that is a CSV file may claim to be."""
+NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+"""What a body with a JSON object on every line may claim to be; none of them is registered."""
 AT_ONCE = 1024 * 1024
 """How many bytes of a body are collected before they are written."""
 
@@ -24,15 +26,33 @@ async def received_csv(request: Request) -> AsyncIterator[Path]:
     """Take a body that claims to be CSV, or claims nothing, and give it as a file.
 
     Raises:
+        RequestError: As ``received_file`` does.
+    """
+    async with received_file(request, CSV_TYPES, "text/csv") as path:
+        yield path
+
+
+@asynccontextmanager
+async def received_file(
+    request: Request, types: Collection[str], wanted: str
+) -> AsyncIterator[Path]:
+    """Take a body that claims to be of one of these types, or claims nothing; give it as a file.
+
+    Args:
+        request: The request.
+        types: What it may claim to be.
+        wanted: What it should claim to be, in words.
+
+    Raises:
         BodyTypeError: It claims to be something else, or to be compressed.
         BodyTooLargeError: It is longer than the call allows.
         MalformedRequestError: The client hung up before its end.
         StorageFullError: There is no room for it.
     """
     claimed = media_type(request)
-    if claimed is not None and claimed not in CSV_TYPES:
+    if claimed is not None and claimed not in types:
         raise BodyTypeError(
-            "send the file as it is, with Content-Type: text/csv; not in a form, and not packed"
+            f"send the file as it is, with Content-Type: {wanted}; not in a form, and not packed"
         )
     refuse_packed(request)
     path = _make()
@@ -57,7 +77,7 @@ async def _receive(request: Request, path: Path) -> None:
 
 def _make() -> Path:
     with _need_room():
-        handle, name = tempfile.mkstemp(prefix="recado-", suffix=".csv")
+        handle, name = tempfile.mkstemp(prefix="recado-")
     os.close(handle)
     return Path(name)
 
