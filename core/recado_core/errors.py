@@ -7,6 +7,7 @@
   + SendError: the provider did not confirm a batch
     x TransientSendError: the same batch may be taken later
       - UnreachableError: nobody is there to take anything now
+      - NotYetError: it can't be done yet, and nothing was tried
     x PermanentSendError: the same batch will never be taken
     x AccountError: nothing of this account will be taken until a person acts
     x InDoubtError: the batch went out and no usable answer came back
@@ -27,7 +28,16 @@ class AddressError(RecadoError, ValueError):
 
 
 class ContentError(RecadoError, ValueError):
-    """A text or medium that the channel or provider can't carry."""
+    """A text or medium that the channel or provider can't carry.
+
+    Args:
+        text: What is wrong, for a person.
+        code: The same as a word for a program, as in ``SinkAnswer.code``.
+    """
+
+    def __init__(self, text: str, *, code: str | None = None) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class ConfigurationError(RecadoError):
@@ -81,6 +91,21 @@ class TransientSendError(SendError):
 
 class UnreachableError(TransientSendError):
     """Nobody is there to take anything now: no connection, or a proxy that says so."""
+
+
+class NotYetError(TransientSendError):
+    """It can't be done yet, and nothing was tried: a sink's event waits, and no attempt is counted.
+
+    It says nothing of the business system, which was not asked for this, or only whether it can be
+    done by now.
+
+    Args:
+        text: For what it waits.
+        retry_after: Seconds until it may be done.
+    """
+
+    def __init__(self, text: str, *, retry_after: float) -> None:
+        super().__init__(text, retry_after=retry_after)
 
 
 class PermanentSendError(SendError):

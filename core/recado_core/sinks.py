@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 import httpx
@@ -29,6 +30,7 @@ class Sink(Protocol):
         Raises:
             UnreachableError: The business system takes nothing now; all its events wait.
             AccountError: It will take nothing until a person acts; all its events wait.
+            NotYetError: It waits for something, and was told nothing; this counts for nothing.
             TransientSendError: It can't take this event now.
             PermanentSendError: It never will.
             InDoubtError: It was told, and no usable answer came.
@@ -75,6 +77,18 @@ class EventSubject(msgspec.Struct, frozen=True, kw_only=True):
     origin: str | None = None
 
 
+class Lane(StrEnum):
+    """In which order events of one conversation are told; one lane never waits for another."""
+
+    CONVERSATION = "conversation"  # in order with what the person and the agents wrote
+    OUTCOME = "outcome"  # in an order of its own: what becomes of messages that were sent
+    NOTE = "note"  # in an order of its own, and all others first: what nobody waits for
+
+
+def _in_conversation(_: EventSubject) -> Lane:
+    return Lane.CONVERSATION
+
+
 class SinkMessage(msgspec.Struct, frozen=True, kw_only=True):
     """An agent's message, that a sink hands to the gateway.
 
@@ -92,10 +106,18 @@ class SinkMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an agent's message: its id, or why it can't go, for the agent to read."""
+    """What became of an agent's message: its id, or why it can't go.
+
+    ``refusal`` is English, for the agent to read. ``code`` is the same as a word, for a sink that
+    speaks another language: ``invalid_address``, ``no_route`` (no such account, or it does not
+    carry the channel), ``empty``, ``too_long``, ``no_media`` (the channel carries none),
+    ``suppressed`` (this person gets no messages), ``key_reused`` (another message came under this
+    key), ``invalid`` for all else. More may be added.
+    """
 
     message_id: str | None = None
     refusal: str | None = None
+    code: str | None = None
 
 
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +128,10 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SinkGateway(Protocol):
-    """What a sink may ask of the gateway."""
+    """What a sink may ask of the gateway.
+
+    Every method may raise ``TransientSendError``: the database is away, and it can't be done now.
+    """
 
     async def send(self, message: SinkMessage) -> SinkAnswer:
         """Accept an agent's message; it is durable when this returns, and is sent later.
@@ -116,20 +141,26 @@ class SinkGateway(Protocol):
         """
         ...
 
-    async def account_state(self, account: str) -> AccountState:
-        """Tell whether an account can send."""
+    async def account_state(self, account: str, channel: str = "sms") -> AccountState:
+        """Tell whether an account can send on a channel."""
         ...
 
     async def note_read(self, account: str, address: str, channel: str = "sms") -> None:
         """Note that an agent has seen what a person wrote."""
         ...
 
-    async def addresses(self, account: str, limit: int) -> list[str]:
-        """Return the addresses of an account's latest conversations."""
+    async def addresses(self, account: str, limit: int, channel: str = "sms") -> list[str]:
+        """Return the addresses of an account's latest conversations on a channel."""
         ...
 
-    async def shorten(self, url: str) -> str | None:
-        """Return a short public address that leads to this one, or None where there is none."""
+    async def shorten(self, url: str, key: str) -> str | None:
+        """Return a short public address that leads to this one, or None where there is none.
+
+        Args:
+            url: Where it shall lead.
+            key: For what it is made: a message's key. The same sink, key and ``url`` have the same
+                short address for ever, so that a message that is handed over again is the same.
+        """
         ...
 
 
@@ -158,7 +189,8 @@ class SinkType(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of sink: its settings, the event types it wants, and how one is made.
 
     ``wants`` is asked, with the sink's settings, about every event of these types; without it all
-    of them are delivered.
+    of them are delivered. ``lane`` says in which order they are told; without it all go in that of
+    the conversation.
     """
 
     id: str
@@ -166,6 +198,7 @@ class SinkType(msgspec.Struct, frozen=True, kw_only=True):
     events: frozenset[str]
     create: Callable[[SinkContext], Sink]
     wants: Callable[[Any, EventSubject], bool] | None = None
+    lane: Callable[[EventSubject], Lane] = _in_conversation
     requests: bool = False
     probe: bool = False
 

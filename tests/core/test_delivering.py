@@ -440,6 +440,25 @@ async def test_call_while_the_database_is_away_blames_no_plugin(desk, monkeypatc
     assert "sink could not answer a call" in caplog.text
 
 
+async def test_sink_hears_in_its_own_words_that_the_database_is_away(open_desk, monkeypatch):
+    async def fail(*_):
+        raise UnavailableError("the database can't be reached now")
+
+    async with open_desk(public_url="https://gateway.example.com") as house:
+        gateway = house.system.gateway
+        monkeypatch.setattr(conversing, "note_seen", fail)
+        monkeypatch.setattr(house.engine.links._database, "write", fail)  # noqa: SLF001  # all of it
+        monkeypatch.setattr(house.engine.conversations, "list", fail)
+        for asked in (
+            gateway.send(SinkMessage(account="main", to=ANA, text="olá", key="7")),
+            gateway.note_read("main", ANA),
+            gateway.addresses("main", 10),
+            gateway.shorten("https://example.com", "7"),
+        ):
+            with pytest.raises(TransientSendError, match="database"):
+                await asked
+
+
 async def test_ids_of_any_length_keep_agents_messages_apart(open_desk):
     async with open_desk(name="d" * 64) as house:
         message = SinkMessage(account="main", to=ANA, text="olá", key="\0" * 300)
@@ -460,7 +479,7 @@ async def test_reading_what_nobody_can_have_written_changes_nothing(desk):
 async def test_what_is_no_address_has_no_short_one(open_desk):
     async with open_desk(public_url="https://gateway.example.com") as house:
         for url in ("", "x", "file:///etc/passwd", "https://example.com/\n"):
-            assert await house.system.gateway.shorten(url) is None
+            assert await house.system.gateway.shorten(url, "7") is None
 
 
 async def test_replay_passes_over_what_is_no_id(desk):

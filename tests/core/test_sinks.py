@@ -10,6 +10,8 @@ from recado_core import (
     ConfigurationError,
     Finding,
     InDoubtError,
+    Media,
+    NotYetError,
     PermanentSendError,
     SinkMessage,
     SinkType,
@@ -18,7 +20,7 @@ from recado_core import (
     WebhookReply,
     WebhookRequest,
 )
-from recado_core.engine import schema
+from recado_core.engine import links, schema
 from recado_core.engine.conversations import ConversationFilter
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.settings import SinkSettings
@@ -296,6 +298,40 @@ async def test_sink_that_asks_for_time_gets_it(desk):
     assert desk.system.texts == ["oi"]
 
 
+async def test_event_that_waits_for_something_counts_for_nothing(open_desk):
+    async with open_desk(sink={"retry_delays": []}) as house:
+        house.system.answers = [NotYetError("not committed", retry_after=7)] * 5
+        await write(house, "oi")
+        await house.settle()
+        for _ in range(5):
+            assert house.system.texts == []
+            await house.advance(6)
+            await house.advance(1.1)
+        assert house.system.texts == ["oi"]
+        assert [call[3] for call in house.system.calls] == [False] * 6
+        (delivery,) = await deliveries(house)
+        assert (delivery.state, delivery.attempts) == ("delivered", 0)
+
+
+async def test_event_that_waits_does_not_say_that_the_sink_is_up(open_desk):
+    async with open_desk(sink={"concurrency": 1}) as house:
+        house.system.answers = [
+            UnreachableError("no connection"),
+            NotYetError("not committed", retry_after=0),
+            UnreachableError("no connection"),
+        ]
+        await write(house, "oi")
+        await write(house, "olá", BIA)
+        await house.settle()
+        await house.advance(1.1)
+        assert house.system.texts == []
+        assert len(house.system.calls) == 3  # the other event was tried as soon as this one waited
+        assert (await house.engine.sinks.get("desk")).status == "down"
+        assert await told(house) == ["sink.down"]
+        await house.advance(61)
+        assert sorted(house.system.texts) == ["oi", "olá"]
+
+
 async def test_sink_plugin_that_breaks_or_hangs_delays_its_own_event_only(open_desk):
     async with open_desk(sink={"timeout": 0.01}) as house:
         house.system.answers = [ValueError("broken")]
@@ -355,18 +391,24 @@ async def test_answers_of_agents_leave_in_their_order_whatever_becomes_of_one(op
 
 
 @pytest.mark.parametrize(
-    ("fields", "refusal"),
+    ("fields", "refusal", "code"),
     [
-        ({"to": "12"}, "number"),
-        ({"text": ""}, "text"),
-        ({"account": "none"}, "none"),
+        ({"to": "12"}, "number", "invalid_address"),
+        ({"text": ""}, "empty", "empty"),
+        ({"text": " "}, "empty", "empty"),
+        ({"text": "x" * 1601}, "1600", "too_long"),
+        ({"media": (Media(url="https://example.com/a.jpg"),)}, "media", "no_media"),
+        ({"account": "none"}, "none", "no_route"),
+        ({"channel": "pigeon"}, "sms", "no_route"),
+        ({"metadata": {"x": "x" * 9000}}, "bytes", "invalid"),
     ],
 )
-async def test_answer_that_can_not_be_sent_is_refused_in_words(desk, fields, refusal):
+async def test_answer_that_can_not_be_sent_is_refused_in_words(desk, fields, refusal, code):
     said = {"account": "main", "to": ANA, "text": "olá", "key": "7"} | fields
     answer = await desk.system.context.gateway.send(SinkMessage(**said))
     assert answer.message_id is None
     assert refusal in answer.refusal
+    assert answer.code == code
 
 
 async def test_answer_to_who_opted_out_is_refused_in_words(desk):
@@ -374,6 +416,7 @@ async def test_answer_to_who_opted_out_is_refused_in_words(desk):
     message = SinkMessage(account="main", to=ANA, text="olá", key="7")
     answer = await desk.system.context.gateway.send(message)
     assert "manual" in answer.refusal
+    assert answer.code == "suppressed"
     assert desk.vendor.batches == []
 
 
@@ -382,6 +425,7 @@ async def test_other_message_under_the_same_key_is_refused(desk):
     await gateway.send(SinkMessage(account="main", to=ANA, text="olá", key="7"))
     answer = await gateway.send(SinkMessage(account="main", to=ANA, text="adeus", key="7"))
     assert "same id" in answer.refusal
+    assert answer.code == "key_reused"
 
 
 async def test_sink_can_ask_what_it_needs_to_know(desk):
@@ -392,15 +436,17 @@ async def test_sink_can_ask_what_it_needs_to_know(desk):
     await desk.engine.accounts.pause("main", "no credit")
     assert (await gateway.account_state("main")).text == "paused: no credit"
     assert await gateway.addresses("main", 10) == [ANA]
+    assert await gateway.addresses("main", 10, "whatsapp") == []
+    assert not (await gateway.account_state("main", "whatsapp")).ok
     await gateway.note_read("main", ANA)
     (found,) = (await desk.engine.conversations.list(ConversationFilter())).items
     assert found.unread == 0
-    assert await gateway.shorten("https://example.com/a.jpg") is None
+    assert await gateway.shorten("https://example.com/a.jpg", "7") is None
 
 
 async def test_short_link_leads_where_it_should_and_counts(open_desk):
     async with open_desk(public_url="https://gateway.example.com") as house:
-        short = await house.system.context.gateway.shorten("https://example.com/a.jpg?x=1")
+        short = await house.system.context.gateway.shorten("https://example.com/a.jpg?x=1", "7")
         code = short.removeprefix("https://gateway.example.com/l/")
         for _ in range(2):
             assert await house.engine.links.follow(code) == "https://example.com/a.jpg?x=1"
@@ -408,6 +454,37 @@ async def test_short_link_leads_where_it_should_and_counts(open_desk):
         assert (link.short_url, link.clicks) == (short, 2)
         with pytest.raises(NotFoundError):
             await house.engine.links.follow("nothing")
+
+
+async def test_same_key_and_address_have_the_same_short_one(open_desk):
+    async with open_desk(public_url="https://gateway.example.com") as house:
+        shorten = house.system.context.gateway.shorten
+        first = await shorten("https://example.com/a.jpg", "7")
+        house.clock.advance(86_400)
+        assert await shorten("https://example.com/a.jpg", "7") == first
+        others = {
+            await shorten("https://example.com/a.jpg", "8"),
+            await shorten("https://example.com/b.jpg", "7"),
+        }
+        assert len(others - {first}) == 2
+        assert len((await house.engine.links.list()).items) == 3
+
+
+async def test_code_that_another_address_has_is_passed_over(open_desk, monkeypatch):
+    derive = links._derive_code  # noqa: SLF001  # a collision is too rare to wait for
+
+    def derive_same(owner, key, url, number):
+        return "same_code_1" if number == 0 else derive(owner, key, url, number)
+
+    monkeypatch.setattr(links, "_derive_code", derive_same)
+    async with open_desk(public_url="https://gateway.example.com") as house:
+        shorten = house.system.context.gateway.shorten
+        urls = [f"https://example.com/{name}" for name in "ab"]
+        made = [await shorten(url, "7") for url in urls]
+        assert made[0].endswith("/same_code_1")
+        assert [await shorten(url, "7") for url in urls] == made
+        codes = [one.rpartition("/")[2] for one in made]
+        assert [await house.engine.links.follow(code) for code in codes] == urls
 
 
 async def test_call_of_the_business_system_is_answered_by_the_sink(desk):

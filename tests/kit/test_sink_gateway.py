@@ -1,5 +1,6 @@
 """The gateway that the kit puts before sinks, and the calls that it makes up."""
 
+import msgspec
 import pytest
 from recado_core import SinkMessage, TransientSendError, WebhookRequest
 from recado_core.testing.sink_calls import oddities, strangers
@@ -33,6 +34,20 @@ async def test_refused_message_is_not_sent():
     assert not gateway.sent
 
 
+async def test_other_message_under_a_known_key_is_refused():
+    gateway = FakeGateway()
+    await gateway.send(message("1"))
+    answer = await gateway.send(msgspec.structs.replace(message("1"), text="Adeus"))
+    assert (answer.message_id, answer.code) == (None, "key_reused")
+
+
+async def test_what_was_shortened_for_what_is_remembered():
+    gateway = FakeGateway()
+    gateway.short = "https://gateway.example.com/l/1"
+    assert await gateway.shorten("https://example.com", "1") == gateway.short
+    assert gateway.shortened == [("https://example.com", "1")]
+
+
 async def test_gateway_that_is_down_fails_at_every_call_and_counts_it():
     gateway = FakeGateway()
     gateway.is_down = True
@@ -41,7 +56,7 @@ async def test_gateway_that_is_down_fails_at_every_call_and_counts_it():
         gateway.account_state("kit"),
         gateway.note_read("kit", "+5511900000001"),
         gateway.addresses("kit", 1),
-        gateway.shorten("https://example.com"),
+        gateway.shorten("https://example.com", "1"),
     )
     for call in calls:
         with pytest.raises(TransientSendError):

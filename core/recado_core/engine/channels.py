@@ -29,12 +29,13 @@ class SmsChannel:
     def check_content(self, text: str, media: Sequence[Media]) -> None:
         """Refuse media, and a text that is empty or too long."""
         if media:
-            raise ContentError("an SMS carries no media; put a link into the text")
+            raise ContentError("an SMS carries no media; put a link into the text", code="no_media")
         if not text.strip():
-            raise ContentError("the text is empty")
+            raise ContentError("the text is empty", code="empty")
         if len(text) > MAX_SMS_CHARACTERS:
             raise ContentError(
-                f"the text has {len(text)} characters, and an SMS at most {MAX_SMS_CHARACTERS}"
+                f"the text has {len(text)} characters, and an SMS at most {MAX_SMS_CHARACTERS}",
+                code="too_long",
             )
 
     def count_segments(self, text: str) -> Segments:

@@ -19,6 +19,7 @@ from recado_core.engine.vendor_words import clip_text
 from recado_core.errors import (
     AccountError,
     InDoubtError,
+    NotYetError,
     PermanentSendError,
     SendError,
     TransientSendError,
@@ -224,6 +225,8 @@ class Delivering:
             state = "dead"
         elif _is_down(error):
             delay = self._rest
+        elif isinstance(error, NotYetError):
+            delay = max(SHORTEST_REST, _asked(error))
         elif isinstance(error, TransientSendError) and error.throttled:
             delay = THROTTLED if error.retry_after is None else _asked(error)
         elif attempts < len(delays):
@@ -245,7 +248,7 @@ class Delivering:
         """Note whether the sink takes anything; return the event that tells of a change."""
         if error is not None and _is_down(error):
             return self._fall(error)
-        if self.reason is None:
+        if self.reason is None or isinstance(error, NotYetError):
             return None
         if error is None or _answered(error):
             return self._rise()

@@ -1,6 +1,8 @@
 """What a sink may ask of the gateway: agents' messages sent, conversations read, links made."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,6 +30,14 @@ from recado_core.engine.vendor_words import clip_address
 from recado_core.errors import TransientSendError
 from recado_core.messages import Status
 from recado_core.sinks import AccountState, SinkAnswer, SinkMessage
+
+CODES = {
+    "/to": "invalid_address",
+    "/account": "no_route",
+    "/channel": "no_route",
+    "/media": "no_media",
+}
+"""What a fault is called, by where it is; what the channel calls it goes before."""
 
 _read_answer = msgspec.json.Decoder(AcceptedMessage).decode
 
@@ -61,7 +71,7 @@ class Desk:
             to=message.to,
             channel=message.channel,
             account=message.account,
-            text=message.text or None,
+            text=message.text,
             media=list(message.media) or None,
             metadata=message.metadata,
             priority=AGENTS_PRIORITY,
@@ -74,21 +84,28 @@ class Desk:
         try:
             answer = await self._accept.message(draft, key, reply=True, origin=self._sink)
         except DraftError as error:
-            return SinkAnswer(refusal="; ".join(fault.detail for fault in error.faults))
+            return SinkAnswer(
+                refusal="; ".join(fault.detail for fault in error.faults),
+                code=error.code or CODES.get(error.faults[0].pointer, "invalid"),
+            )
         except IdempotencyMismatchError:
-            return SinkAnswer(refusal="another message came under the same id before")
+            text = "another message came under the same id before"
+            return SinkAnswer(refusal=text, code="key_reused")
         except (IdempotencyRunningError, UnavailableError) as error:
             raise TransientSendError(str(error)) from error
         accepted = _read_answer(answer.body)
         if accepted.status is Status.SUPPRESSED:
-            return SinkAnswer(refusal=f"this person gets no messages: {accepted.reason}")
+            text = f"this person gets no messages: {accepted.reason}"
+            return SinkAnswer(refusal=text, code="suppressed")
         return SinkAnswer(message_id=accepted.id)
 
-    async def account_state(self, account: str) -> AccountState:
-        """Tell whether an account can send."""
+    async def account_state(self, account: str, channel: str = "sms") -> AccountState:
+        """Tell whether an account can send on a channel."""
         found = self._accounts.by_name.get(account)
         if found is None:
             return AccountState(ok=False, text=f"there is no account {account!r}")
+        if channel not in found.kind.channels:
+            return AccountState(ok=False, text=f"the account {account!r} carries no {channel!r}")
         if found.paused_at is not None:
             return AccountState(ok=False, text=f"paused: {found.reason or 'by a person'}")
         if found.trouble is not None:
@@ -101,19 +118,32 @@ class Desk:
         async def work(connection: AsyncConnection) -> None:
             await conversing.note_seen(connection, account, channel, clip_address(address))
 
-        await self._database.write(work)
+        with _transient():
+            await self._database.write(work)
 
-    async def addresses(self, account: str, limit: int) -> list[str]:
-        """Return the addresses of an account's latest conversations."""
-        page = await self._conversations.list(ConversationFilter(account=account), limit)
+    async def addresses(self, account: str, limit: int, channel: str = "sms") -> list[str]:
+        """Return the addresses of an account's latest conversations on a channel."""
+        wanted = ConversationFilter(account=account, channel=channel)
+        with _transient():
+            page = await self._conversations.list(wanted, limit)
         return [item.address for item in page.items]
 
-    async def shorten(self, url: str) -> str | None:
+    async def shorten(self, url: str, key: str) -> str | None:
         """Return a short public address that leads to this one, or None where there is none."""
         try:
-            return await self._links.shorten(url)
+            with _transient():
+                return await self._links.shorten(url, f"sink:{self._sink}", key)
         except DraftError:  # it is no web address
             return None
+
+
+@contextmanager
+def _transient() -> Iterator[None]:
+    """Tell in the contract's own words that the database is away."""
+    try:
+        yield
+    except UnavailableError as error:
+        raise TransientSendError(str(error)) from error
 
 
 def _digest(said: bytes) -> str:

@@ -26,11 +26,17 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DraftError(RecadoError):
-    """A message to send that can't be accepted."""
+    """A message to send that can't be accepted.
 
-    def __init__(self, faults: list[Fault]) -> None:
+    Args:
+        faults: What is wrong with it.
+        code: The same as a word, where the channel has one.
+    """
+
+    def __init__(self, faults: list[Fault], *, code: str | None = None) -> None:
         super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults))
         self.faults = faults
+        self.code = code
 
 
 class NotFoundError(RecadoError):

@@ -1,5 +1,7 @@
 """Short addresses in messages: made, followed, counted."""
 
+import base64
+import hashlib
 import re
 import secrets
 from collections.abc import Callable
@@ -20,7 +22,7 @@ Row = dict[str, Any]
 
 LONGEST_URL = 2048
 CODE = 8
-"""Random bytes of a code: nobody finds a link by trying."""
+"""Bytes of a code, random or as good as that: nobody finds a link by trying."""
 
 _is_code = re.compile(r"[A-Za-z0-9_-]{11}").fullmatch
 _Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{11}$")]
@@ -72,8 +74,10 @@ class Links:
         self._once = once
         self._now = now
 
-    async def shorten(self, url: str) -> str | None:
+    async def shorten(self, url: str, owner: str, key: str) -> str | None:
         """Return a short public address that leads to this one, or None without a public address.
+
+        The same owner, key and address get the same short one, whenever they ask.
 
         Raises:
             DraftError: It is no web address.
@@ -81,8 +85,16 @@ class Links:
         if self._public_url is None:
             return None
         row = _row(url, self._now())
-        await self._database.write(lambda connection: store.insert(connection, row))
-        return self._short(row)
+
+        async def work(connection: AsyncConnection) -> Row:
+            number = 0
+            while True:
+                mine = row | {"code": _derive_code(owner, key, url, number)}
+                if await store.insert_new(connection, mine) == url:
+                    return mine
+                number += 1  # another address has this code: one of billions of billions
+
+        return self._short(await self._database.write(work))
 
     async def add(self, new: NewLink, key: IdempotencyKey | None = None) -> Answer:
         """Make a short address.
@@ -140,6 +152,11 @@ class Links:
 
     def _view(self, row: Row) -> LinkView:
         return LinkView(**row, short_url=self._short(row))
+
+
+def _derive_code(owner: str, key: str, url: str, number: int) -> str:
+    said = "\0".join((owner, key, url, str(number))).encode(errors="surrogatepass")
+    return base64.urlsafe_b64encode(hashlib.sha256(said).digest()[:CODE]).rstrip(b"=").decode()
 
 
 def _row(url: str, now: datetime) -> Row:

@@ -21,7 +21,7 @@ from recado_core.engine.plugins import Plugins
 from recado_core.engine.settings import EngineSettings, SinkSettings
 from recado_core.engine.store import deliveries as store
 from recado_core.engine.telling import Outlet
-from recado_core.errors import ConfigurationError
+from recado_core.errors import ConfigurationError, TransientSendError
 from recado_core.http import WebhookReply, WebhookRequest
 from recado_core.sinks import EventSubject, Finding, Sink, SinkContext, SinkGateway, SinkType
 
@@ -214,7 +214,7 @@ class Sinks:
         try:
             async with asyncio.timeout(each.settings.timeout):
                 reply: WebhookReply = await each.sink.handle(request)  # type: ignore[attr-defined]  # declared
-        except (TimeoutError, UnavailableError) as error:
+        except (TimeoutError, UnavailableError, TransientSendError) as error:
             why = str(error) or "it took longer than the sink's timeout"
             log.warning("sink could not answer a call", extra={"sink": name, "reason": why})
             return BUSY

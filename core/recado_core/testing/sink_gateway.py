@@ -8,9 +8,10 @@ from recado_core.testing.samples import make_id
 class FakeGateway:
     """Stands in for the gateway before a sink, and remembers what it was asked.
 
-    Set ``refusal`` to have every message refused with this text, ``is_down`` to have every call
-    fail, ``state`` for what becomes of the account, ``known`` for the addresses of its
-    conversations, and ``short`` for what links are shortened to.
+    Set ``refusal`` to have every message refused with this text and ``code``, ``is_down`` to have
+    every call fail, ``state`` for what becomes of the account, ``known`` for the addresses of its
+    conversations, and ``short`` for what links are shortened to; ``shortened`` are the addresses
+    and keys that were.
     """
 
     def __init__(self) -> None:
@@ -18,23 +19,32 @@ class FakeGateway:
         self.seen: list[tuple[str, str, str]] = []
         self.asked = 0
         self.refusal: str | None = None
+        self.code: str | None = None
         self.is_down = False
         self.state = AccountState(ok=True, text="active")
         self.known: list[str] = []
         self.short: str | None = None
-        self._ids: dict[str, str] = {}
+        self.shortened: list[tuple[str, str]] = []
+        self._ids: dict[str, tuple[SinkMessage, str]] = {}
 
     async def send(self, message: SinkMessage) -> SinkAnswer:
         """Note a message under its key; one that came before gets the id that it had."""
         self._meet()
         if self.refusal is not None:
-            return SinkAnswer(refusal=self.refusal)
+            return SinkAnswer(refusal=self.refusal, code=self.code)
         if message.key not in self._ids:
-            self._ids[message.key] = make_id()
+            self._ids[message.key] = (message, make_id())
             self.sent.append(message)
-        return SinkAnswer(message_id=self._ids[message.key])
+        first, message_id = self._ids[message.key]
+        if message != first:
+            return SinkAnswer(refusal="another message came under this key", code="key_reused")
+        return SinkAnswer(message_id=message_id)
 
-    async def account_state(self, account: str) -> AccountState:  # noqa: ARG002  # as the gateway's
+    async def account_state(
+        self,
+        account: str,  # noqa: ARG002  # as the gateway's
+        channel: str = "sms",  # noqa: ARG002  # as above
+    ) -> AccountState:
         """Return ``state``."""
         self._meet()
         return self.state
@@ -44,14 +54,20 @@ class FakeGateway:
         self._meet()
         self.seen.append((account, channel, address))
 
-    async def addresses(self, account: str, limit: int) -> list[str]:  # noqa: ARG002  # as above
+    async def addresses(
+        self,
+        account: str,  # noqa: ARG002  # as above
+        limit: int,
+        channel: str = "sms",  # noqa: ARG002  # as above
+    ) -> list[str]:
         """Return what is ``known``."""
         self._meet()
         return self.known[:limit]
 
-    async def shorten(self, url: str) -> str | None:  # noqa: ARG002  # as above
-        """Return ``short``."""
+    async def shorten(self, url: str, key: str) -> str | None:
+        """Return ``short``, and note what is shortened for what."""
         self._meet()
+        self.shortened.append((url, key))
         return self.short
 
     def _meet(self) -> None:

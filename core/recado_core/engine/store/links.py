@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.schema import links
@@ -16,6 +17,16 @@ L = links.c
 async def insert(connection: AsyncConnection, row: Row) -> None:
     """Insert a link."""
     await connection.execute(sa.insert(links), [row])
+
+
+async def insert_new(connection: AsyncConnection, row: Row) -> str:
+    """Insert a link unless its code is taken; return where the link with this code leads."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    await connection.execute(dialect.insert(links).on_conflict_do_nothing(), [row])
+    found: str = (
+        await connection.execute(sa.select(L.url).where(L.code == row["code"]))
+    ).scalar_one()
+    return found
 
 
 async def click(connection: AsyncConnection, code: str, now: datetime) -> str | None:
