@@ -6,7 +6,6 @@ a provider can't choose them. So ``Ç`` is in the alphabet; ``ç``, ``ã``, ``á
 """
 
 import re
-import unicodedata
 from enum import StrEnum
 from typing import Final
 
@@ -31,23 +30,10 @@ UCS2_PART: Final = 67
 _ESCAPE: Final = "\x1b"
 _is_basic = re.compile(f"[{re.escape(GSM7_BASIC)}]*+").fullmatch
 _is_gsm7 = re.compile(f"[{re.escape(GSM7_BASIC + GSM7_EXTENSION)}]*+").fullmatch
-_outside_gsm7 = re.compile(f"[^{re.escape(GSM7_BASIC + GSM7_EXTENSION)}]")
+outside_gsm7: Final = re.compile(f"[^{re.escape(GSM7_BASIC + GSM7_EXTENSION)}]")
+"""Finds a character that the alphabet does not hold."""
 _extension = re.compile(f"[{re.escape(GSM7_EXTENSION)}]")
 
-# What decomposition does not find: the punctuation of word processors, and what has no width.
-_EQUIVALENTS: Final = {
-    **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`", "'"),  # quotes, a prime, an acute
-    **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
-    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),  # hyphens, dashes, a minus
-    **dict.fromkeys("\u200b\u2060\ufeff\u00ad", ""),  # zero-width spaces, a soft hyphen
-    **dict.fromkeys("\u2028\u2029\u0085", "\n"),  # other ends of a line
-    "\t": " ",
-    "\u2026": "...",
-    "\u2022": "*",  # a bullet
-    "\u00b7": ".",  # a middle dot
-    "\u00b0": "o",  # a degree sign, which stands for an ordinal in Portuguese
-    "\u2044": "/",  # within a decomposed fraction
-}
 _LEADING_HALVES: Final = range(0xD8, 0xDC)  # upper octets of the first code unit of a pair
 
 
@@ -77,24 +63,19 @@ def count_segments(text: str) -> Segments:
         units = len(text)
         count = 1 if units <= GSM7_SINGLE else -(-units // GSM7_PART)
         return Segments(encoding=Encoding.GSM7, count=count, units=units)
-    if _is_gsm7(text) is not None:
+    if is_gsm7(text):
         return _count_escaped(_extension.sub(rf"{_ESCAPE}\g<0>", text))
     return _count_ucs2(text)
 
 
+def is_gsm7(text: str) -> bool:
+    """Tell whether the alphabet and its extension hold every character of a text."""
+    return _is_gsm7(text) is not None
+
+
 def ucs2_characters(text: str) -> tuple[str, ...]:
     """Return the distinct characters that force UCS-2, in the order in which they appear."""
-    return tuple(dict.fromkeys(_outside_gsm7.findall(text)))
-
-
-def transliterate(text: str) -> str:
-    """Write a text in GSM-7 as far as it goes: ``ã`` as ``a``, ``“`` as ``"``, ``…`` as ``...``.
-
-    What the alphabet holds stays as it is, and so does what has no equivalent in it.
-    """
-    if _is_gsm7(text) is not None:
-        return text
-    return _outside_gsm7.sub(_equivalent, unicodedata.normalize("NFC", text))
+    return tuple(dict.fromkeys(outside_gsm7.findall(text)))
 
 
 def _count_escaped(septets: str) -> Segments:
@@ -121,13 +102,3 @@ def _count_ucs2(text: str) -> Segments:
             start += UCS2_PART - (octets[2 * (start + UCS2_PART - 1)] in _LEADING_HALVES)
             count += 1
     return Segments(encoding=Encoding.UCS2, count=count, units=units)
-
-
-def _equivalent(match: re.Match[str]) -> str:
-    character = match[0]
-    known = _EQUIVALENTS.get(character)
-    if known is not None:
-        return known
-    letters = (c for c in unicodedata.normalize("NFKD", character) if not "\u0300" <= c <= "\u036f")
-    plain = "".join(_EQUIVALENTS.get(c, c) for c in letters)
-    return plain if _is_gsm7(plain) is not None else character

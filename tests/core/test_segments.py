@@ -1,5 +1,3 @@
-import unicodedata
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +8,6 @@ from recado_core.segments import (
     Encoding,
     Segments,
     count_segments,
-    transliterate,
     ucs2_characters,
 )
 
@@ -212,40 +209,3 @@ def test_longer_text_never_takes_fewer_parts(text, more):
 def test_forcing_characters_are_named_once_in_order():
     assert ucs2_characters("Não é ã [opção] \N{EURO SIGN}" + FACE) == ("ã", "ç", FACE)
     assert ucs2_characters("plain {text}") == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Sua inscrição não está válida", "Sua inscricao nao esta valida"),
-        ("ÁÂÃÍÓÔÕÚ ç", "AAAIOOOU c"),
-        ("a\u0303 e\u0301 c\u0327", "a é c"),
-        ("\u201cOl\u00e1\u201d \u2018x\u2019 \u00abz\u00bb", '"Ola" \'x\' "z"'),
-        ("9\u201312 \u2014 fim\u2026", "9-12 - fim..."),
-        ("R$\u00a010,\t1\u00ba 2\u00aa n\u00b0 \u00bd \u2122", "R$ 10, 1o 2a no 1/2 TM"),
-        ("soft\u00adhyphen\u200b\ufeff", "softhyphen"),
-        ("a\u2028b", "a\nb"),
-        ("`x` \u2022 y", "'x' * y"),
-    ],
-)
-def test_text_is_written_in_the_alphabet(text, expected):
-    assert transliterate(text) == expected
-    assert count_segments(transliterate(text)).encoding is Encoding.GSM7
-
-
-@pytest.mark.parametrize("text", [FACE, "日本", "\u2764\ufe0f", "\u0645\u064f", "ж"])
-def test_what_has_no_equivalent_stays(text):
-    assert transliterate(f"é ã {text}") == f"é a {text}"
-
-
-@settings(deadline=None)
-@given(st.text(alphabet=st.sampled_from(GSM7_BASIC + GSM7_EXTENSION)))
-def test_text_of_the_alphabet_is_left_as_it_is(text):
-    assert transliterate(text) == text
-
-
-@settings(deadline=None)
-@given(st.text())
-def test_transliteration_adds_no_forcing_character(text):
-    composed = unicodedata.normalize("NFC", text)
-    assert set(ucs2_characters(transliterate(text))) <= set(ucs2_characters(composed))

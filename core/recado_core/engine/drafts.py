@@ -7,18 +7,20 @@ from typing import Any
 import msgspec
 
 from recado_core.contract import Channel
-from recado_core.engine import templates
+from recado_core.engine import rendering
 from recado_core.engine.documents import read_document
 from recado_core.engine.failures import DraftError, Fault
 from recado_core.engine.identifiers import new_id
 from recado_core.errors import AddressError, ContentError
 from recado_core.messages import Category, Media, Status
 from recado_core.segments import Segments
+from recado_core.transliteration import transliterate
 
 DEFAULT_PRIORITY = 5
 HIGHEST_PRIORITY = 9
 MAX_BATCH = 10_000
 LONGEST_REFERENCE = 255
+LONGEST_COST_CENTRE = 64
 LARGEST_METADATA = 8192
 DEEPEST_METADATA = 32
 YEARS = range(1970, 9999)
@@ -31,12 +33,17 @@ Row = dict[str, Any]
 class DraftDefaults(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """The fields of a draft that a batch may state once; None is the same as absent."""
+    """The fields of a draft that a batch may state once; None is the same as absent.
+
+    ``language`` is that of the template's variant; ``transliterate`` writes the text in GSM-7.
+    """
 
     channel: str | None = None
     text: str | None = None
     template: str | None = None
+    language: str | None = None
     variables: dict[str, Any] | None = None
+    transliterate: bool | None = None
     account: str | None = None
     sender_id: str | None = None
     reference: str | None = None
@@ -47,6 +54,7 @@ class DraftDefaults(
     document: str | None = None
     metadata: dict[str, Any] | None = None
     media: list[Media] | None = None
+    cost_centre: str | None = None
 
 
 class Draft(
@@ -133,8 +141,7 @@ def compose(draft: Draft, channels: Mapping[str, Channel], region: str, now: dat
         try:
             channel.check_content(text, media)
         except ContentError as error:
-            fault = Fault(pointer="/media" if media else "/text", detail=str(error))
-            raise DraftError([fault], code=error.code) from error
+            faults.append(Fault(pointer="/media" if media else "/text", detail=str(error)))
     if faults:
         raise DraftError(faults)
     return Composed(
@@ -187,6 +194,10 @@ def new_row(composed: Composed, names: Sequence[str], now: datetime) -> Row:
         "expires_at": draft.expires_at,
         "document_hash": None,
         "origin": None,
+        "template": None,
+        "cost_centre": draft.cost_centre,
+        "cost": None,
+        "recipient": None,
     }
 
 
@@ -224,13 +235,14 @@ def _fill_text(draft: Draft, faults: list[Fault]) -> str:
     text = draft.text
     if draft.variables is not None:
         try:
-            text = templates.render(text, draft.variables)
+            text = rendering.render(text, draft.variables)
         except ContentError as error:
             faults.append(Fault(pointer="/variables", detail=str(error)))
             return ""
-    if not _is_storable(text):
-        faults.append(Fault(pointer="/text", detail=_NOT_STORABLE))
-    return text
+    if not is_storable(text):
+        faults.append(Fault(pointer="/text", detail=NOT_STORABLE))
+        return ""
+    return transliterate(text).text if draft.transliterate else text
 
 
 def _read_document(draft: Draft, faults: list[Fault]) -> str | None:
@@ -263,14 +275,17 @@ def _check_times(draft: Draft, now: datetime, faults: list[Fault]) -> None:
 
 
 def _check_client_data(draft: Draft, faults: list[Fault]) -> None:
-    """Check what the client gave for itself: the reference and the metadata."""
-    reference, metadata = draft.reference, draft.metadata
-    if reference is not None:
-        if not 1 <= len(reference) <= LONGEST_REFERENCE:
-            detail = f"must have 1 to {LONGEST_REFERENCE} characters"
-            faults.append(Fault(pointer="/reference", detail=detail))
-        elif not _is_storable(reference):
-            faults.append(Fault(pointer="/reference", detail=_NOT_STORABLE))
+    """Check what the client gave for itself: reference, cost centre and metadata."""
+    metadata = draft.metadata
+    for name, most in (("reference", LONGEST_REFERENCE), ("cost_centre", LONGEST_COST_CENTRE)):
+        value = getattr(draft, name)
+        if value is None:
+            continue
+        if not 1 <= len(value) <= most:
+            detail = f"must have 1 to {most} characters"
+            faults.append(Fault(pointer=f"/{name}", detail=detail))
+        elif not is_storable(value):
+            faults.append(Fault(pointer=f"/{name}", detail=NOT_STORABLE))
     if metadata is not None:
         if _is_deeper(metadata, DEEPEST_METADATA):
             detail = f"is nested deeper than {DEEPEST_METADATA} levels"
@@ -280,10 +295,10 @@ def _check_client_data(draft: Draft, faults: list[Fault]) -> None:
             faults.append(Fault(pointer="/metadata", detail=detail))
 
 
-_NOT_STORABLE = "has a character that is none: a zero byte, or half of a surrogate pair"
+NOT_STORABLE = "has a character that is none: a zero byte, or half of a surrogate pair"
 
 
-def _is_storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """Tell whether both databases keep this text: PostgreSQL has no zero byte, UTF-8 no half."""
     if "\0" in text:
         return False

@@ -1,6 +1,6 @@
 import pytest
 from recado_core import ContentError
-from recado_core.engine.templates import render
+from recado_core.engine.rendering import render
 
 PERSON = {"name": "Ana", "age": 30, "city": {"name": "Recife"}, "orders": ["a1", "a2"]}
 
