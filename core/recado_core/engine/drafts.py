@@ -141,7 +141,8 @@ def compose(draft: Draft, channels: Mapping[str, Channel], region: str, now: dat
         try:
             channel.check_content(text, media)
         except ContentError as error:
-            faults.append(Fault(pointer="/media" if media else "/text", detail=str(error)))
+            fault = Fault(pointer="/media" if media else "/text", detail=str(error))
+            raise DraftError([fault], code=error.code) from error
     if faults:
         raise DraftError(faults)
     return Composed(
