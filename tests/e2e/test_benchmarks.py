@@ -43,3 +43,12 @@ def test_check_of_many_recipients_is_one_statement():
     said = run("suppressions.py", "--entries=5000", "--recipients=1000", "--rounds=3").stdout
     assert re.search(r"1,000 recipients against 5,000 entries: median \d+\.\d ms", said)
     assert "statements: 1, 100 refused" in said
+
+
+def test_whole_way_is_compared_with_the_bare_one(tmp_path):
+    done = run("end_to_end.py", "--messages=2000", f"--folder={tmp_path}")
+    told = {line.split()[0]: line.split() for line in done.stdout.splitlines()}
+    assert told["mode"][1] == "messages/s"
+    assert all(float(told[mode][1].replace(",", "")) > 0 for mode in ("recado", "bare"))
+    assert re.fullmatch(r"The gateway does \d+% of the bare way\.", done.stdout.splitlines()[-1])
+    assert list(tmp_path.iterdir()) == []
