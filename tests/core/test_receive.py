@@ -100,20 +100,7 @@ async def test_a_dlr_by_an_unrecorded_vendors_reference_waits_for_it(house):
     await house.settle()
     (message_id,) = await sent(house)
     async with house.database.transaction() as connection:
-        row = (await messages.lock(connection, [message_id]))[message_id]
-        await messages.settle(
-            connection,
-            [
-                {
-                    "id_": message_id,
-                    "status": row["status"],
-                    "status_at": house.clock.now(),
-                    "code": None,
-                    "status_text": None,
-                    "provider_ref": "soon",
-                }
-            ],
-        )
+        await messages.name(connection, [{"id_": message_id, "provider_ref": "soon"}])
     await house.advance(3)
     assert await house.status(message_id) == "delivered"
 

@@ -15,6 +15,7 @@ from recado_core.contract import (
     decode_setting,
 )
 from recado_core.engine.limits import CallBudget, parse_rate
+from recado_core.engine.money import DECIMALS, decimals_of
 from recado_core.engine.settings import AccountSettings
 from recado_core.errors import ConfigurationError
 
@@ -22,6 +23,8 @@ QUESTIONS = 3
 """Questions in turn that are asked at once of one account: a round's, and those of people."""
 OPERATIONS = 2
 """Operations of one account that run at once."""
+HIGHEST_PRICE = 1_000_000
+"""Of a segment, so that what all messages cost is a number that the store keeps."""
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +140,7 @@ def _check_fit(name: str, settings: AccountSettings, kind: ProviderType) -> None
     ):
         if amount is not None and not amount.is_finite():
             raise ConfigurationError(f"accounts.{name}.{key}: must be a number, not {amount}")
+    _check_price(name, settings.price)
     if settings.push_suppressions and not kind.capabilities.suppress:
         raise ConfigurationError(
             f"accounts.{name}.push_suppressions: provider {kind.id} has no list of its own"
@@ -144,6 +148,19 @@ def _check_fit(name: str, settings: AccountSettings, kind: ProviderType) -> None
     if settings.balance_threshold is not None and not kind.capabilities.balance:
         raise ConfigurationError(
             f"accounts.{name}.balance_threshold: provider {kind.id} tells no balance"
+        )
+
+
+def _check_price(name: str, price: Decimal | None) -> None:
+    if price is None:
+        return
+    if not 0 <= price <= HIGHEST_PRICE:
+        raise ConfigurationError(
+            f"accounts.{name}.price: must be from 0 to {HIGHEST_PRICE}, not {price}"
+        )
+    if decimals_of(price) > DECIMALS:
+        raise ConfigurationError(
+            f"accounts.{name}.price: must have at most {DECIMALS} decimals, not {price}"
         )
 
 

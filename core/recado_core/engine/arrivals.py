@@ -58,10 +58,14 @@ class Arrivals:
                 strangers.add(id(item))
         inbound = [item for item in items if isinstance(item, InboundMessage)]
         if inbound:
-            new = await _take_inbound(connection, account, inbound, now)
+            answered = await _take_inbound(connection, account, inbound, now)
+            new = [row for row, _ in answered]
             conversations = await conversing.note_received(connection, new, now, self._telling)
             told = [_received_event(row, conversations[row["id"]], now) for row in new]
-            about = {event["id"]: row for event, row in zip(told, new, strict=True)}
+            about = {
+                event["id"]: row | _counted_for(mt)
+                for event, (row, mt) in zip(told, answered, strict=True)
+            }
             await self._telling.tell(connection, told, about)
             await self._consents.take(connection, new, now)
         return strangers
@@ -102,6 +106,7 @@ async def _take_updates(
                     code=item.code,
                     text=item.text,
                     provider_ref=item.provider_ref,
+                    account=account,
                     at=item.at,
                 )
             )
@@ -152,15 +157,15 @@ async def _take_rejection(
 
 async def _take_inbound(
     connection: AsyncConnection, account: str, items: Sequence[InboundMessage], now: datetime
-) -> list[Row]:
-    """Store the MOs that are not there yet; return their rows."""
+) -> list[tuple[Row, Row | None]]:
+    """Store the MOs that are not there yet; return their rows, and the MTs that they answer."""
     references = [_reference_of(item) for item in items]
     known = await messages.known_inbound(connection, account, references)
     items = [item for item, key in zip(items, references, strict=True) if key not in known]
     answered = await messages.outbound_by_id(
         connection, account, [item.answers_message_id for item in items if item.answers_message_id]
     )
-    rows: list[Row] = []
+    answers: list[tuple[Row, Row | None]] = []
     for item in items:
         mt, sender = answered.get(item.answers_message_id or ""), clip_address(item.sender)
         if mt is None and item.answers_provider_ref:
@@ -169,9 +174,14 @@ async def _take_inbound(
         if mt is None:
             since = now - ANSWERED_WITHIN
             mt = await messages.last_outbound(connection, account, sender, since)
-        rows.append(_inbound_row(account, item, mt, now))
-    inserted = await messages.insert_inbound(connection, rows)
-    return [row for row in rows if row["id"] in inserted]
+        answers.append((_inbound_row(account, item, mt, now), mt))
+    inserted = await messages.insert_inbound(connection, [row for row, _ in answers])
+    return [(row, mt) for row, mt in answers if row["id"] in inserted]
+
+
+def _counted_for(mt: Row | None) -> Row:
+    """Return for what an MO counts in the statistics: what the MT was for that it answers."""
+    return {name: mt and mt[name] for name in ("campaign_id", "cost_centre")}
 
 
 def _received_event(row: Row, conversation: Row, now: datetime) -> Row:

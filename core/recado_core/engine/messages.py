@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.cursors import make_cursor, read_cursor
 from recado_core.engine.database import Database
 from recado_core.engine.failures import ConflictError, NotFoundError
+from recado_core.engine.money import from_millionths
 from recado_core.engine.store import dispatches, events
 from recado_core.engine.store import messages as store
 from recado_core.engine.telling import Telling
@@ -20,7 +22,10 @@ MAX_PAGE = 500
 
 
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
-    """A message; ``address`` is the person's, ``code`` and ``status_text`` the provider's words."""
+    """A message; ``address`` is the person's, ``code`` and ``status_text`` the provider's words.
+
+    ``cost`` is known once a provider has taken it, in the currency of the account's price.
+    """
 
     id: str
     direction: str
@@ -44,6 +49,8 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     provider_ref: str | None
     batch_id: str | None
     campaign_id: str | None
+    cost_centre: str | None
+    cost: Decimal | None
     resend_of: str | None
     answers: str | None
     created_at: datetime
@@ -207,12 +214,13 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
         for name in (
             "id", "direction", "channel", "account", "text", "media", "category", "priority",
             "reference", "metadata", "segments", "encoding", "status_at", "code", "status_text",
-            "provider_ref", "batch_id", "campaign_id", "resend_of", "created_at", "scheduled_at",
-            "expires_at",
+            "provider_ref", "batch_id", "campaign_id", "cost_centre", "resend_of", "created_at",
+            "scheduled_at", "expires_at",
         )
     }  # fmt: skip
     return taken | {
         "status": Status(row["status"]),
+        "cost": None if row["cost"] is None else from_millionths(row["cost"]),
         "to": row["address"] if outbound else row["sender_id"] or "",
         "sender": None if outbound else row["address"],
         "sender_id": row["sender_id"] if outbound else None,

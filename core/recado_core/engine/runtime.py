@@ -42,8 +42,10 @@ from recado_core.engine.rounds import Rounds
 from recado_core.engine.scheduling import Scheduling
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.sinks import Sinks
+from recado_core.engine.statistics import Statistics
 from recado_core.engine.suppressing import Suppressing
 from recado_core.engine.suppressions import Suppressions
+from recado_core.engine.tallies import Tallies
 from recado_core.engine.telling import Telling
 from recado_core.errors import ConfigurationError
 
@@ -51,6 +53,8 @@ log = logging.getLogger(__name__)
 
 TICK = 0.5
 """Seconds between two looks at what the clock brings."""
+FOLD = 5.0
+"""Seconds between two rounds that sum what statistics have counted."""
 
 
 def utc_now() -> datetime:
@@ -93,7 +97,8 @@ class Engine:
         )
         suppressing = Suppressing(settings, plugins.provider_types)
         self.sinks = Sinks(settings, plugins, self._database, now, monotonic)
-        telling = Telling(self.sinks.outlets, self.sinks.wake)
+        telling = Telling(self.sinks.outlets, self.sinks.wake, Tallies(settings))
+        self.statistics = Statistics(self._database, settings.timezone, now)
         endings = Endings(suppressing, telling)
         arrivals = Arrivals(Consents(settings, plugins.channels, suppressing), telling)
         self.accept = Accept(
@@ -188,6 +193,7 @@ class Engine:
         self._tasks = [
             asyncio.create_task(self._repeat(BEAT, self._node.beat)),
             asyncio.create_task(self._repeat(TICK, self._tick)),
+            asyncio.create_task(self._repeat(FOLD, self.statistics.fold)),
             asyncio.create_task(self._inquire(self._doubts)),
             asyncio.create_task(self._inquire(self._polling)),
             *(asyncio.create_task(self._repeat(TICK, each.take_due)) for each in self._rounds),
@@ -214,6 +220,7 @@ class Engine:
         done += await self.receive.process()
         for worker in self.sinks.workers:
             done += await worker.drain()
+        await self.statistics.fold()
         return done
 
     async def stop(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109  # what is late is left in doubt

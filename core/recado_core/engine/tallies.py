@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.money import to_millionths
+from recado_core.engine.settings import EngineSettings
 from recado_core.messages import Status
 
 Row = dict[str, Any]
@@ -50,13 +50,16 @@ class Tallies:
     """Counts what is told of messages, and knows what they cost.
 
     Args:
-        timezone: The zone in which a day begins.
-        prices: What a segment costs at each account; one without a price is not in it.
+        settings: The zone in which a day begins, and the accounts' prices of a segment.
     """
 
-    def __init__(self, timezone: str, prices: Mapping[str, Decimal]) -> None:
-        self._zone = ZoneInfo(timezone)
-        self._prices = {name: to_millionths(price) for name, price in prices.items()}
+    def __init__(self, settings: EngineSettings) -> None:
+        self._zone = ZoneInfo(settings.timezone)
+        self._prices = {
+            name: to_millionths(account.price)
+            for name, account in settings.accounts.items()
+            if account.price is not None
+        }
 
     def cost_of(self, account: str, segments: int) -> int | None:
         """Return what a message costs at an account, in millionths; None where no price is set."""

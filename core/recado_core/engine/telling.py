@@ -1,4 +1,4 @@
-"""Telling of what happened: the event log, and a delivery for every sink that wants the event."""
+"""Telling of what happened: the event log, statistics, a delivery for every sink that wants it."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.identifiers import new_id
-from recado_core.engine.store import deliveries, events
+from recado_core.engine.store import deliveries, events, stats
+from recado_core.engine.tallies import Tallies
 from recado_core.sinks import EventSubject
 
 log = logging.getLogger(__name__)
@@ -26,12 +27,16 @@ class Outlet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Telling:
-    """The one way into the event log of what sinks may want to hear.
+    """The one way into the event log of what statistics count and sinks may want to hear.
 
-    An event and its deliveries are written in one transaction with what they tell of.
+    An event, what it adds to statistics and its deliveries are written in one transaction with what
+    they tell of.
     """
 
-    def __init__(self, outlets: Sequence[Outlet], wake: Callable[[str], None]) -> None:
+    def __init__(
+        self, outlets: Sequence[Outlet], wake: Callable[[str], None], tallies: Tallies
+    ) -> None:
+        self.tallies = tallies
         self._outlets = outlets
         self._types = frozenset[str]().union(*(outlet.types for outlet in outlets))
         self._wake = wake
@@ -43,15 +48,17 @@ class Telling:
         told: Sequence[Row],
         about: Mapping[str, Row] | None = None,
     ) -> None:
-        """Append events, and a delivery for every sink that wants one of them.
+        """Append events, count them, and add a delivery for every sink that wants one of them.
 
         Args:
             connection: The transaction's.
             told: The events (``store.events.new_event``).
             about: The message or conversation of each event, by the event's id, with ``account``,
-                ``channel``, ``address`` and ``origin``; without it no sink hears of them.
+                ``channel``, ``address`` and ``origin``, a message also with what ``tallies`` needs;
+                without it no sink hears of them. Those of messages have it always.
         """
         await events.append(connection, told)
+        await stats.note(connection, self.tallies.count(told, about or {}))
         if not self._types or not about:
             return
         rows = [

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.checks import Deferral, Refusal
 from recado_core.engine import policy
 from recado_core.engine.store import events, messages
+from recado_core.engine.tallies import is_taken
 from recado_core.engine.telling import Telling
 from recado_core.engine.vendor_words import clip_code, clip_reference, clip_text
 from recado_core.messages import Status, SuppressionReason
@@ -22,8 +23,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     ``status`` *queued* and *scheduled* need ``retry``, whose delay counts from now unless
     ``due_at`` says when. ``waits_on`` is that nothing happened but that the message still waits:
-    that is told only where the reason is another than before. ``at`` is when the provider says
-    that it happened. ``reasons`` are the checks', ``suppression`` is why the provider never sends
+    that is told only where the reason is another than before. ``account`` is the one whose provider
+    took a message that has gone on to another since. ``at`` is when the provider says that it
+    happened. ``reasons`` are the checks', ``suppression`` is why the provider never sends
     to this address.
     """
 
@@ -32,6 +34,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     text: str | None = None
     provider_ref: str | None = None
+    account: str | None = None
     at: datetime | None = None
     retry: policy.Retry | None = None
     due_at: datetime | None = None
@@ -79,6 +82,9 @@ async def apply(
             "code": clip_code(change.code),
             "status_text": clip_text(change.text),
         }
+        row["account"] = change.account or row["account"]
+        if is_taken(row["status"], change.status):
+            row["cost"] = telling.tallies.cost_of(row["account"], row["segments"])
         why = (written["code"], written["status_text"])
         if not change.waits_on or why != (row["code"], row["status_text"]):
             event = _event(row, change, now)
@@ -89,7 +95,15 @@ async def apply(
             requeued.append(written | _placed(change, change.retry, now))
         else:
             row["provider_ref"] = clip_reference(change.provider_ref) or row["provider_ref"]
-            settled.append(written | {"status": change.status, "provider_ref": row["provider_ref"]})
+            settled.append(
+                written
+                | {
+                    "status": change.status,
+                    "provider_ref": row["provider_ref"],
+                    "account_": row["account"],
+                    "cost_": row["cost"],
+                }
+            )
         row["status"] = change.status
         done.append(change)
     await messages.settle(connection, settled)

@@ -49,7 +49,15 @@ _STANDING = (
     M.channel,
     M.address,
     M.origin,
+    M.created_at,
+    M.campaign_id,
+    M.cost_centre,
+    M.segments,
+    M.cost,
 )
+
+# What an MO takes over of the MT that it answers.
+_ANSWERED = (M.id, M.address, M.reference, M.campaign_id, M.cost_centre)
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
@@ -135,7 +143,7 @@ async def last_outbound(
 ) -> Row | None:
     """Return the account's latest MT to an address that the provider has taken."""
     statement = (
-        sa.select(M.id, M.address, M.reference)
+        sa.select(*_ANSWERED)
         .where(
             M.address == address,
             M.account == account,
@@ -153,10 +161,10 @@ async def last_outbound(
 async def outbound_by_id(
     connection: AsyncConnection, account: str, ids: Iterable[str]
 ) -> dict[str, Row]:
-    """Return id, address and reference of the account's MTs among these ids."""
+    """Return the account's MTs among these ids, with what an answer takes over."""
     found: dict[str, Row] = {}
     for some in _chunks(sorted(set(ids))):
-        statement = sa.select(M.id, M.address, M.reference).where(
+        statement = sa.select(*_ANSWERED).where(
             M.id.in_(some), M.account == account, M.direction == "out"
         )
         rows = (await connection.execute(statement)).mappings()
@@ -193,7 +201,7 @@ async def outbound_by_ref(
     connection: AsyncConnection, account: str, address: str, provider_ref: str
 ) -> Row | None:
     """Return the account's MT to an address that the vendor knows by this reference."""
-    statement = sa.select(M.id, M.address, M.reference).where(
+    statement = sa.select(*_ANSWERED).where(
         M.address == address,
         M.account == account,
         M.direction == "out",
@@ -206,7 +214,8 @@ async def outbound_by_ref(
 async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Write new statuses; one that was in flight to the provider bears when it went as ``due_at``.
 
-    Each row: ``id_``, ``status``, ``status_at``, ``code``, ``status_text``, ``provider_ref``.
+    Each row: ``id_``, ``status``, ``status_at``, ``code``, ``status_text``, ``provider_ref``,
+    ``account_``, ``cost_``.
     """
     if rows:
         statement = (
@@ -223,6 +232,8 @@ async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
                 code=sa.bindparam("code"),
                 status_text=sa.bindparam("status_text"),
                 provider_ref=sa.bindparam("provider_ref"),
+                account=sa.bindparam("account_"),
+                cost=sa.bindparam("cost_"),
             )
         )
         await connection.execute(statement, rows)
