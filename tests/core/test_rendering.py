@@ -1,6 +1,14 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from recado_core import ContentError
-from recado_core.engine.rendering import render
+from recado_core.engine.rendering import (
+    MissingVariableError,
+    check,
+    optional_in,
+    render,
+    variables_of,
+)
 
 PERSON = {"name": "Ana", "age": 30, "city": {"name": "Recife"}, "orders": ["a1", "a2"]}
 
@@ -107,3 +115,67 @@ def test_the_variables_are_left_as_they_are():
 def test_what_a_template_writes_has_an_end():
     with pytest.raises(ContentError, match="too long"):
         render("{{ name }}" * 11, {"name": "x" * 10_000})
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "optional"),
+    [
+        ("no placeholder", [], []),
+        ("{{ b }} {{ a }} {{ b }}", ["b", "a"], []),
+        ("{{ city.name }} {{ orders[which] }}", ["city", "orders", "which"], []),
+        ("{{ nick|default('x') }}", ["nick"], ["nick"]),
+        ("{{ (nick|default(name))|upper }}", ["nick", "name"], ["nick"]),
+        ("{{ nick|default('x') }} {{ nick }}", ["nick"], []),
+        ("{{ city.name|default('x') }}", ["city"], []),
+        ("{% if a is defined %}{{ a }}{% endif %}", ["a"], ["a"]),
+        ("{% if a is defined and a > 2 %}{{ a }}{% else %}{{ b }}{% endif %}", ["a", "b"], ["a"]),
+        ("{% if b %}x{% elif a is defined %}{{ a }}{% endif %}", ["b", "a"], ["a"]),
+        ("{% if a is defined %}x{% else %}{{ a }}{% endif %}", ["a"], []),
+        ("{% if not a is defined %}{{ a }}{% endif %}", ["a"], []),
+        ("{% if a is defined or b %}{{ a }}{% endif %}", ["a", "b"], []),
+        ("{{ a if a is defined else b }}", ["a", "b"], ["a"]),
+        ("{{ a if a is defined }}", ["a"], ["a"]),
+        ("{# {{ a }} #}{{ '{{ b }}' }}", [], []),
+    ],
+)
+def test_the_variables_of_a_text_are_listed_and_which_may_be_missing(text, names, optional):
+    assert variables_of(text) == names
+    assert optional_in(text) == optional
+
+
+@pytest.mark.parametrize("text", ["{{ name", "{% for a in b %}{% endfor %}", "{{ a() }}"])
+def test_a_text_that_is_no_template_has_no_variables_to_list(text):
+    for look in (check, variables_of, optional_in):
+        with pytest.raises(ContentError, match="no template"):
+            look(text)
+
+
+def test_every_missing_variable_is_named_that_the_text_comes_to():
+    text = "{{ b }}{{ a }}{% if vip %}{{ gift }}{% endif %}{{ nick|default('') }}{{ age }}"
+    with pytest.raises(MissingVariableError) as caught:
+        render(text, {"age": 30, "b": None})
+    assert caught.value.names == ["b", "a", "vip"]
+
+
+def test_a_missing_part_of_a_variable_is_no_missing_variable():
+    with pytest.raises(MissingVariableError, match="zip") as caught:
+        render("{{ city.zip }}", PERSON)
+    assert caught.value.names == []
+
+
+NAMES = st.sampled_from(["a", "b", "c", "name", "_x1"])
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(NAMES, st.booleans())), st.sets(NAMES))
+def test_what_a_text_needs_is_what_it_can_not_do_without(uses, given_names):
+    text = " ".join(f"{{{{ {n}|default('d') }}}}" if o else f"{{{{ {n} }}}}" for n, o in uses)
+    needed = [name for name in variables_of(text) if name not in optional_in(text)]
+    missing = [name for name in needed if name not in given_names]
+    variables = dict.fromkeys(given_names, "v")
+    if missing:
+        with pytest.raises(MissingVariableError) as caught:
+            render(text, variables)
+        assert sorted(caught.value.names) == sorted(missing)
+    else:
+        render(text, variables)
