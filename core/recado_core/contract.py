@@ -100,7 +100,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     (``"500/60s"``); an account's settings may lower them. ``own_batches`` names the categories
     that travel in calls of their own, each with the most messages of such a call; they go before
     the others. ``lookup_settles`` is how many seconds after a call ``lookup`` can be believed when
-    it does not find the batch. ``max_suppress`` is in addresses a call.
+    it does not find the batch. ``max_suppress`` is in addresses a call. ``templates``: the vendor
+    keeps templates, and ``send`` obeys ``OutboundMessage.template``.
     """
 
     max_batch: int = 1
@@ -110,6 +111,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     delivery_receipts: bool = True
     inbound: bool = True
     media: bool = False
+    templates: bool = False
     lookup: bool = False
     lookup_settles: float = 30.0
     poll_statuses: bool = False

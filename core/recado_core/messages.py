@@ -63,13 +63,25 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     filename: str | None = None
 
 
+class ProviderTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """A template that the vendor keeps: its name and language there, and what fills its variables.
+
+    The variables are in the vendor's order, under the gateway's names for them.
+    """
+
+    name: str
+    language: str | None = None
+    variables: dict[str, str] = {}
+
+
 class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     """An MT message, addressed, rendered and cleared to be sent.
 
     ``id`` is ours: a provider whose vendor echoes a reference of ours sends this one, so that
     DLRs and replies can be matched without the vendor's id. ``to`` is E.164 with ``+`` or a short
     code. ``reference`` and ``metadata`` are the client's own and never leave the gateway unless a
-    provider says so.
+    provider says so. A message with a ``template`` is written by the vendor; ``text`` is then what
+    the person will read, as far as the gateway knows, and may be empty.
     """
 
     id: str
@@ -83,6 +95,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     reference: str | None = None
     expires_at: datetime | None = None
     metadata: dict[str, Any] | None = None
+    template: ProviderTemplate | None = None
 
 
 class OutboundBatch(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,6 @@
 """Accepting messages: checked, routed and durable before the client hears that they are."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,19 +12,16 @@ from recado_core.checks import Recipient
 from recado_core.engine import conversing
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.answers import ItemResult, tell_batch, tell_message
-from recado_core.engine.batches import outbound_of, recipient_of
+from recado_core.engine.batches import recipient_of
 from recado_core.engine.checking import Checking, Verdict
+from recado_core.engine.composing import ITEMS_AT_ONCE, Composing
 from recado_core.engine.database import Database, is_down
-from recado_core.engine.documents import Documents
 from recado_core.engine.drafts import (
     MAX_BATCH,
     BatchRequest,
-    Composed,
     Draft,
     DraftDefaults,
     apply_defaults,
-    compose,
-    new_row,
 )
 from recado_core.engine.failures import (
     ConflictError,
@@ -38,22 +34,15 @@ from recado_core.engine.failures import (
 from recado_core.engine.grouping import Grouping
 from recado_core.engine.idempotency import Answer, IdempotencyKey, Once
 from recado_core.engine.identifiers import new_id
-from recado_core.engine.plugins import Plugins
 from recado_core.engine.policy import RESENDABLE
-from recado_core.engine.routing import matching_route, order_accounts
-from recado_core.engine.settings import EngineSettings
 from recado_core.engine.settling import tell_reasons
 from recado_core.engine.store import events, messages
 from recado_core.engine.telling import Telling
-from recado_core.errors import AddressError, ContentError
-from recado_core.messages import Category, Media, Status
+from recado_core.messages import Category, Media, ProviderTemplate, Status
 
 __all__ = ["Accept", "Answer", "BatchRequest", "Draft", "DraftDefaults", "IdempotencyKey"]
 
 Row = dict[str, Any]
-
-ITEMS_AT_ONCE = 250
-"""Items of a batch that are read before other requests get their turn."""
 
 _decode_draft = msgspec.json.Decoder(Draft).decode
 
@@ -86,23 +75,19 @@ class Accept:
 
     def __init__(  # noqa: PLR0913, PLR0917  # it joins the rooms that a message passes on its way in
         self,
-        settings: EngineSettings,
-        plugins: Plugins,
+        composing: Composing,
         accounts: Accounts,
         database: Database,
         once: Once,
         checking: Checking,
-        documents: Documents,
         telling: Telling,
         now: Callable[[], datetime],
     ) -> None:
-        self._settings = settings
-        self._plugins = plugins
+        self._composing = composing
         self._accounts = accounts
         self._database = database
         self._once = once
         self._checking = checking
-        self._documents = documents
         self._telling = telling
         self._now = now
         self._group = Grouping(
@@ -133,10 +118,9 @@ class Accept:
         async with self._once.claimed(key) as answered:
             if answered:
                 return answered
-            now = self._now()
-            row, document = self._row(draft, now)
-            row |= {"origin": origin}
-            verdicts = await self._check([row], [document])
+            made = await self._composing.row(draft, self._now())
+            row = made.row | {"origin": origin}
+            verdicts = await self._check([row], [made.document])
             answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
             return await self._commit([row], verdicts, key, answer, reply=reply)
 
@@ -157,20 +141,17 @@ class Accept:
             results: list[ItemResult] = []
             rows: list[Row] = []
             documents: list[str | None] = []
-            for index, raw in enumerate(request.messages):
-                if index % ITEMS_AT_ONCE == 0:
-                    await asyncio.sleep(0)
-                try:
-                    draft = apply_defaults(_decode(raw), request.defaults)
-                    row, document = self._row(draft, now)
-                except DraftError as error:
+            made = await self._composing.rows(await _read_items(request), now)
+            for index, each in enumerate(made):
+                if isinstance(each, DraftError):
                     results.append(
-                        ItemResult(index=index, id=None, status=Status.REJECTED, error=error.faults)
+                        ItemResult(index=index, id=None, status=Status.REJECTED, error=each.faults)
                     )
                     continue
+                row = each.row
                 row["batch_id"] = batch_id
                 rows.append(row)
-                documents.append(document)
+                documents.append(each.document)
                 results.append(ItemResult(index=index, id=row["id"], status=row["status"]))
             verdicts = await self._check(rows, documents)
             told = tell_batch(batch_id, results, rows, verdicts)
@@ -193,17 +174,13 @@ class Accept:
         faults: list[DraftError | None] = []
         rows: list[Row] = []
         documents: list[str | None] = []
-        for index, (draft, mark) in enumerate(zip(drafts, marks, strict=True)):
-            if index % ITEMS_AT_ONCE == 0:
-                await asyncio.sleep(0)
-            try:
-                row, document = self._row(draft, now)
-            except DraftError as error:
-                faults.append(error)
+        for made, mark in zip(await self._composing.rows(drafts, now), marks, strict=True):
+            if isinstance(made, DraftError):
+                faults.append(made)
                 continue
             faults.append(None)
-            rows.append(row | mark)
-            documents.append(document)
+            rows.append(made.row | mark)
+            documents.append(made.document)
         verdicts = await self._check(rows, documents)
         await self._commit(
             rows,
@@ -235,69 +212,13 @@ class Accept:
                     f"the message is {old['status']}; only a failed, expired, undelivered or "
                     "unknown one can be sent again"
                 )
-            row, document = self._row(_draft_of(old), self._now())
-            row |= {"resend_of": message_id}
+            again = msgspec.convert(old["template"], ProviderTemplate | None)
+            made = await self._composing.row(_draft_of(old), self._now(), again=again)
+            row = made.row | {"resend_of": message_id}
             row |= {name: old[name] for name in ("document_hash", "origin")}
-            verdicts = await self._check([row], [document])
+            verdicts = await self._check([row], [made.document])
             answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
             return await self._commit([row], verdicts, key, answer)
-
-    def _row(self, draft: Draft, now: datetime) -> tuple[Row, str | None]:
-        """Return a message's row, and the document, of which only the hash is stored."""
-        composed = compose(draft, self._plugins.channels, self._settings.default_region, now)
-        names = self._route(composed)
-        row = new_row(composed, names, now)
-        if composed.document is not None:
-            row["document_hash"] = self._documents.hash(composed.document)
-        faults = self._refusals(names, row)
-        if not faults:
-            return row, composed.document
-        carriers = [name for name in names if name not in faults]
-        if not carriers:
-            raise DraftError([faults[names[0]]])
-        row |= {"account": carriers[0], "fallbacks": carriers[1:] or None}
-        return row, composed.document
-
-    def _refusals(self, names: Sequence[str], row: Row) -> dict[str, Fault]:
-        """Return the accounts whose provider is known not to carry a message, and why."""
-        checks = {name: self._accounts.by_name[name].kind.check_message for name in names}
-        faults: dict[str, Fault] = {}
-        if not any(checks.values()):
-            return faults
-        message = outbound_of(row)
-        for name, refuse in checks.items():
-            try:
-                if refuse is not None:
-                    refuse(message)
-            except AddressError as error:
-                faults[name] = Fault(pointer="/to", detail=str(error))
-            except ContentError as error:
-                faults[name] = Fault(pointer="/text", detail=str(error))
-        return faults
-
-    def _route(self, composed: Composed) -> list[str]:
-        wanted = composed.draft.account
-        if wanted is not None:
-            account = self._accounts.by_name.get(wanted)
-            if account is None:
-                raise DraftError([Fault(pointer="/account", detail=f"there is no {wanted!r}")])
-            if composed.channel not in account.kind.channels:
-                raise DraftError(
-                    [Fault(pointer="/account", detail=f"carries no {composed.channel}")]
-                )
-            return [wanted]
-        route = matching_route(
-            self._settings.routes, composed.channel, composed.category, composed.to
-        )
-        if route is None:
-            raise DraftError(
-                [
-                    Fault(
-                        pointer="/to", detail="no route leads there; name an account or add a route"
-                    )
-                ]
-            )
-        return order_accounts(route, self._accounts.paused(), random.random)
 
     async def _check(self, rows: Sequence[Row], documents: Sequence[str | None]) -> list[Verdict]:
         """Mark what the checks forbid, and put off what may not go yet.
@@ -407,6 +328,19 @@ class Accept:
         return [end or unit.answer for unit, end in zip(units, ends, strict=True)]
 
 
+async def _read_items(request: BatchRequest) -> list[Draft | DraftError]:
+    """Return each item of a batch as a draft, or what is wrong with it."""
+    read: list[Draft | DraftError] = []
+    for index, raw in enumerate(request.messages):
+        if index % ITEMS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        try:
+            read.append(apply_defaults(_decode(raw), request.defaults))
+        except DraftError as error:
+            read.append(error)
+    return read
+
+
 def _decode(raw: msgspec.Raw) -> Draft:
     try:
         return _decode_draft(raw)
@@ -420,12 +354,13 @@ def _draft_of(old: Row) -> Draft:
     return Draft(
         to=old["address"],
         channel=old["channel"],
-        text=old["text"],
+        text=old["text"] or None,
         sender_id=old["sender_id"],
         reference=old["reference"],
         category=Category(old["category"]),
         priority=old["priority"],
         metadata=old["metadata"],
+        cost_centre=old["cost_centre"],
         media=msgspec.convert(old["media"], list[Media]) if old["media"] else None,
     )
 

@@ -7,7 +7,13 @@ from typing import Any
 import msgspec
 
 from recado_core.checks import Recipient
-from recado_core.messages import Category, Media, OutboundBatch, OutboundMessage
+from recado_core.messages import (
+    Category,
+    Media,
+    OutboundBatch,
+    OutboundMessage,
+    ProviderTemplate,
+)
 
 Row = dict[str, Any]
 
@@ -31,6 +37,7 @@ def outbound_of(row: Row) -> OutboundMessage:
         reference=row["reference"],
         expires_at=row["expires_at"],
         metadata=row["metadata"],
+        template=msgspec.convert(row["template"], ProviderTemplate | None),
     )
 
 

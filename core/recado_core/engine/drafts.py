@@ -7,14 +7,20 @@ from typing import Any
 import msgspec
 
 from recado_core.contract import Channel
-from recado_core.engine import rendering
+from recado_core.engine.contents import (
+    NOT_STORABLE,
+    Content,
+    fill_template,
+    fill_text,
+    is_storable,
+)
 from recado_core.engine.documents import read_document
 from recado_core.engine.failures import DraftError, Fault
 from recado_core.engine.identifiers import new_id
+from recado_core.engine.variants import Template
 from recado_core.errors import AddressError, ContentError
-from recado_core.messages import Category, Media, Status
+from recado_core.messages import Category, Media, ProviderTemplate, Status
 from recado_core.segments import Segments
-from recado_core.transliteration import transliterate
 
 DEFAULT_PRIORITY = 5
 HIGHEST_PRIORITY = 9
@@ -78,6 +84,7 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
     to: str
     channel: str
     text: str
+    template: ProviderTemplate | None
     segments: Segments
     category: Category
     priority: int
@@ -110,7 +117,15 @@ def apply_defaults(draft: Draft, defaults: DraftDefaults | None) -> Draft:
     return msgspec.structs.replace(draft, **taken) if taken else draft
 
 
-def compose(draft: Draft, channels: Mapping[str, Channel], region: str, now: datetime) -> Composed:
+def compose(  # noqa: PLR0913  # all that a message is made of
+    draft: Draft,
+    channels: Mapping[str, Channel],
+    region: str,
+    now: datetime,
+    templates: Mapping[str, Template] | None = None,
+    *,
+    again: ProviderTemplate | None = None,
+) -> Composed:
     """Check a draft and fill in what it leaves open.
 
     Args:
@@ -118,6 +133,8 @@ def compose(draft: Draft, channels: Mapping[str, Channel], region: str, now: dat
         channels: The channels by id.
         region: Where national numbers are read.
         now: Against which times are judged.
+        templates: The templates by name, at least the one that the draft names.
+        again: The vendor's template of a message that is sent again.
 
     Raises:
         DraftError: With every fault found, not only the first.
@@ -130,16 +147,17 @@ def compose(draft: Draft, channels: Mapping[str, Channel], region: str, now: dat
     to = _normalise_address(channel, draft.to, region, faults)
     sender_id = _normalise_sender_id(channel, draft.sender_id, region, faults)
     media = tuple(draft.media or ())
-    text = _fill_text(draft, faults)
+    content = _fill(draft, channel.id, templates or {}, again, faults)
     priority = DEFAULT_PRIORITY if draft.priority is None else draft.priority
     if not 0 <= priority <= HIGHEST_PRIORITY:
         faults.append(Fault(pointer="/priority", detail="must be from 0 to 9, and 9 goes first"))
     _check_times(draft, now, faults)
     _check_client_data(draft, faults)
     document = _read_document(draft, faults)
-    if not faults:
+    # What a vendor's template says is not known here, if the gateway's has no text of its own.
+    if not faults and (content.text or media or content.template is None):
         try:
-            channel.check_content(text, media)
+            channel.check_content(content.text, media)
         except ContentError as error:
             fault = Fault(pointer="/media" if media else "/text", detail=str(error))
             raise DraftError([fault], code=error.code) from error
@@ -148,8 +166,9 @@ def compose(draft: Draft, channels: Mapping[str, Channel], region: str, now: dat
     return Composed(
         to=to,
         channel=channel.id,
-        text=text,
-        segments=channel.count_segments(text),
+        text=content.text,
+        template=content.template,
+        segments=channel.count_segments(content.text),
         category=draft.category or Category.TRANSACTIONAL,
         priority=priority,
         sender_id=sender_id,
@@ -195,7 +214,7 @@ def new_row(composed: Composed, names: Sequence[str], now: datetime) -> Row:
         "expires_at": draft.expires_at,
         "document_hash": None,
         "origin": None,
-        "template": None,
+        "template": composed.template,
         "cost_centre": draft.cost_centre,
         "cost": None,
         "recipient": None,
@@ -222,28 +241,37 @@ def _normalise_sender_id(
         return None
 
 
-def _fill_text(draft: Draft, faults: list[Fault]) -> str:
+def _fill(
+    draft: Draft,
+    channel: str,
+    templates: Mapping[str, Template],
+    again: ProviderTemplate | None,
+    faults: list[Fault],
+) -> Content:
     if draft.template is not None:
-        detail = f"there is no template {draft.template!r}"
         if draft.text is not None:
             detail = "give either text or template, not both"
-        faults.append(Fault(pointer="/template", detail=detail))
-        return ""
+            faults.append(Fault(pointer="/template", detail=detail))
+            return Content()
+        template = templates.get(draft.template)
+        if template is None:
+            detail = f"there is no template {draft.template!r}"
+            faults.append(Fault(pointer="/template", detail=detail))
+            return Content()
+        return fill_template(
+            template,
+            channel,
+            draft.language,
+            draft.variables or {},
+            faults,
+            transliterate=draft.transliterate,
+        )
     if draft.text is None:
-        if not draft.media:
-            faults.append(Fault(pointer="/text", detail="give the text"))
-        return ""
-    text = draft.text
-    if draft.variables is not None:
-        try:
-            text = rendering.render(text, draft.variables)
-        except ContentError as error:
-            faults.append(Fault(pointer="/variables", detail=str(error)))
-            return ""
-    if not is_storable(text):
-        faults.append(Fault(pointer="/text", detail=NOT_STORABLE))
-        return ""
-    return transliterate(text).text if draft.transliterate else text
+        if not draft.media and again is None:
+            faults.append(Fault(pointer="/text", detail="give the text, or a template"))
+        return Content(template=again)
+    filled = fill_text(draft.text, draft.variables, faults, transliterate=draft.transliterate)
+    return Content(text=filled.text, template=again)
 
 
 def _read_document(draft: Draft, faults: list[Fault]) -> str | None:
@@ -294,20 +322,6 @@ def _check_client_data(draft: Draft, faults: list[Fault]) -> None:
         elif len(msgspec.json.encode(metadata)) > LARGEST_METADATA:
             detail = f"is longer than {LARGEST_METADATA} bytes as JSON"
             faults.append(Fault(pointer="/metadata", detail=detail))
-
-
-NOT_STORABLE = "has a character that is none: a zero byte, or half of a surrogate pair"
-
-
-def is_storable(text: str) -> bool:
-    """Tell whether both databases keep this text: PostgreSQL has no zero byte, UTF-8 no half."""
-    if "\0" in text:
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _is_deeper(value: object, levels: int) -> bool:

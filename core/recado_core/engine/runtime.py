@@ -16,6 +16,7 @@ from recado_core.engine.checks.do_not_disturb import DoNotDisturbCheck
 from recado_core.engine.checks.marketing_limits import MarketingLimitCheck
 from recado_core.engine.checks.quiet_hours import QuietHoursCheck
 from recado_core.engine.checks.suppressions import SuppressionCheck
+from recado_core.engine.composing import Composing
 from recado_core.engine.consents import Consents
 from recado_core.engine.conversations import Conversations
 from recado_core.engine.database import Database, head
@@ -101,17 +102,8 @@ class Engine:
         self.statistics = Statistics(self._database, settings.timezone, now)
         endings = Endings(suppressing, telling)
         arrivals = Arrivals(Consents(settings, plugins.channels, suppressing), telling)
-        self.accept = Accept(
-            settings,
-            plugins,
-            self.accounts,
-            self._database,
-            once,
-            checking,
-            self._documents,
-            telling,
-            now,
-        )
+        composing = Composing(settings, plugins, self.accounts, self._documents, self._database)
+        self.accept = Accept(composing, self.accounts, self._database, once, checking, telling, now)
         self.suppressions = Suppressions(
             plugins.channels,
             settings.default_region,

@@ -29,6 +29,7 @@ _CLAIMED = (
     M.priority,
     M.reference,
     M.metadata,
+    M.template,
     M.segments,
     M.attempts,
     M.fallbacks,
