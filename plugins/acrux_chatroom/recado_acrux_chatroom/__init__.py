@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from recado_core import CommandLine, SinkContext, SinkType, hookimpl
 
-from recado_acrux_chatroom.events import EVENTS, wants
+from recado_acrux_chatroom.events import EVENTS, lane, wants
 from recado_acrux_chatroom.settings import Settings
 from recado_acrux_chatroom.sink import ChatRoomSink
 
@@ -31,6 +31,7 @@ def register_sinks() -> Iterable[SinkType]:
             events=EVENTS,
             create=create_sink,
             wants=wants,
+            lane=lane,
             requests=True,
             probe=True,
         )

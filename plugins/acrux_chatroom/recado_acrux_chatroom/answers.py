@@ -21,8 +21,8 @@ from recado_acrux_chatroom import wire
 
 Redact = Callable[[str], str]
 
-DOWN = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE)
-"""What a proxy answers while nobody listens behind it."""
+DOWN = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
+"""What a proxy answers while Odoo does not: to the webhook and to RPC alike."""
 
 _read_response = re.compile(wire.RESPONSE_TEXT).fullmatch
 

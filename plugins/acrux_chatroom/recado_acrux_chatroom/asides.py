@@ -1,5 +1,6 @@
 """What goes through Odoo's RPC beside the webhook: a look before a repeat, lines, notes."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 from typing import Protocol, TypeVar
@@ -60,8 +61,13 @@ class Asides:
         self._companion = companion
         self._is_wrong = False
 
-    async def has(self, number: str, msgid: str) -> bool | None:
+    async def has(self, number: str, msgid: str, until: float | None = None) -> bool | None:
         """Tell whether ChatRoom has this message; None where nobody can say.
+
+        Args:
+            number: Whose conversation it is in.
+            msgid: Its id.
+            until: When the answer is waited for no more, by the event loop's clock.
 
         Raises:
             UnreachableError: Odoo is not there.
@@ -70,19 +76,16 @@ class Asides:
         if self._companion is None:
             return None
         try:
-            found = await self._ask(self._companion.has_message(number, msgid))
-        except UnreachableError as error:
-            raise UnreachableError(error.text, code=error.code, possibly_taken=True) from error
+            async with asyncio.timeout_at(until):
+                return await self._ask(self._companion.has_message(number, msgid))
+        except UnreachableError:
+            raise
         except (TransientSendError, InDoubtError) as error:
-            raise TransientSendError(
-                f"Odoo can't say whether it has the message: {error.text}",
-                code=error.code,
-                retry_after=LOOK_AGAIN,
-                possibly_taken=True,
-            ) from error
+            raise _no_word(error.text, error.code) from error
+        except TimeoutError as error:
+            raise _no_word("it takes too long") from error
         except SendError:
             return None
-        return found
 
     async def bring(self, message: wire.Message) -> bool:
         """Bring an MO without the webhook; tell whether there was somebody to do it."""
@@ -130,3 +133,9 @@ class Asides:
             log.info("odoo rpc can be used again", extra=told)
         self._is_wrong = False
         return answer
+
+
+def _no_word(why: str, code: str | None = None) -> TransientSendError:
+    return TransientSendError(
+        f"Odoo can't say whether it has the message: {why}", code=code, retry_after=LOOK_AGAIN
+    )

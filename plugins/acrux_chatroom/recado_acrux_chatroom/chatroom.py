@@ -1,5 +1,6 @@
 """ChatRoom's own webhook in Odoo, as it is called from here: one entry a call."""
 
+import asyncio
 import logging
 
 import httpx
@@ -33,8 +34,12 @@ class ChatRoom:
         """Return the webhook's address: a secret."""
         return self._base + wire.WEBHOOK + self._secret
 
-    async def tell(self, params: wire.Params) -> Taken:
+    async def tell(self, params: wire.Params, until: float | None = None) -> Taken:
         """Bring one entry, and have it worked off where ChatRoom only puts it into its queue.
+
+        Args:
+            params: The entry.
+            until: When the working off is left to Odoo, by the event loop's clock.
 
         Raises:
             UnreachableError: Odoo is not there.
@@ -45,16 +50,20 @@ class ChatRoom:
         """
         taken = await self._call(self.url, params)
         if taken is Taken.QUEUED:
-            await self._work_off_queue()
+            await self._work_off_queue(until)
         return taken
 
-    async def await_alive(self) -> None:
-        """Raise ``UnreachableError`` unless somebody answers at Odoo's address."""
+    async def await_alive(self, until: float | None = None) -> None:
+        """Raise ``UnreachableError`` unless somebody answers at Odoo's address, and in time."""
         request = self._http.build_request("GET", self._base + wire.ALIVE)
         try:
-            response = await send_request(self._http, request)
+            async with asyncio.timeout_at(until):
+                response = await send_request(self._http, request)
         except SendError as error:
             raise UnreachableError(error.text, possibly_taken=True) from error
+        except TimeoutError as error:
+            text = "Odoo takes too long to say that it is there"
+            raise UnreachableError(text, possibly_taken=True) from error
         if response.is_server_error:
             text = f"Odoo answers nothing but HTTP {response.status_code}"
             raise UnreachableError(text, code=str(response.status_code), possibly_taken=True)
@@ -85,14 +94,16 @@ class ChatRoom:
         )
         return read_answer(await send_request(self._http, request), self._redact)
 
-    async def _work_off_queue(self) -> None:
+    async def _work_off_queue(self, until: float | None) -> None:
         """Have ChatRoom work off its queue; what is in it is taken, whatever comes of this."""
         told = {"sink": self._name}
         try:
-            await self._call(self.url + wire.PROCESS, wire.Params())
-        except SendError as error:
+            async with asyncio.timeout_at(until):
+                await self._call(self.url + wire.PROCESS, wire.Params())
+        except (SendError, TimeoutError) as error:
             if not self._queue_stands:
-                log.warning("chatroom queue left to odoo", extra=told | {"reason": error.text})
+                reason = str(error) or "it takes too long"
+                log.warning("chatroom queue left to odoo", extra=told | {"reason": reason})
             self._queue_stands = True
         else:
             if self._queue_stands:

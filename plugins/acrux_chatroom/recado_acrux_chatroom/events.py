@@ -5,6 +5,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 from recado_core import Event, EventSubject, Media, PermanentSendError
+from recado_core.sinks import Lane
 
 from recado_acrux_chatroom.settings import Notes, PartnerNote, Settings
 
@@ -73,6 +74,16 @@ def wants(settings: Settings, subject: EventSubject) -> bool:
     return subject.origin is not None and (
         wants_failure(settings, subject.type) or wants_line(settings, subject.type)
     )
+
+
+def lane(subject: EventSubject) -> Lane:
+    """Return in which order an event is told: a person waits for what others write, not for notes.
+
+    A failure may wait a minute for Odoo, which must not hold up what the person writes meanwhile.
+    """
+    if subject.type == RECEIVED:
+        return Lane.CONVERSATION
+    return Lane.OUTCOME if subject.type in FAILURES else Lane.NOTE
 
 
 def wants_failure(settings: Settings, event_type: str) -> bool:

@@ -1,14 +1,19 @@
 """What ChatRoom is told of events, and what Odoo is answered."""
 
+import asyncio
+import contextlib
 import logging
 import mimetypes
+from collections.abc import Iterator
 from datetime import timedelta
 
+import msgspec
 from recado_core import (
     AddressError,
     Event,
     Finding,
     Media,
+    NotYetError,
     PermanentSendError,
     SendError,
     SinkContext,
@@ -21,8 +26,9 @@ from recado_core.addresses import digits, normalise_number
 
 from recado_acrux_chatroom import wire
 from recado_acrux_chatroom.answers import WebhookMissingError
-from recado_acrux_chatroom.asides import Asides, Companion
+from recado_acrux_chatroom.asides import LOOK_AGAIN, Asides, Companion
 from recado_acrux_chatroom.chatroom import ChatRoom
+from recado_acrux_chatroom.deadlines import Deadlines, begin
 from recado_acrux_chatroom.events import (
     PARTNER_NOTES,
     RECEIVED,
@@ -48,8 +54,19 @@ COMMIT_TIME = 5.0
 LONGEST_COMMIT = 60.0
 """Seconds after which a message that Odoo still does not have will not come any more."""
 
+OWN_FAULT = ("502", "504")
+"""What a proxy answers when Odoo broke off or took too long, and not because nobody listens."""
+
 LONGEST_DOUBT = timedelta(minutes=2)
 """How long an MO waits for Odoo to say whether it has it already; two are better than none."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of ``deliver``."""
+
+    event: Event
+    repeated: bool
+    deadlines: Deadlines
 
 
 class ChatRoomSink:
@@ -64,6 +81,7 @@ class ChatRoomSink:
         settings: Settings = context.settings
         self._name = context.name
         self._now = context.now
+        self._http = context.http
         self._settings = settings
         self._phrases = PHRASES[settings.language]
         self._chatroom = ChatRoom(context)
@@ -74,11 +92,13 @@ class ChatRoomSink:
     async def deliver(self, event: Event, *, repeated: bool) -> None:
         """Take an MO, or what has become of an MT; other accounts' and channels' pass by.
 
-        ChatRoom knows no repeats. An MO that it may have is looked for by RPC, and is repeated if
-        that can't be done; a note on a partner that may be there is not.
+        ChatRoom knows no repeats. What it may have is repeated to an Odoo that answers alone; an MO
+        is looked for by RPC, and is repeated if that can't be done; a note on a partner that may be
+        there is not.
 
         Raises:
             UnreachableError: Odoo is not there.
+            NotYetError: Odoo may not have stored yet the message that this is about.
             TransientSendError: Odoo can't take it now.
             PermanentSendError: ChatRoom has no place for it.
             AccountError: The connector or the address is wrong.
@@ -89,14 +109,16 @@ class ChatRoomSink:
             return
         if data.get("channel", settings.channel) != settings.channel:
             return
-        if event.type == RECEIVED:
-            await self._bring(event, repeated=repeated)
-            return
+        call = Delivery(event=event, repeated=repeated, deadlines=begin(self._http))
+        if repeated:
+            await self._chatroom.await_alive(call.deadlines.questions)
         is_ours = data.get("origin") == self._name
-        if is_ours and wants_failure(settings, event.type):
-            await self._tell_failure(event)
+        if event.type == RECEIVED:
+            await self._bring(call)
+        elif is_ours and wants_failure(settings, event.type):
+            await self._tell_failure(call)
         elif settings.rpc is not None:
-            await self._write_about(event, is_ours=is_ours, repeated=repeated)
+            await self._write_about(call, is_ours=is_ours)
 
     async def handle(self, request: WebhookRequest) -> WebhookReply:
         """Answer a call of Odoo's."""
@@ -108,42 +130,45 @@ class ChatRoomSink:
 
     # ---------------------------------------------------------------- MO
 
-    async def _bring(self, event: Event, *, repeated: bool) -> None:
-        received = read_message(event, Received)
+    async def _bring(self, call: Delivery) -> None:
+        received = read_message(call.event, Received)
         message = _inbound(received)
-        if repeated:
-            await self._chatroom.await_alive()
-        if not repeated or not await self._is_there(event, message):
-            await self._hand_over(message)
-        if wants_note(self._settings, event.type):
-            await self._try_note(event, message.number, received.text)
+        stored = await self._look_for(call, message) if call.repeated else False
+        if not stored:
+            with _counted(call):
+                await self._hand_over(call, message)
+        # The note follows the message: it can't be there while the message is known not to be.
+        if stored is False and wants_note(self._settings, call.event.type):
+            await self._try_note(call, message.number, received.text)
 
-    async def _is_there(self, event: Event, message: wire.Message) -> bool:
-        """Tell whether ChatRoom is known to have an MO."""
+    async def _look_for(self, call: Delivery, message: wire.Message) -> bool | None:
+        """Tell whether ChatRoom has an MO; None where nobody can say."""
         try:
-            return bool(await self._asides.has(message.number, message.id))
-        except UnreachableError:
-            raise
+            return await self._asides.has(message.number, message.id, call.deadlines.questions)
         except TransientSendError as error:
-            if self._now() - event.time < LONGEST_DOUBT:
+            error.possibly_taken = True  # by the earlier call
+            age = self._now() - call.event.time
+            if isinstance(error, UnreachableError) or age < LONGEST_DOUBT:
                 raise
-            told = {"sink": self._name, "event": event.id, "reason": error.text}
+            told = {"sink": self._name, "event": call.event.id, "reason": error.text}
             log.warning("chatroom may get a message twice", extra=told)
-            return False
+            return None
 
-    async def _hand_over(self, message: wire.Message) -> None:
+    async def _hand_over(self, call: Delivery, message: wire.Message) -> None:
         try:
-            await self._chatroom.tell(wire.Params(messages=(message,)))
+            await self._chatroom.tell(wire.Params(messages=(message,)), call.deadlines.rest)
         except WebhookMissingError:
             if not self._falls_back or not await self._asides.bring(message):
                 raise
 
-    async def _try_note(self, event: Event, number: str, text: str) -> None:
-        """Note on the partner what they wrote; the message itself is in the conversation by now."""
+    async def _try_note(self, call: Delivery, number: str, text: str) -> None:
+        """Note on the partner a message that is told of by now, if there is time."""
         try:
-            await self._asides.note(number, self._note_text(event, text))
-        except SendError as error:
-            told = {"sink": self._name, "event": event.id, "reason": error.text}
+            async with asyncio.timeout_at(call.deadlines.rest):
+                await self._asides.note(number, self._note_text(call.event, text))
+        except (SendError, TimeoutError) as error:
+            reason = str(error) or "it takes too long"
+            told = {"sink": self._name, "event": call.event.id, "reason": reason}
             log.warning("chatroom note left out", extra=told)
 
     @property
@@ -152,52 +177,67 @@ class ChatRoomSink:
 
     # ---------------------------------------------------------------- MT
 
-    async def _tell_failure(self, event: Event) -> None:
+    async def _tell_failure(self, call: Delivery) -> None:
+        event = call.event
         message = read_message(event, Outgoing)
         if event.type == SUPPRESSED and event.time <= message.created_at:
             return  # it was refused when the agent wrote it: Odoo was told so, and has no message
         number = _digits(message.to)
         msgid = wire.outbound_id(message.id, number)
-        await self._await_commit(message, number, msgid)
+        await self._await_commit(call, message, msgid)
         word = self._phrases.statuses[status_of(event.type)]
         text = ": ".join(filter(None, (word, message.code, message.status_text)))
-        try:
-            await self._chatroom.tell(wire.Params(events=(wire.Failed(msgid=msgid, txt=text),)))
-        except WebhookMissingError:
-            if not self._falls_back:
-                raise
-            await self._asides.line(number, msgid, text)
+        failed = wire.Params(events=(wire.Failed(msgid=msgid, txt=text),))
+        with _counted(call):
+            try:
+                await self._chatroom.tell(failed, call.deadlines.rest)
+            except WebhookMissingError:
+                if not self._falls_back:
+                    raise
+                await self._asides.line(number, msgid, text)
 
-    async def _await_commit(self, message: Outgoing, number: str, msgid: str) -> None:
-        """Raise ``TransientSendError`` while Odoo may not have the message that this is about.
+    async def _await_commit(self, call: Delivery, message: Outgoing, msgid: str) -> None:
+        """Raise ``NotYetError`` while Odoo may not have the message that this is about.
 
         ChatRoom passes over, without a word, what it hears of a message that it has not stored yet;
         and it stores an agent's message only after the gateway has accepted it.
         """
         age = (self._now() - message.created_at).total_seconds()
-        stored = await self._asides.has(number, msgid) if age < LONGEST_COMMIT else None
+        if age >= LONGEST_COMMIT:
+            return
+        try:
+            stored = await self._asides.has(_digits(message.to), msgid, call.deadlines.questions)
+        except UnreachableError:
+            raise
+        except TransientSendError as error:
+            raise NotYetError(
+                error.text, retry_after=min(LOOK_AGAIN, LONGEST_COMMIT - age)
+            ) from error
         if stored is False:
-            wait = max(COMMIT_TIME, age)
+            wait = min(max(COMMIT_TIME, age), LONGEST_COMMIT - age)
         elif stored is None and age < COMMIT_TIME:
             wait = COMMIT_TIME - age
         else:
             return
-        raise TransientSendError("ChatRoom may not have stored the message", retry_after=wait)
+        raise NotYetError("ChatRoom may not have stored the message", retry_after=wait)
 
-    async def _write_about(self, event: Event, *, is_ours: bool, repeated: bool) -> None:
+    async def _write_about(self, call: Delivery, *, is_ours: bool) -> None:
         """Tell the agent in a line, and note on the partner, that a message went its way."""
+        event = call.event
         message = read_message(event, Outgoing)
         has_line = is_ours and wants_line(self._settings, event.type)
-        is_noted = not repeated and wants_note(self._settings, event.type)
+        is_noted = not call.repeated and wants_note(self._settings, event.type)
         if not (has_line or is_noted) or not message.to.startswith("+"):
             return  # a short code is nobody's partner
         number = _digits(message.to)
         if has_line:
             msgid = wire.outbound_id(message.id, number)
-            await self._await_commit(message, number, msgid)
-            await self._asides.line(number, msgid, self._phrases.statuses[status_of(event.type)])
+            await self._await_commit(call, message, msgid)
+            text = self._phrases.statuses[status_of(event.type)]
+            with _counted(call):
+                await self._asides.line(number, msgid, text)
         if has_line and is_noted:
-            await self._try_note(event, number, message.text)  # its failure would repeat the line
+            await self._try_note(call, number, message.text)  # its failure would repeat the line
         elif is_noted:
             await self._asides.note(number, self._note_text(event, message.text))
 
@@ -205,6 +245,22 @@ class ChatRoomSink:
         channel = self._settings.channel
         medium = channel.upper() if channel == "sms" else channel.capitalize()
         return f"{medium} {self._phrases.notes[PARTNER_NOTES[event.type]]}: {text}"
+
+
+@contextlib.contextmanager
+def _counted(call: Delivery) -> Iterator[None]:
+    """Count a repeat at which Odoo breaks, though it had answered just before.
+
+    Were it taken for away again, one message that it always breaks at would be told to it for ever.
+    """
+    try:
+        yield
+    except UnreachableError as error:
+        if not call.repeated or error.code not in OWN_FAULT:
+            raise
+        raise TransientSendError(
+            error.text, code=error.code, raw=error.raw, possibly_taken=True
+        ) from error
 
 
 def _inbound(message: Received) -> wire.Message:

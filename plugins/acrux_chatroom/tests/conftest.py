@@ -11,6 +11,8 @@ from recado_core.testing import Clock
 from recado_core.testing.sink_gateway import FakeGateway
 
 from .addon import Connector
+from .bench import MT_ID, StubCompanion
+from .calls import request
 from .fake_odoo import TOKEN, UUID
 from .odoo import FakeOdoo
 from .odoo_rpc.process import running_odoo
@@ -90,6 +92,12 @@ def any_odoo(any_running_odoo):
 
 
 @pytest.fixture
+def companion():
+    """Give a companion whose Odoo has the agent's message, and no other."""
+    return StubCompanion(MT_ID)
+
+
+@pytest.fixture
 def read_settings(table):
     def read(**changes):
         given = {name: value for name, value in {**table, **changes}.items() if value is not None}
@@ -119,3 +127,18 @@ async def make_sink(clock, gateway, read_settings):
     yield make
     for client in clients:
         await client.aclose()
+
+
+@pytest.fixture
+def ask(make_sink):
+    """Call the sink as Odoo does, and return the status and the JSON of its answer."""
+    sinks = []
+
+    async def ask(*args, settings=None, **more):
+        if not sinks:
+            sinks.append(make_sink(**(settings or {})))
+        reply = await sinks[-1].handle(request(*args, **more))
+        assert reply.content_type == "application/json"
+        return reply.status, msgspec.json.decode(reply.body)
+
+    return ask

@@ -1,20 +1,19 @@
 """What agents are told of messages that went out, and the companion's part in everything."""
 
-import logging
-
+import httpx
 import pytest
 from recado_core import (
     AccountError,
     InDoubtError,
+    NotYetError,
     PermanentSendError,
     TransientSendError,
     UnreachableError,
 )
 
-from .bench import MO_ID, MT_ID, NUMBER, StubCompanion, left, received
-from .odoo import Fault
+from .bench import LASTING, MO_ID, MT_ID, NUMBER, PASSING, RPC, StubCompanion, left, received
+from .odoo import BrokenOffError, Fault
 
-RPC = {"database": "odoo", "login": "recado", "password": "a-password-of-nobody"}
 WORDS = {
     "failed": "Não enviada",
     "undelivered": "Não entregue",
@@ -23,13 +22,6 @@ WORDS = {
     "suppressed": "Não enviada, o destinatário está bloqueado",
     "canceled": "Cancelada",
 }
-PASSING = [TransientSendError("busy"), InDoubtError("no answer")]
-LASTING = [AccountError("wrong password"), PermanentSendError("no such model")]
-
-
-@pytest.fixture
-def companion():
-    return StubCompanion(MT_ID)
 
 
 # ---------------------------------------------------------------- failures
@@ -62,7 +54,7 @@ async def test_failure_waits_until_odoo_has_had_time_to_store_the_message(odoo, 
     sink = make_sink(odoo.answer)
     event = left(created_at=clock.now())
     clock.advance(2)
-    with pytest.raises(TransientSendError) as caught:
+    with pytest.raises(NotYetError) as caught:
         await sink.deliver(event, repeated=False)
     assert not odoo.requests
     clock.advance(caught.value.retry_after)
@@ -90,11 +82,60 @@ async def test_failure_waits_for_an_odoo_that_says_it_does_not_have_the_message_
         try:
             await sink.deliver(event, repeated=False)
             break
-        except TransientSendError as error:
+        except NotYetError as error:
             waits.append(error.retry_after)
             clock.advance(error.retry_after)
-    assert waits == [10, 20, 40]  # each longer, and few: more would end as a dead letter
+    assert waits == [10, 20, 20]
     assert len(odoo.requests) == 1
+
+
+@pytest.mark.parametrize("error", PASSING, ids=repr)
+async def test_odoo_that_can_not_say_whether_it_has_a_message_leaves_nothing_in_doubt(
+    odoo, make_sink, clock, companion, error
+):
+    companion.errors["has_message"] = error
+    odoo.sent[MT_ID] = None
+    sink, event = make_sink(odoo.answer, companion, rpc=RPC), left(created_at=clock.now())
+    waits = []
+    for _ in range(5):
+        try:
+            await sink.deliver(event, repeated=False)
+            break
+        except NotYetError as not_yet:
+            waits.append((not_yet.retry_after, not_yet.possibly_taken))
+            clock.advance(not_yet.retry_after)
+    assert waits == [(30, False)] * 2
+    assert odoo.sent[MT_ID]
+
+
+async def test_failure_waits_uncounted_for_an_odoo_that_is_away(odoo, make_sink, clock, companion):
+    companion.errors["has_message"] = UnreachableError("away")
+    sink = make_sink(odoo.answer, companion, rpc=RPC)
+    with pytest.raises(UnreachableError) as caught:
+        await sink.deliver(left(created_at=clock.now()), repeated=False)
+    assert not caught.value.possibly_taken
+
+
+@pytest.mark.parametrize("status", ["undelivered", "delivered"])
+async def test_outcome_is_repeated_to_an_odoo_that_answers_alone(
+    odoo, make_sink, companion, status
+):
+    odoo.faults.append(Fault("hang", count=1, at="test", seconds=0))
+    odoo.sent[MT_ID] = None
+
+    def answer(request):
+        try:
+            return odoo.answer(request)
+        except BrokenOffError:
+            raise httpx.ReadTimeout("no answer in time") from None
+
+    sink = make_sink(answer, companion, rpc=RPC, notes="all")
+    with pytest.raises(UnreachableError):
+        await sink.deliver(left(status), repeated=True)
+    assert not companion.calls
+    assert odoo.sent[MT_ID] is None
+    await sink.deliver(left(status), repeated=True)
+    assert companion.made("info") or odoo.sent[MT_ID]
 
 
 async def test_message_that_was_refused_at_once_is_not_told_of_again(odoo, make_sink):
@@ -123,7 +164,7 @@ async def test_line_waits_for_the_message_that_it_is_about(odoo, make_sink, cloc
     companion = StubCompanion()
     sink = make_sink(odoo.answer, companion, rpc=RPC, notes="all")
     event = left("delivered", created_at=clock.now())
-    with pytest.raises(TransientSendError):
+    with pytest.raises(NotYetError):
         await sink.deliver(event, repeated=False)
     companion.known.add(MT_ID)
     await sink.deliver(event, repeated=False)
@@ -165,119 +206,6 @@ async def test_login_that_fails_makes_a_line_a_dead_letter_and_stops_nothing_els
     assert len(odoo.messages) == 1
 
 
-# ---------------------------------------------------------------- notes on partners
-
-
-@pytest.mark.parametrize(
-    ("event", "text"),
-    [
-        (left("sent", origin=None), "SMS enviado: Às 9h está ótimo"),
-        (left("delivered", origin="other"), "SMS entregue: Às 9h está ótimo"),
-        (received(), "SMS recebido: Sim, pode ser às 9h 👍"),
-    ],
-)
-async def test_partner_is_noted_on_whoever_sent_the_message(
-    odoo, make_sink, companion, event, text
-):
-    sink = make_sink(odoo.answer, companion, rpc=RPC | {"partner_notes": True})
-    await sink.deliver(event, repeated=False)
-    assert companion.made("note") == [(NUMBER, text)]
-
-
-async def test_only_the_notes_that_are_named_are_written(odoo, make_sink, companion):
-    sink = make_sink(odoo.answer, companion, rpc=RPC | {"partner_notes": ["sent"]})
-    for event in (left("sent"), left("delivered"), received()):
-        await sink.deliver(event, repeated=False)
-    assert [text.partition(":")[0] for _, text in companion.made("note")] == ["SMS enviado"]
-
-
-async def test_short_code_is_no_partner(odoo, make_sink, companion):
-    sink = make_sink(odoo.answer, companion, rpc=RPC | {"partner_notes": True})
-    await sink.deliver(left("sent", to="27000"), repeated=False)
-    assert not companion.calls
-
-
-@pytest.mark.parametrize("error", [*PASSING, *LASTING, UnreachableError("away")], ids=repr)
-async def test_note_that_fails_never_has_a_persons_message_brought_again(
-    odoo, make_sink, companion, caplog, error
-):
-    companion.errors["note"] = error
-    sink = make_sink(odoo.answer, companion, rpc=RPC | {"partner_notes": True})
-    await sink.deliver(received(), repeated=False)
-    assert len(odoo.messages) == 1
-    assert "chatroom note left out" in caplog.messages
-
-
-async def test_note_that_fails_does_not_have_the_line_written_again(odoo, make_sink, companion):
-    companion.errors["note"] = TransientSendError("busy")
-    rpc = RPC | {"partner_notes": True}
-    sink = make_sink(odoo.answer, companion, rpc=rpc, notes="all")
-    await sink.deliver(left("delivered"), repeated=False)
-    assert len(companion.made("info")) == 1
-
-
-# ---------------------------------------------------------------- a look before a repeat
-
-
-async def test_message_that_odoo_has_is_not_brought_again(odoo, make_sink):
-    sink = make_sink(odoo.answer, StubCompanion(MO_ID), rpc=RPC)
-    await sink.deliver(received(), repeated=True)
-    assert not odoo.messages
-
-
-async def test_message_that_odoo_lacks_is_brought_again(odoo, make_sink, companion):
-    await make_sink(odoo.answer, companion, rpc=RPC).deliver(received(), repeated=True)
-    assert companion.made("has_message") == [(NUMBER, MO_ID)]
-    assert len(odoo.messages) == 1
-
-
-async def test_first_call_asks_nobody(odoo, make_sink, companion):
-    await make_sink(odoo.answer, companion, rpc=RPC).deliver(received(), repeated=False)
-    assert not companion.calls
-
-
-@pytest.mark.parametrize("error", PASSING, ids=repr)
-async def test_repeat_waits_while_odoo_can_not_say_and_goes_when_it_has_waited_long(
-    odoo, make_sink, companion, clock, error
-):
-    companion.errors["has_message"] = error
-    sink, event = make_sink(odoo.answer, companion, rpc=RPC), received()
-    with pytest.raises(TransientSendError) as caught:
-        await sink.deliver(event, repeated=True)
-    assert caught.value.possibly_taken
-    assert not odoo.messages
-    clock.advance(121)
-    await sink.deliver(event, repeated=True)
-    assert len(odoo.messages) == 1
-
-
-async def test_repeat_waits_for_an_odoo_that_is_away(odoo, make_sink, companion, clock):
-    companion.errors["has_message"] = UnreachableError("away")
-    sink, event = make_sink(odoo.answer, companion, rpc=RPC), received()
-    clock.advance(3600)
-    with pytest.raises(UnreachableError):
-        await sink.deliver(event, repeated=True)
-    assert not odoo.messages
-
-
-@pytest.mark.parametrize("error", LASTING, ids=repr)
-async def test_repeat_does_not_wait_for_a_login_that_does_not_work(
-    odoo, make_sink, companion, caplog, error
-):
-    caplog.set_level(logging.INFO, logger="recado_acrux_chatroom")
-    companion.errors["has_message"] = error
-    sink = make_sink(odoo.answer, companion, rpc=RPC)
-    await sink.deliver(received(), repeated=True)
-    await sink.deliver(received(), repeated=True)
-    companion.errors.clear()
-    await sink.deliver(received(), repeated=True)
-    assert len(odoo.messages) == 3
-    assert [text for text in caplog.messages if "rpc" in text] == [
-        "odoo rpc can't be used",
-        "odoo rpc can be used again",
-    ]
-
-
 # ---------------------------------------------------------------- without the webhook
 
 
@@ -305,6 +233,19 @@ async def test_missing_webhook_is_an_account_error_unless_the_settings_say_other
     with pytest.raises(AccountError, match="odoo_url"):
         await sink.deliver(received(), repeated=False)
     assert not companion.calls
+
+
+@pytest.mark.parametrize("event", [received(), left()], ids=lambda event: event.type)
+async def test_repeat_that_rpc_breaks_at_is_counted(odoo, make_sink, companion, event):
+    odoo.faults.append(Fault("404"))
+    error = UnreachableError("HTTP 504", code="504", possibly_taken=True)
+    companion.errors |= {"new_message": error, "info": error}
+    sink = make_sink(odoo.answer, companion, rpc=RPC | {"fallback": True})
+    with pytest.raises(UnreachableError):
+        await sink.deliver(event, repeated=False)
+    with pytest.raises(TransientSendError) as caught:
+        await sink.deliver(event, repeated=True)
+    assert not isinstance(caught.value, UnreachableError)
 
 
 @pytest.mark.parametrize("kind", ["500", "502", "failure", "html", "redirect"])

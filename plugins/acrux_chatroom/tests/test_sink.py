@@ -300,11 +300,27 @@ async def test_odoo_without_the_address_that_only_answers_is_alive(odoo, make_si
     assert len(odoo.messages) == 1
 
 
-@pytest.mark.parametrize("kind", ["502", "503", "no_database"])
+@pytest.mark.parametrize("kind", ["502", "503", "504", "no_database"])
 async def test_odoo_that_is_down_behind_a_proxy_is_unreachable(odoo, make_sink, kind):
     odoo.faults.append(Fault(kind, count=1))
     with pytest.raises(UnreachableError):
         await make_sink(odoo.answer).deliver(received(), repeated=False)
+
+
+@pytest.mark.parametrize("kind", ["502", "504"])
+async def test_repeat_that_an_odoo_which_answers_breaks_at_is_counted(odoo, make_sink, kind):
+    odoo.faults.append(Fault(kind, count=1))
+    with pytest.raises(TransientSendError) as caught:
+        await make_sink(odoo.answer).deliver(received(), repeated=True)
+    assert not isinstance(caught.value, UnreachableError)
+    assert (caught.value.code, caught.value.possibly_taken) == (kind, True)
+
+
+@pytest.mark.parametrize("kind", ["503", "no_database"])
+async def test_repeat_waits_for_an_odoo_that_goes_away_once_more(odoo, make_sink, kind):
+    odoo.faults.append(Fault(kind, count=1))
+    with pytest.raises(UnreachableError):
+        await make_sink(odoo.answer).deliver(received(), repeated=True)
 
 
 async def test_odoo_that_fails_at_one_message_is_not_unreachable(odoo, make_sink):

@@ -1,10 +1,11 @@
-"""Which events the engine brings to the sink at all."""
+"""Which events the engine brings to the sink at all, and which before which."""
 
 import pytest
-from recado_acrux_chatroom.events import EVENTS, FAILURES, LINES, wants
-from recado_core import EventSubject
+import recado_acrux_chatroom
+from recado_acrux_chatroom.events import EVENTS, FAILURES, LINES, PARTNER_NOTES, wants
+from recado_core import EventSubject, Lane
 
-RPC = {"database": "odoo", "login": "recado", "password": "a-password-of-nobody"}
+from .bench import RPC
 
 
 def subject(event_type, **changes):
@@ -61,3 +62,25 @@ def test_what_is_of_another_account_or_channel_is_never_wanted(read_settings, ot
         kind = event_type.rpartition(".")[2]
         assert wants(settings, subject(kind, origin="chatroom"))
         assert not wants(settings, subject(kind, **{"origin": "chatroom", **other}))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "lane"),
+    [
+        ({"message.received"}, Lane.CONVERSATION),  # a note on the partner goes along
+        (FAILURES, Lane.OUTCOME),
+        (LINES, Lane.NOTE),
+        (PARTNER_NOTES.keys() - {"message.received"}, Lane.NOTE),
+        ({"conversation.opened", "conversation.closed", "sink.down"}, Lane.NOTE),
+    ],
+    ids=["received", "failures", "lines", "notes", "what is not wanted"],
+)
+def test_nobody_waits_for_what_is_less_urgent(kinds, lane):
+    (kind,) = recado_acrux_chatroom.register_sinks()
+    assert {kind.lane(EventSubject(type=event_type)) for event_type in kinds} == {lane}
+
+
+def test_every_wanted_event_has_a_lane():
+    (kind,) = recado_acrux_chatroom.register_sinks()
+    lanes = [kind.lane(EventSubject(type=event_type)) for event_type in sorted(kind.events)]
+    assert [lanes.count(lane) for lane in Lane] == [1, len(FAILURES), 4]

@@ -18,10 +18,9 @@ from recado_core import (
     send_error_for,
 )
 
-NOWHERE = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
-AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
-"""What a proxy answers when Odoo does not."""
+from recado_acrux_chatroom.answers import DOWN
 
+NOWHERE = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
 CONNECT_SECONDS = 10.0
 
 
@@ -102,7 +101,7 @@ def _refusal(response: httpx.Response) -> SendError:
         return AccountError(text, code=error.code)
     if response.status_code in NOWHERE:
         return AccountError("nothing answers Odoo's RPC at this `odoo_url`", code=error.code)
-    if response.status_code in AWAY and isinstance(error, TransientSendError):
+    if response.status_code in DOWN and isinstance(error, TransientSendError):
         return UnreachableError(
             error.text,
             code=error.code,
