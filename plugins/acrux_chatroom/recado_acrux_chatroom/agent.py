@@ -46,7 +46,7 @@ class AgentMessages:
             raise RefusedError(self._phrases.no_group)
         address = self.read_number(str(call.to))
         key = self._key(call)
-        text, media = await self._content(call)
+        text, media = await self._content(call, key)
         if not text and not media:
             raise RefusedError(self._phrases.no_text)
         if len(text) > wire.LONGEST_TEXT:
@@ -82,7 +82,7 @@ class AgentMessages:
         digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
         return f"{own_id}-{digest}"
 
-    async def _content(self, call: wire.Send) -> tuple[str, tuple[Media, ...]]:
+    async def _content(self, call: wire.Send, key: str) -> tuple[str, tuple[Media, ...]]:
         text = _text(call.text).strip()
         if call.type == wire.TEXT:
             return text, ()
@@ -94,15 +94,15 @@ class AgentMessages:
         if not _is_public(url):
             raise RefusedError(self._phrases.no_file_address)
         if self._settings.channel == TEXT_ONLY:
-            return "\n".join(filter(None, (text, await self._link(url)))), ()
+            return "\n".join(filter(None, (text, await self._link(url, key)))), ()
         name = _text(call.filename) or None
         kind = mimetypes.guess_type(name)[0] if name else None
         return text, (Media(url=url, type=kind, filename=name),)
 
-    async def _link(self, url: str) -> str:
-        """Return the address that goes out instead of a file."""
+    async def _link(self, url: str, key: str) -> str:
+        """Return the address that goes out instead of a file: the same for the same message."""
         rule = self._settings.media
-        short = None if rule is MediaRule.REFUSE else await self._gateway.shorten(url)
+        short = None if rule is MediaRule.REFUSE else await self._gateway.shorten(url, key)
         if short is None and rule is not MediaRule.LINK:
             raise RefusedError(self._phrases.no_files)
         return short or url

@@ -6,7 +6,10 @@ from recado_acrux_chatroom.settings import Language
 
 
 class Phrases(msgspec.Struct, frozen=True, kw_only=True):
-    """The texts of one language; ``statuses`` by the last part of an event's type."""
+    """The texts of one language.
+
+    ``statuses`` are by the last part of an event's type, ``refusals`` by the code of the gateway's.
+    """
 
     wrong_credentials: str
     no_client_id: str
@@ -22,6 +25,7 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
     no_files: str
     no_such_type: str
     refused: str
+    refusals: dict[str, str]
     busy: str
     statuses: dict[str, str]
     notes: dict[str, str]
@@ -45,6 +49,15 @@ PORTUGUESE = Phrases(
     no_files="Este canal só leva texto: o arquivo não pode ser enviado.",
     no_such_type="Este canal não leva mensagens deste tipo. Escreva em texto.",
     refused="O Recado não aceitou a mensagem.",
+    refusals={
+        "invalid_address": "O número desta conversa não serve para este canal.",
+        "no_route": "Este canal não está configurado no Recado. Avise o administrador.",
+        "empty": "A mensagem está vazia.",
+        "too_long": "A mensagem é longa demais para este canal.",
+        "no_media": "Este canal só leva texto: o arquivo não pode ser enviado.",
+        "suppressed": "Esta pessoa não recebe mensagens: o número dela está bloqueado no Recado.",
+        "key_reused": "Outra mensagem já chegou ao Recado com a mesma identificação.",
+    },
     busy="O Recado não pode aceitar a mensagem agora. Tente novamente em instantes.",
     statuses={
         "failed": "Não enviada",
@@ -78,6 +91,15 @@ ENGLISH = Phrases(
     no_files="This channel carries text alone: the file can't be sent.",
     no_such_type="This channel carries no messages of this type. Write a text.",
     refused="Recado did not accept the message.",
+    refusals={
+        "invalid_address": "This conversation's number is not one for this channel.",
+        "no_route": "This channel is not configured in Recado. Tell the administrator.",
+        "empty": "The message is empty.",
+        "too_long": "The message is too long for this channel.",
+        "no_media": "This channel carries text alone: the file can't be sent.",
+        "suppressed": "This person gets no messages: the number is on Recado's suppression list.",
+        "key_reused": "Another message came to Recado under the same id.",
+    },
     busy="Recado can't accept the message now. Try again in a moment.",
     statuses={
         "failed": "Not sent",

@@ -1,5 +1,6 @@
 """Odoo's calls: who may make them, and what each is answered."""
 
+import contextlib
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
@@ -7,7 +8,7 @@ from typing import TypeVar
 
 import httpx
 import msgspec
-from recado_core import SinkContext, TransientSendError, WebhookReply, WebhookRequest
+from recado_core import SinkAnswer, SinkContext, TransientSendError, WebhookReply, WebhookRequest
 from recado_core.addresses import AddressKind, digits, kind_of
 
 from recado_acrux_chatroom import wire
@@ -116,15 +117,23 @@ class OdooCalls:
         message = await self._messages.read(self._read(request, wire.Send))
         answer = await self._gateway.send(message)
         if answer.message_id is None:
-            raise RefusedError(answer.refusal or self._phrases.refused)
+            raise RefusedError(self._explain(answer))
         return wire.Sent(msg_id=wire.outbound_id(answer.message_id, digits(message.to)))
 
+    def _explain(self, answer: SinkAnswer) -> str:
+        """Return why a message can't go, in the agent's language where it is known in that."""
+        known = self._phrases.refusals.get(answer.code or "")
+        if known is not None:
+            return known
+        return " ".join(filter(None, (self._phrases.refused, answer.refusal)))
+
     async def _tell_status(self, request: WebhookRequest) -> wire.ConnectorStatus | wire.PathStatus:
-        state = await self._gateway.account_state(self._settings.account)
+        settings = self._settings
+        state = await self._gateway.account_state(settings.account, settings.channel)
         if request.path:
             self._compare_webhook(request.query.get("webhook", ""))
             return wire.PathStatus(is_connected=state.ok, reason=state.text)
-        text = state.text or self._settings.account
+        text = state.text or settings.account
         told = wire.StatusText(acrux_ok=text) if state.ok else wire.StatusText(acrux_er=text)
         return wire.ConnectorStatus(status=told)
 
@@ -159,7 +168,8 @@ class OdooCalls:
         return {}
 
     async def _list_contacts(self, _: WebhookRequest) -> wire.Dialogs:
-        addresses = await self._gateway.addresses(self._settings.account, MOST_DIALOGS)
+        settings = self._settings
+        addresses = await self._gateway.addresses(settings.account, MOST_DIALOGS, settings.channel)
         return wire.Dialogs(
             dialogs=[
                 wire.Dialog(id=wire.chat_id(digits(address)))
@@ -169,16 +179,15 @@ class OdooCalls:
         )
 
     async def _check_numbers(self, request: WebhookRequest) -> wire.CheckedNumbers:
-        asked = request.query.get("numbers", "").split(",")[: wire.MOST_NUMBERS]
-        return wire.CheckedNumbers(
-            numbers=[self._check(text) for text in asked if text.isascii() and text.isdecimal()]
-        )
+        named = request.query.get("numbers", "").encode(errors="replace").decode()
+        asked = named.split(",")[: wire.MOST_NUMBERS]
+        return wire.CheckedNumbers(numbers=[self._check(text) for text in asked if text])
 
     def _check(self, number: str) -> wire.CheckedNumber:
-        try:
-            written = digits(self._messages.read_number(number))
-        except RefusedError:
-            written = ""
+        written = ""
+        if number.isascii() and number.isdecimal():
+            with contextlib.suppress(RefusedError):
+                written = digits(self._messages.read_number(number))
         return wire.CheckedNumber(id=number, whatsapp_id=written)
 
     async def _refuse_free_test(self, _: WebhookRequest) -> object:

@@ -12,12 +12,11 @@ from anyio import to_thread
 from recado_core import AccountState, InDoubtError, TransientSendError, UnreachableError
 
 from .addon import Connector, ShownError
-from .bench import MT_ID, NUMBER, PERSON, StubCompanion, left, received
+from .bench import MT_ID, NUMBER, PERSON, RPC, StubCompanion, left, received
 from .fake_odoo import TOKEN, UUID, FakeOdooServer
 from .front import Front
 from .odoo import FakeOdoo, Fault
 
-RPC = {"database": "odoo", "login": "recado", "password": "a-password-of-nobody"}
 KINDS = ("apichat.io", "chatapi", "waba_extern")
 PATIENCE = 60
 
@@ -90,7 +89,7 @@ async def test_agent_sees_why_a_message_can_not_go(connector, gateway, kind):
     gateway.refusal = "this person gets no messages: opt_out"
     with pytest.raises(ShownError) as caught:
         await press(connector.send, {"type": "text", "text": "Olá", "to": NUMBER, "id": "1"})
-    assert str(caught.value) == gateway.refusal
+    assert str(caught.value) == f"O Recado não aceitou a mensagem. {gateway.refusal}"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -198,7 +197,7 @@ async def test_failure_of_a_message_shows_once_odoo_has_committed_it(
         ("500", TransientSendError),
         ("502", UnreachableError),
         ("503", UnreachableError),
-        ("504", TransientSendError),
+        ("504", UnreachableError),
         ("html", InDoubtError),
         ("empty", InDoubtError),
         ("close", InDoubtError),
