@@ -191,6 +191,24 @@ class Accept:
         )
         return faults
 
+    async def rehearse(
+        self, drafts: Sequence[Draft], marks: Sequence[Row]
+    ) -> list[tuple[Row, Verdict] | DraftError]:
+        """Return what messages would be if they were accepted now, and what the checks say.
+
+        Args:
+            drafts: As a campaign makes them.
+            marks: What each message's row has besides.
+        """
+        made = await self._composing.rows(drafts, self._now())
+        rows = [
+            each.row | mark
+            for each, mark in zip(made, marks, strict=True)
+            if not isinstance(each, DraftError)
+        ]
+        judged = iter(zip(rows, await self._check(rows, [None] * len(rows)), strict=True))
+        return [each if isinstance(each, DraftError) else next(judged) for each in made]
+
     async def resend(self, message_id: str, key: IdempotencyKey | None = None) -> Answer:
         """Accept a new message like an old one that did not arrive, linked to it.
 
