@@ -11,6 +11,11 @@ from recado_core.checks import Check
 from recado_core.engine.accept import Accept
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.arrivals import Arrivals
+from recado_core.engine.audiences import Audiences
+from recado_core.engine.campaign_steps import CampaignSteps
+from recado_core.engine.campaign_telling import CampaignTelling
+from recado_core.engine.campaigning import Campaigning
+from recado_core.engine.campaigns import Campaigns
 from recado_core.engine.checking import Checking
 from recado_core.engine.checks.do_not_disturb import DoNotDisturbCheck
 from recado_core.engine.checks.marketing_limits import MarketingLimitCheck
@@ -39,6 +44,7 @@ from recado_core.engine.polling import Polling
 from recado_core.engine.pushing import Pushing
 from recado_core.engine.readiness import Component, of_accounts, of_sinks
 from recado_core.engine.receive import Receive
+from recado_core.engine.rehearsing import Rehearsing
 from recado_core.engine.rounds import Rounds
 from recado_core.engine.scheduling import Scheduling
 from recado_core.engine.settings import EngineSettings
@@ -117,6 +123,22 @@ class Engine:
         self.imports = Imports(
             plugins.channels, settings, self._database, self._documents, suppressing, now
         )
+        self.audiences = Audiences(plugins.channels, settings, self._database, self._documents, now)
+        steps = CampaignSteps(self.accept, self._database, now)
+        of_campaigns = CampaignTelling(self._database, self.statistics, telling)
+        self._campaigning = Campaigning(steps, of_campaigns, telling, self._database, now)
+        self.campaigns = Campaigns(
+            settings,
+            plugins,
+            self.accounts,
+            self._database,
+            once,
+            steps,
+            of_campaigns,
+            self._campaigning,
+            Rehearsing(self.accept, self.accounts, self._database),
+            now,
+        )
         self.messages = Messages(self._database, telling, now)
         self.conversations = Conversations(self._database, self.accept, self.messages, telling, now)
         self.links = Links(settings.public_url, self._database, once, now)
@@ -190,6 +212,7 @@ class Engine:
             asyncio.create_task(self._inquire(self._polling)),
             *(asyncio.create_task(self._repeat(TICK, each.take_due)) for each in self._rounds),
             asyncio.create_task(self.receive.run()),
+            asyncio.create_task(self._campaigning.run()),
             *(asyncio.create_task(dispatcher.run()) for dispatcher in self._dispatchers),
             *(asyncio.create_task(worker.run()) for worker in self.sinks.workers),
         ]
@@ -203,6 +226,7 @@ class Engine:
         await self._node.join()
         await self._node.beat()
         done = await self._tick()
+        done += await self._campaigning.take_due()
         done += await self._doubts.settle_due()
         for dispatcher in self._dispatchers:
             done += await dispatcher.drain()
@@ -225,6 +249,7 @@ class Engine:
             return
         self._stopping.set()
         self.receive.stop()
+        self._campaigning.stop()
         self._doubts.stop()
         self._polling.stop()
         for rounds in self._rounds:
