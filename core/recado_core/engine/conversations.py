@@ -27,6 +27,10 @@ AGENTS_PRIORITY = 7
 """A person waits for an agent's answer, so that it goes before what nobody waits for."""
 
 
+BY_API = "api"
+"""The origin of what an agent answers by the API; no sink is called so."""
+
+
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     """A thread between one person and one account."""
 
@@ -76,11 +80,14 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     text: str | None = None
     template: str | None = None
+    language: str | None = None
     variables: dict[str, Any] | None = None
+    transliterate: bool | None = None
     media: list[Media] | None = None
     category: Category | None = None
     reference: str | None = None
     metadata: dict[str, Any] | None = None
+    cost_centre: str | None = None
 
 
 class Conversations:
@@ -190,7 +197,7 @@ class Conversations:
             priority=AGENTS_PRIORITY,
             **msgspec.structs.asdict(reply),
         )
-        return await self._accept.message(draft, key, reply=True)
+        return await self._accept.message(draft, key, reply=True, origin=BY_API)
 
 
 def _changed(before: Row, change: ConversationChange, now: datetime) -> Row:

@@ -54,6 +54,7 @@ from recado_core.engine.suppressing import Suppressing
 from recado_core.engine.suppressions import Suppressions
 from recado_core.engine.tallies import Tallies
 from recado_core.engine.telling import Telling
+from recado_core.engine.templates import Templates
 from recado_core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -107,9 +108,18 @@ class Engine:
         telling = Telling(self.sinks.outlets, self.sinks.wake, Tallies(settings))
         self.statistics = Statistics(self._database, settings.timezone, now)
         endings = Endings(suppressing, telling)
-        arrivals = Arrivals(Consents(settings, plugins.channels, suppressing), telling)
+        arrivals = Arrivals(Consents(settings, plugins.channels, suppressing, telling), telling)
         composing = Composing(settings, plugins, self.accounts, self._documents, self._database)
         self.accept = Accept(composing, self.accounts, self._database, once, checking, telling, now)
+        self.templates = Templates(
+            plugins.channels,
+            settings.default_region,
+            settings.accounts,
+            composing,
+            self._database,
+            once,
+            now,
+        )
         self.suppressions = Suppressions(
             plugins.channels,
             settings.default_region,
