@@ -15,6 +15,7 @@ from recado_gateway.api import (
     plugins,
     sinks,
     suppressions,
+    templates,
     webhooks,
 )
 
@@ -22,6 +23,7 @@ HANDLERS: list[HTTPRouteHandler] = [
     *messages.HANDLERS,
     *conversations.HANDLERS,
     *links.HANDLERS,
+    *templates.HANDLERS,
     *suppressions.HANDLERS,
     *do_not_disturb.HANDLERS,
     *consents.HANDLERS,
