@@ -218,6 +218,23 @@ class Statistics:
         return since, until
 
 
+def read_groups(text: str) -> tuple[Group, ...]:
+    """Read what statistics are grouped by: words with commas between them.
+
+    Raises:
+        DraftError: A word is unknown, or stands there twice.
+    """
+    words = [word.strip() for word in text.split(",")]
+    known = [str(group) for group in Group]
+    for word in words:
+        if word not in known:
+            detail = f"unknown {word!r}; there is {', '.join(known)}"
+            raise DraftError([Fault(pointer="/group_by", detail=detail)])
+        if words.count(word) > 1:
+            raise DraftError([Fault(pointer="/group_by", detail=f"has {word} twice")])
+    return tuple(Group(word) for word in words)
+
+
 def figures_of(counts: Counter[str]) -> Figures:
     """Return what was counted, by metric, as the API tells it."""
     return Figures(**_figures(counts))

@@ -27,6 +27,7 @@ ROOMS = {
     "check": ("check", "check configuration, plugins, database, accounts and webhook address"),
     "send": ("send", "send one message"),
     "messages": ("messages", "list, show, cancel and resend messages"),
+    "stats": ("stats", "sum up what was sent, what became of it and what it cost"),
     "suppressions": ("suppressions", "keep the suppression list, and ask who may get a message"),
     "do-not-disturb": ("do_not_disturb", "list, import and remove do-not-disturb lists"),
     "accounts": ("accounts", "look after the accounts, and run what else their providers offer"),
