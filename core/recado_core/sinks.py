@@ -24,7 +24,7 @@ class Sink(Protocol):
 
         Args:
             event: Of a message, ``data`` holds all its fields, its ``conversation_id``, and as
-                ``origin`` the sink that sent it, if one did.
+                ``origin`` the sink that sent it, or ``api`` where an agent answered by the API.
             repeated: An earlier call for this event may have been taken, as its answer never came.
 
         Raises:
@@ -68,7 +68,7 @@ class SupportsProbe(Protocol):
 class EventSubject(msgspec.Struct, frozen=True, kw_only=True):
     """What an event is about: enough to know whether a sink wants it.
 
-    ``origin`` is the sink that sent the message.
+    ``origin`` is the sink that sent the message, or ``api`` where an agent answered by the API.
     """
 
     type: str

@@ -3,8 +3,11 @@ from datetime import timedelta
 
 import pytest
 from recado_core import Category, SuppressionReason
+from recado_core.engine.conversations import ConversationFilter
 from recado_core.engine.settings import LanguageSettings, OptOutSettings
 from recado_core.engine.suppressions import NewSuppression, SuppressionFilter
+
+from .desks import open_before
 
 ANA, BIA = "+5511900000001", "+5511900000002"
 
@@ -57,6 +60,21 @@ async def test_opt_out_is_listed_confirmed_and_kept_with_its_message(house, say)
     assert (mo.direction, mo.text) == ("in", "  Sair! ")
     answer = await house.show(item.confirmation_id)
     assert (answer.answers, answer.status, answer.text) == (mo.id, "sent", confirmation)
+
+
+async def test_confirmation_is_told_to_sinks_and_is_in_the_conversation(open_house, say):
+    async with open_before(open_house, events=("message.accepted", "message.sent")) as house:
+        await say("sair", house=house)
+        assert house.system.types == ["message.accepted", "message.sent"]
+        (found,) = (await house.engine.conversations.list(ConversationFilter())).items
+        assert {event.data["conversation_id"] for event in house.system.taken} == {found.id}
+        assert house.system.taken[0].data["confirms"] == "opt_out"
+
+
+async def test_confirmation_opens_the_conversation_under_the_number_it_goes_to(house, say):
+    await say("sair", sender="011900000001")  # as a carrier may write it
+    found = (await house.engine.conversations.list(ConversationFilter())).items
+    assert ANA in {each.address for each in found}
 
 
 async def test_opt_out_is_confirmed_once(house, say):

@@ -3,6 +3,7 @@ import json
 import msgspec
 import pytest
 import sqlalchemy as sa
+from recado_core import TransientSendError
 from recado_core.engine import schema
 from recado_core.engine.conversations import (
     ConversationChange,
@@ -205,3 +206,20 @@ async def test_list_begins_with_the_latest_activity_and_is_paged(house, write):
     for cursor in ("nonsense", "WzEsMl0", first.next_cursor[:-3]):
         with pytest.raises(DraftError):
             await everything.list(ConversationFilter(), cursor=cursor)
+
+
+async def test_replies_leave_in_their_order_whatever_becomes_of_one(open_house, write):
+    async with open_house(capabilities={"max_batch": 2}) as house:
+        for person in (ANA, BIA):
+            await write(sender=person, house=house)
+        house.vendor.answers = [TransientSendError("busy", code="503")]
+        for index in range(5):
+            for found in await conversations(house):
+                reply = Reply(text=f"{found.address} {index}")
+                await house.engine.conversations.reply(found.id, reply)
+        await house.settle()
+        for _ in range(8):
+            await house.advance(70)
+        for person in (ANA, BIA):
+            mine = [sent.text for sent in house.vendor.sent[2:] if sent.to == person]
+            assert mine == [f"{person} {index}" for index in range(5)]

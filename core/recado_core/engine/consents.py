@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.addresses import forms_of, mask
 from recado_core.contract import Channel
+from recado_core.engine import conversing
 from recado_core.engine.drafts import HIGHEST_PRIORITY, Draft, compose, new_row
 from recado_core.engine.failures import DraftError
 from recado_core.engine.identifiers import new_id
@@ -17,6 +18,7 @@ from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store import consents, events, messages
 from recado_core.engine.store import suppressions as store
 from recado_core.engine.suppressing import Entry, Suppressing
+from recado_core.engine.telling import Telling
 from recado_core.errors import AddressError
 from recado_core.messages import Category, Status, SuppressionReason
 
@@ -37,7 +39,11 @@ class Consents:
     """Does what people's words ask for, in the transaction that takes their messages in."""
 
     def __init__(
-        self, settings: EngineSettings, channels: Mapping[str, Channel], suppressing: Suppressing
+        self,
+        settings: EngineSettings,
+        channels: Mapping[str, Channel],
+        suppressing: Suppressing,
+        telling: Telling,
     ) -> None:
         said = settings.opt_out
         self._keywords = Keywords(said)
@@ -46,6 +52,7 @@ class Consents:
         self._channels = channels
         self._region = settings.default_region
         self._suppressing = suppressing
+        self._telling = telling
 
     async def take(self, connection: AsyncConnection, rows: Sequence[Row], now: datetime) -> None:
         """Look at MOs that are new for words of consent, the older ones first.
@@ -160,7 +167,8 @@ class Consents:
             to_status=Status.QUEUED,
             data={"confirms": spoken.act},
         )
-        await events.append(connection, [told])
+        await self._telling.tell(connection, [told], {told["id"]: answer})
+        await conversing.note_sent(connection, [answer], now, self._telling)
         return str(answer["id"])
 
 

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accept import Accept
-from recado_core.engine.conversing import ConversationStatus, tell
+from recado_core.engine.conversing import BY_API, ConversationStatus, tell
 from recado_core.engine.cursors import make_timed_cursor, read_timed_cursor
 from recado_core.engine.database import Database
 from recado_core.engine.drafts import Draft
@@ -25,10 +25,6 @@ Row = dict[str, Any]
 LONGEST_AGENT = 120
 AGENTS_PRIORITY = 7
 """A person waits for an agent's answer, so that it goes before what nobody waits for."""
-
-
-BY_API = "api"
-"""The origin of what an agent answers by the API; no sink is called so."""
 
 
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):

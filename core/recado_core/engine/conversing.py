@@ -20,6 +20,9 @@ Key = tuple[str, str, str]
 TOLD = ("id", "account", "channel", "address", "status", "agent", "unread")
 """What the event of a conversation says of it."""
 
+BY_API = "api"
+"""The origin of what an agent answers by the API; no sink is called so."""
+
 
 class ConversationStatus(StrEnum):
     """Where a conversation stands."""

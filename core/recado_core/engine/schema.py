@@ -43,9 +43,9 @@ IN_FLIGHT = "status IN ('sending', 'sent', 'unknown')"
 # The outbox and the history of all messages, MT and MO. ``address`` is the person's; ``fallbacks``
 # are the accounts that the route names after this one; ``due_at`` is when it may next be claimed.
 # ``unchecked`` is an MT that goes past the checks: it tells a person that the opt-out is done.
-# ``origin`` is the sink that an agent's MT comes from. ``template`` is the provider's own template,
-# with its variables; ``cost`` is in millionths of the account's currency, and empty until a
-# provider has taken the message; ``recipient`` is the position in the campaign's audience.
+# ``origin`` is the sink that an agent's MT comes from, or ``api``. ``template`` is the provider's
+# own template, with its variables; ``cost`` is in millionths of the account's currency, empty until
+# a provider has taken the message; ``recipient`` is the position in the campaign's audience.
 messages = sa.Table(
     "messages",
     metadata,

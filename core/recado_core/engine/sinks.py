@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.contract import decode_setting
+from recado_core.engine.conversing import BY_API
 from recado_core.engine.cursors import make_cursor, read_cursor
 from recado_core.engine.database import Database
 from recado_core.engine.delivering import Delivering
@@ -94,6 +95,8 @@ class Configured:
     delivering: Delivering
 
     def __init__(self, name: str, settings: SinkSettings, kind: SinkType) -> None:
+        if name == BY_API:
+            raise ConfigurationError(f"sinks.{name}: no sink may be called {name!r}")
         self.name = name
         self.settings = settings
         self.kind = kind
@@ -112,12 +115,13 @@ class Configured:
 
     @property
     def outlet(self) -> Outlet:
-        """Return which events it wants."""
+        """Return which events it wants, and in which order."""
         wants = self.kind.wants
         return Outlet(
             sink=self.name,
             types=self.kind.events,
             wants=partial(wants, self.own) if wants else _wants_all,
+            lane=self.kind.lane,
         )
 
 
