@@ -30,6 +30,15 @@ def test_lines_come_now_and_then_with_rate_and_time_left(capsys):
     ]
 
 
+def test_lines_of_a_file_tell_its_bytes(capsys):
+    times = iter([0.0, 0.0, 10.0])
+    lines = Lines("people.csv", "bytes", lambda: next(times))
+    lines.show(0, 4_000_000)
+    lines.show(1_000_000, 4_000_000)
+    said = "people.csv: 25 % of 4.0 MB, 100.0 kB/s, 0:00:30 left\n"
+    assert capsys.readouterr().err == said
+
+
 def test_line_of_work_that_stands_still_tells_no_rate(capsys):
     times = iter([0.0, 0.0, 10.0])
     lines = Lines("spring", "messages", lambda: next(times))
@@ -49,6 +58,13 @@ def test_bar_in_a_terminal_shows_rate_and_time_left(screen):
         for done in (500, 600, 1000):
             shown.show(done, 1000, f"[running] {done}")
     assert re.search(r"1000/1000 [\d,]+/s 0:00:00 \[running\] 1000", screen.getvalue())
+
+
+def test_bar_of_a_file_tells_its_bytes(screen):
+    with open_gauge("people.csv", "bytes") as shown:
+        for done in (0, 1_000_000, 4_000_000):
+            shown.show(done, 4_000_000)
+    assert re.search(r"4\.0/4\.0 MB [\d.]+ .?B/s", screen.getvalue())
 
 
 def test_elsewhere_work_that_takes_no_time_says_nothing(capsys):

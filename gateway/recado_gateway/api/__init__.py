@@ -5,6 +5,7 @@ from litestar.handlers import HTTPRouteHandler
 from recado_gateway.api import (
     accounts,
     api_keys,
+    campaigns,
     consents,
     conversations,
     do_not_disturb,
@@ -24,6 +25,7 @@ HANDLERS: list[HTTPRouteHandler] = [
     *messages.HANDLERS,
     *conversations.HANDLERS,
     *links.HANDLERS,
+    *campaigns.HANDLERS,
     *templates.HANDLERS,
     *suppressions.HANDLERS,
     *do_not_disturb.HANDLERS,

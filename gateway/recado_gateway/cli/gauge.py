@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Protocol
 
+from rich import filesize
 from rich import progress as bars
 from rich.console import Console
 from rich.text import Text
@@ -14,6 +15,8 @@ from recado_gateway.cli.output import explain
 
 BETWEEN_LINES = 10.0
 """Seconds; what is done before says nothing but its result."""
+BYTES = "bytes"
+"""What is counted of a file."""
 
 
 class Gauge(Protocol):
@@ -42,8 +45,11 @@ def open_gauge(
     columns = (
         bars.TextColumn("{task.description}", markup=False),
         bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        Rate(),
+        *(
+            (bars.DownloadColumn(), bars.TransferSpeedColumn())
+            if unit == BYTES
+            else (bars.MofNCompleteColumn(), Rate())
+        ),
         bars.TimeRemainingColumn(),
         bars.TextColumn("{task.fields[words]}", markup=False),
     )
@@ -95,10 +101,13 @@ class Lines:
         if now - self._said < BETWEEN_LINES:
             return
         self._said = now
+        in_bytes = self._unit == BYTES
         share = 100 * done // total if total else 100
-        parts = [f"{self._name}: {share} % of {total} {self._unit}"]
+        whole = filesize.decimal(total) if in_bytes else f"{total} {self._unit}"
+        parts = [f"{self._name}: {share} % of {whole}"]
         made, spent = done - self._before, now - self._began
         if made > 0 and spent > 0:
             left = timedelta(seconds=round((total - done) * spent / made))
-            parts += [f"{made / spent:,.0f}/s", f"{left} left"]
+            rate = filesize.decimal(int(made / spent)) if in_bytes else f"{made / spent:,.0f}"
+            parts += [f"{rate}/s", f"{left} left"]
         explain(", ".join([*parts, words] if words else parts))

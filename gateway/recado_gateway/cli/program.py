@@ -26,6 +26,8 @@ ROOMS = {
     "demo": ("demo", "send messages through a simulated vendor and watch them arrive"),
     "check": ("check", "check configuration, plugins, database, accounts and webhook address"),
     "send": ("send", "send one message"),
+    "import": ("imports", "make a campaign of a file of recipients, and send it"),
+    "campaign": ("campaigns", "make, try, start, watch and stop campaigns"),
     "messages": ("messages", "list, show, cancel and resend messages"),
     "stats": ("stats", "sum up what was sent, what became of it and what it cost"),
     "suppressions": ("suppressions", "keep the suppression list, and ask who may get a message"),
