@@ -3,8 +3,8 @@
 import asyncio
 import json
 import logging
-from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 
 import anyio
 import msgspec
@@ -14,137 +14,38 @@ from recado_core import (
     InDoubtError,
     PermanentSendError,
     SinkMessage,
-    SinkType,
     TransientSendError,
     UnreachableError,
-    WebhookReply,
-    WebhookRequest,
 )
 from recado_core.engine import conversing, database, delivering, schema
 from recado_core.engine.conversations import ConversationFilter
 from recado_core.engine.failures import UnavailableError
-from recado_core.engine.settings import SinkSettings
-from recado_core.engine.sinks import DeliveryState
 from recado_core.engine.store import deliveries as store
 from recado_core.testing.clock import MONDAY_NOON
 
-ANA, BIA = "+5511900000001", "+5511900000002"
-SEVERAL_SECONDS = 20
-
-
-class NoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The sink has none."""
-
-
-class System:
-    """A business system in this process: says what the test tells it to."""
-
-    def __init__(self, context):
-        self.gateway = context.gateway
-        self.calls = []
-        self.taken = []
-        self.answers = []
-        self.held = None  # while it is set and not free, calls wait
-
-    async def deliver(self, event, *, repeated):
-        self.calls.append((event, repeated))
-        if self.held is not None:
-            await self.held.wait()
-        if self.answers and (answer := self.answers.pop(0)) is not None:
-            raise answer
-        self.taken.append(event)
-
-    async def handle(self, request):
-        match request.path:
-            case "read":
-                await self.gateway.note_read("main", ANA)
-            case "hang":
-                await asyncio.sleep(3600)
-        return WebhookReply()
-
-    async def probe(self):
-        await asyncio.sleep(3600)
-
-    @property
-    def texts(self):
-        return [event.data.get("text") for event in self.taken]
+from .desks import (
+    ANA,
+    BIA,
+    SEVERAL_SECONDS,
+    call,
+    deliveries,
+    open_before,
+    running,
+    told,
+    until,
+    write,
+)
 
 
 @pytest.fixture
 def open_desk(open_house):
-    """Open a house with one sink, ``desk``; its system is ``house.system``."""
-
-    @asynccontextmanager
-    async def opened(wants=None, events=("message.received",), sink=None, **settings):
-        systems = []
-
-        def create(context):
-            systems.append(System(context))
-            return systems[-1]
-
-        kind = SinkType(
-            id="desk",
-            settings=NoSettings,
-            events=frozenset(events),
-            create=create,
-            wants=wants,
-            requests=True,
-            probe=True,
-        )
-        name = settings.pop("name", "desk")
-        sinks = {name: SinkSettings(sink="desk", **sink or {})}
-        async with open_house(sink_types=[kind], sinks=sinks, **settings) as house:
-            house.system = systems[-1]
-            house.worker = house.engine.sinks.workers[0]
-            yield house
-
-    return opened
+    return partial(open_before, open_house)
 
 
 @pytest.fixture
 async def desk(open_desk):
     async with open_desk() as house:
         yield house
-
-
-async def write(house, text, sender=ANA):
-    house.count = getattr(house, "count", 0) + 1
-    await house.webhook(
-        ["message", {"provider_ref": f"mo-{house.count}", "sender": sender, "text": text}]
-    )
-    await house.engine.receive.process()
-
-
-@asynccontextmanager
-async def running(house):
-    """Let the sink's worker run."""
-    task = asyncio.create_task(house.worker.run())
-    try:
-        yield task
-    finally:
-        house.worker.stop()
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def until(condition):
-    with anyio.fail_after(SEVERAL_SECONDS):
-        while not condition():  # noqa: ASYNC110  # another task's
-            await asyncio.sleep(0.001)
-
-
-async def deliveries(house, state=None):
-    page = await house.engine.sinks.deliveries("desk", state and DeliveryState(state))
-    return page.items
-
-
-async def told(house, like="sink.%"):
-    async with house.database.read() as connection:
-        found = await connection.execute(
-            sa.select(schema.events.c.type).where(schema.events.c.type.like(like)).order_by("id")
-        )
-        return list(found.scalars())
 
 
 @pytest.fixture
@@ -324,11 +225,11 @@ async def test_worker_goes_on_when_the_database_is_back(desk, monkeypatch):
     monkeypatch.setattr(delivering, "IDLE", 0.01)
     due, left = store.due, [3]
 
-    async def fail(*asked):
+    async def fail(*asked, **how):
         if left[0]:
             left[0] -= 1
             raise UnavailableError("the database can't be reached now")
-        return await due(*asked)
+        return await due(*asked, **how)
 
     monkeypatch.setattr(store, "due", fail)
     await write(desk, "oi")
@@ -414,17 +315,12 @@ async def test_plugin_that_breaks_on_what_it_wants_spoils_no_message(open_desk, 
 # ---------------------------------------------------------------- what the business system asks
 
 
-def call(path):
-    return WebhookRequest(
-        url="https://gateway.example.com/sinks/desk", headers={}, query={}, body=b"", path=path
-    )
-
-
 async def test_call_that_the_sink_does_not_answer_in_time_is_answered_for_it(open_desk):
     async with open_desk(sink={"timeout": 0.05}) as house:
         reply = await house.engine.sinks.handle("desk", call("hang"))
         assert reply.status == 503
         assert json.loads(reply.body)
+        house.system.is_hanging = True
         (finding,) = await house.engine.sinks.probe("desk")
         assert (finding.ok, finding.detail) == (False, "no answer within the sink's timeout")
 

@@ -1,137 +1,37 @@
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from functools import partial
 
-import msgspec
 import pytest
-import sqlalchemy as sa
 from recado_core import (
     AccountError,
     ConfigurationError,
-    Finding,
     InDoubtError,
     Media,
     NotYetError,
     PermanentSendError,
     SinkMessage,
-    SinkType,
     TransientSendError,
     UnreachableError,
-    WebhookReply,
-    WebhookRequest,
 )
-from recado_core.engine import links, schema
+from recado_core.engine import links
 from recado_core.engine.conversations import ConversationFilter
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.settings import SinkSettings
-from recado_core.engine.sinks import DeliveryState
 from recado_core.engine.suppressions import NewSuppression
 
-ANA, BIA, EVA = "+5511900000001", "+5511900000002", "+5511900000003"
-
-
-class DeskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    account: str = "main"
-
-
-class System:
-    """A business system in this process: takes what the test lets it take."""
-
-    def __init__(self, context):
-        self.context = context
-        self.taken = []
-        self.calls = []
-        self.answers = []
-        self.refusing = {}
-        self.busy = {}
-        self.most_at_once = 0
-        self.slow = 0.0
-
-    async def deliver(self, event, *, repeated):
-        person = event.data.get("sender") or event.data.get("address") or event.data.get("to")
-        self.calls.append((event.type, person, event.data.get("text"), repeated))
-        assert not self.busy.get(person), "two events of one conversation at once"
-        self.busy[person] = True
-        self.most_at_once = max(self.most_at_once, sum(self.busy.values()))
-        try:
-            await asyncio.sleep(self.slow)
-        finally:
-            self.busy[person] = False
-        if self.answers and (answer := self.answers.pop(0)) is not None:
-            raise answer
-        if event.data.get("text") in self.refusing:
-            raise self.refusing[event.data["text"]]
-        self.taken.append(event)
-
-    async def handle(self, request):
-        if request.path == "break":
-            raise ValueError("broken")
-        return WebhookReply(body=json.dumps({"path": request.path}).encode())
-
-    async def probe(self):
-        return [Finding(what="version", ok=True, detail="15.0")]
-
-    @property
-    def texts(self):
-        return [event.data.get("text") for event in self.taken]
+from .desks import ANA, BIA, EVA, DeskSettings, call, deliveries, open_before, told, write
 
 
 @pytest.fixture
 def open_desk(open_house):
-    """Open a house with one sink, ``desk``; its system is ``house.system``."""
-
-    @asynccontextmanager
-    async def opened(wants=None, events=("message.received",), sink=None, **settings):
-        systems = []
-
-        def create(context):
-            systems.append(System(context))
-            return systems[-1]
-
-        kind = SinkType(
-            id="desk",
-            settings=DeskSettings,
-            events=frozenset(events),
-            create=create,
-            wants=wants,
-            requests=True,
-            probe=True,
-        )
-        sinks = {"desk": SinkSettings(sink="desk", **sink or {})}
-        async with open_house(sink_types=[kind], sinks=sinks, **settings) as house:
-            house.system = systems[-1]
-            yield house
-
-    return opened
+    return partial(open_before, open_house)
 
 
 @pytest.fixture
 async def desk(open_desk):
     async with open_desk() as house:
         yield house
-
-
-async def write(house, text, sender=ANA):
-    house.count = getattr(house, "count", 0) + 1
-    await house.webhook(
-        ["message", {"provider_ref": f"mo-{house.count}", "sender": sender, "text": text}]
-    )
-    await house.engine.receive.process()
-
-
-async def deliveries(house, state=None):
-    page = await house.engine.sinks.deliveries("desk", state and DeliveryState(state))
-    return page.items
-
-
-async def told(house):
-    async with house.database.read() as connection:
-        found = await connection.execute(
-            sa.select(schema.events.c.type)
-            .where(schema.events.c.type.like("sink.%"))
-            .order_by("id")
-        )
-        return list(found.scalars())
 
 
 async def test_message_of_a_person_reaches_the_sink_whole(desk):
@@ -227,7 +127,7 @@ async def test_poisoned_event_is_given_up_and_holds_up_no_other_conversation(des
     assert desk.system.texts == ["other", "after the poison"]
     (dead,) = await deliveries(desk, "dead")
     assert (dead.attempts, dead.error) == (7, "500")
-    assert [call[2] for call in desk.system.calls].count("poison") == 8
+    assert [event.data["text"] for event, _ in desk.system.calls].count("poison") == 8
     assert (await desk.engine.sinks.get("desk")).dead == 1
 
 
@@ -249,7 +149,7 @@ async def test_dead_delivery_is_made_again_when_a_person_says_so(desk):
     assert (await desk.engine.sinks.replay("desk", [])).replayed == 0
     await desk.settle()
     assert desk.system.texts == ["poison"]
-    assert desk.system.calls[-1][3] is True
+    assert desk.system.repeats[-1] is True
 
 
 @pytest.mark.parametrize(
@@ -268,7 +168,7 @@ async def test_second_call_is_called_a_repeat_only_where_the_first_may_have_been
     await write(desk, "oi")
     await desk.advance(10)
     await desk.advance(61)
-    assert [call[3] for call in desk.system.calls] == [False, repeated]
+    assert desk.system.repeats == [False, repeated]
 
 
 async def test_delivery_under_way_when_the_process_died_is_called_a_repeat(open_desk):
@@ -285,7 +185,7 @@ async def test_delivery_under_way_when_the_process_died_is_called_a_repeat(open_
         await house.settle()
         assert house.system.calls == []  # kept for the process that may still be at it
         await house.advance(25)
-        assert [call[3] for call in house.system.calls] == [True]
+        assert house.system.repeats == [True]
 
 
 async def test_sink_that_asks_for_time_gets_it(desk):
@@ -308,7 +208,7 @@ async def test_event_that_waits_for_something_counts_for_nothing(open_desk):
             await house.advance(6)
             await house.advance(1.1)
         assert house.system.texts == ["oi"]
-        assert [call[3] for call in house.system.calls] == [False] * 6
+        assert house.system.repeats == [False] * 6
         (delivery,) = await deliveries(house)
         assert (delivery.state, delivery.attempts) == ("delivered", 0)
 
@@ -488,16 +388,11 @@ async def test_code_that_another_address_has_is_passed_over(open_desk, monkeypat
 
 
 async def test_call_of_the_business_system_is_answered_by_the_sink(desk):
-    def request(path):
-        return WebhookRequest(
-            url="https://gateway.example.com/sinks/desk", headers={}, query={}, body=b"", path=path
-        )
-
-    reply = await desk.engine.sinks.handle("desk", request("a/b"))
+    reply = await desk.engine.sinks.handle("desk", call("a/b"))
     assert json.loads(reply.body) == {"path": "a/b"}
-    assert (await desk.engine.sinks.handle("desk", request("break"))).status == 500
+    assert (await desk.engine.sinks.handle("desk", call("break"))).status == 500
     with pytest.raises(NotFoundError):
-        await desk.engine.sinks.handle("none", request(""))
+        await desk.engine.sinks.handle("none", call(""))
 
 
 async def test_sink_is_shown_with_what_waits_for_it(desk):
@@ -534,6 +429,12 @@ async def test_two_processes_share_the_deliveries(open_desk):
 async def test_sink_that_wants_what_sinks_are_not_told_is_refused(open_desk):
     with pytest.raises(ConfigurationError, match=r"desk wants account\.paused"):
         async with open_desk(events=("account.paused",)):
+            pass
+
+
+async def test_sink_named_as_replies_by_the_api_are_is_refused(open_desk):
+    with pytest.raises(ConfigurationError, match=r"sinks\.api"):
+        async with open_desk(name="api"):
             pass
 
 

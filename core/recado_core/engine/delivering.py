@@ -40,20 +40,24 @@ SHORTEST_REST = 1.0
 """Seconds that a sink is left alone the first time that it takes nothing; then twice as long."""
 LONGEST_REST = 60.0
 """Seconds that it is left alone at the most."""
+NOTES = 8
+"""Notes are one in so many of the calls at once, and one at the least."""
 SLACK = 10.0
 """Seconds beside the call itself for which a delivery is kept from other nodes."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How a call ended: what is written of its delivery."""
+    """How a call ended: what is written of its delivery, if it is still ours ``until_`` then."""
 
     id_: str
+    until_: datetime
     state_: str
     attempts_: int
     repeated_: bool
     due_at_: datetime
     settled_at_: datetime | None
     error_: str | None
+    failing_since_: datetime | None
 
 
 class Delivering:
@@ -61,7 +65,8 @@ class Delivering:
 
     A sink that takes nothing at all is left alone, longer each time, and then asked with one event
     only; that counts against none. What only one event meets is counted, and in the end that event
-    is given up, so that it holds up no others.
+    is given up, so that it holds up no others. Where all fail, whatever the sink says of each, none
+    is.
 
     Args:
         name: The sink's.
@@ -89,12 +94,13 @@ class Delivering:
         self._database = database
         self._now = now
         self._monotonic = monotonic
-        self._calls: dict[asyncio.Task[None], str] = {}
+        self._calls: dict[asyncio.Task[None], Row] = {}
         self._outcomes = Grouping(self._write, is_fatal=is_down)
         self._idle = IDLE
         self._rest = 0.0
         self._resting_until = 0.0
         self._failed_at = now()
+        self._is_broken = False
         self._stopping = False
 
     async def run(self) -> None:
@@ -143,12 +149,9 @@ class Delivering:
         rows, told = await self._take(room)
         if not rows and self.reason is not None:
             await self._look_whether_up()
-        under_way = set(self._calls.values())
-        # A clock that was set forward ends the time for which our own are kept from others.
-        rows = [row for row in rows if row["id"] not in under_way]
         for row in rows:
             call = asyncio.create_task(self._carry(row, told.get(row["event_id"])))
-            self._calls[call] = row["id"]
+            self._calls[call] = row
             call.add_done_callback(self._ended)
         return len(rows)
 
@@ -156,7 +159,7 @@ class Delivering:
         """Take the deliveries to be made now, with their events."""
         now = self._now()
         async with self._database.read() as connection:  # which keeps nobody from writing
-            ids = await deliveries.due(connection, self.name, now, room)
+            ids = await self._due(connection, now, room)
         if not ids:
             return [], {}
         until = now + timedelta(seconds=self._settings.timeout * 2 + SLACK)
@@ -167,6 +170,22 @@ class Delivering:
             return rows, tell_events(*told)
 
         return await self._database.write(work)
+
+    async def _due(self, connection: AsyncConnection, now: datetime, room: int) -> list[str]:
+        """Return the ids of what shall be told now: notes last, and few at a time."""
+        under_way = {row["id"] for row in self._calls.values()}
+        notes = max(1, self._settings.concurrency // NOTES)
+        notes -= sum(row["background"] for row in self._calls.values())
+        ids: list[str] = []
+        for background in (False, True):
+            most = min(room - len(ids), notes) if background else room
+            if most > 0:
+                found = await deliveries.due(
+                    connection, self.name, now, most + len(under_way), background=background
+                )
+                # A clock that was set forward ends the time for which our own are kept from others.
+                ids += [each for each in found if each not in under_way][:most]
+        return ids
 
     def _ended(self, call: asyncio.Task[None]) -> None:
         self._calls.pop(call)
@@ -186,12 +205,15 @@ class Delivering:
 
     async def _carry(self, row: Row, event: Event | None) -> None:
         if event is None:  # purged before it was delivered
-            error: SendError | None = PermanentSendError("the event is no longer in the store")
+            gone = "the event, or what it tells of, is no longer in the store"
+            error: SendError | None = PermanentSendError(gone)
             change = None
         else:
             error = await self._call(event, repeated=row["repeated"])
             change = self._note_state(error)
         outcome = self._outcome(row, error)
+        if outcome.state_ == "dead" and not isinstance(error, PermanentSendError):
+            outcome = await self._blame(row, outcome)
         if outcome.state_ == "dead":
             log.warning(
                 "delivery given up",
@@ -214,13 +236,34 @@ class Delivering:
             return InDoubtError(f"the sink plugin broke: {type(error).__name__}")
         return None
 
+    async def _blame(self, row: Row, outcome: Outcome) -> Outcome:
+        """Let an event wait on whose attempts are used up, where the sink takes no other either."""
+        since = outcome.failing_since_ or self._now()
+
+        async def ask() -> bool:
+            async with self._database.read() as connection:
+                return await deliveries.is_poison(connection, self.name, row["thread"], since)
+
+        if await until_done(ask):
+            return outcome
+        if not self._is_broken:
+            log.warning(
+                "sink answers and takes nothing; its events wait",
+                extra={"sink": self.name, "reason": outcome.error_},
+            )
+        self._is_broken = True
+        delay = self._settings.retry_delays[-1] if self._settings.retry_delays else LONGEST_REST
+        due_at = self._now() + timedelta(seconds=delay)
+        return msgspec.structs.replace(outcome, state_="pending", due_at_=due_at, settled_at_=None)
+
     def _outcome(self, row: Row, error: SendError | None) -> Outcome:
         now = self._now()
-        attempts = row["attempts"]
+        attempts, failing_since = row["attempts"], row["failing_since"]
         delays = self._settings.retry_delays
         state, delay = "pending", 0.0
         if error is None:
             state = "delivered"
+            self._is_broken = False
         elif isinstance(error, PermanentSendError):
             state = "dead"
         elif _is_down(error):
@@ -229,19 +272,23 @@ class Delivering:
             delay = max(SHORTEST_REST, _asked(error))
         elif isinstance(error, TransientSendError) and error.throttled:
             delay = THROTTLED if error.retry_after is None else _asked(error)
-        elif attempts < len(delays):
-            delay = _asked(error) or delays[attempts]
-            attempts += 1
         else:
-            state = "dead"
+            failing_since = failing_since or now
+            if attempts < len(delays):
+                delay = _asked(error) or delays[attempts]
+                attempts += 1
+            else:
+                state = "dead"
         return Outcome(
             id_=row["id"],
+            until_=row["until"],
             state_=state,
             attempts_=attempts,
             repeated_=row["repeated"] or _may_be_taken(error),
             due_at_=now + timedelta(seconds=delay),
             settled_at_=None if state == "pending" else now,
             error_=clip_text(error.text) if error else None,
+            failing_since_=failing_since,
         )
 
     def _note_state(self, error: SendError | None) -> Row | None:

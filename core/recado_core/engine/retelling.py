@@ -12,14 +12,18 @@ Row = dict[str, Any]
 
 
 def tell_events(events: Mapping[str, Row], messages: Mapping[str, Row]) -> dict[str, Event]:
-    """Return events by their ids.
+    """Return events by their ids; one whose message is gone has nothing left to tell.
 
     Args:
         events: Their rows by their ids.
         messages: The messages that they are about, by the events' ids, each with the sink that it
             comes from and its conversation.
     """
-    return {key: _tell(row, messages.get(key)) for key, row in events.items()}
+    return {
+        key: _tell(row, messages.get(key))
+        for key, row in events.items()
+        if row["message_id"] is None or key in messages
+    }
 
 
 def _tell(row: Row, message: Row | None) -> Event:

@@ -56,7 +56,7 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     ``timeout`` is in seconds for one call, ``concurrency`` in conversations that are told at once,
     ``retry_delays`` in seconds before each further call for one event; after the last it is given
-    up.
+    up, if the sink takes others.
     """
 
     sink: str

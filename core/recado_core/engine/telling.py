@@ -11,19 +11,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.store import deliveries, events, stats
 from recado_core.engine.tallies import Tallies
-from recado_core.sinks import EventSubject
+from recado_core.sinks import EventSubject, Lane
 
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
+SUFFIXES = {Lane.CONVERSATION: "", Lane.OUTCOME: "/o", Lane.NOTE: "/n"}
+"""How the threads of the lanes end."""
+
 
 class Outlet(msgspec.Struct, frozen=True, kw_only=True):
-    """A sink, and which events it wants."""
+    """A sink, which events it wants, and in which order each is told."""
 
     sink: str
     types: frozenset[str]
     wants: Callable[[EventSubject], bool]
+    lane: Callable[[EventSubject], Lane]
 
 
 class Telling:
@@ -40,7 +44,7 @@ class Telling:
         self._outlets = outlets
         self._types = frozenset[str]().union(*(outlet.types for outlet in outlets))
         self._wake = wake
-        self._broken: set[str] = set()
+        self._broken: set[tuple[str, str]] = set()
 
     async def tell(
         self,
@@ -62,7 +66,7 @@ class Telling:
         if not self._types or not about:
             return
         rows = [
-            self._delivery(outlet.sink, event, about[event["id"]])
+            self._delivery(outlet, event, about[event["id"]])
             for event in told
             if event["type"] in self._types
             for outlet in self._outlets
@@ -78,21 +82,40 @@ class Telling:
         try:
             return bool(outlet.wants(subject))
         except Exception:
-            if outlet.sink not in self._broken:
+            if self._is_first_break(outlet.sink, "wants"):
                 log.exception(
                     "sink plugin broke on what it wants; it is told of all",
                     extra={"sink": outlet.sink},
                 )
-            self._broken.add(outlet.sink)
             return True
 
-    def _delivery(self, sink: str, event: Row, about: Row) -> Row:
+    def _lane(self, outlet: Outlet, subject: EventSubject) -> Lane:
+        """Ask the sink's plugin, as above."""
+        try:
+            return Lane(outlet.lane(subject))
+        except Exception:
+            if self._is_first_break(outlet.sink, "lane"):
+                log.exception(
+                    "sink plugin broke on a lane; the event goes in the conversation's",
+                    extra={"sink": outlet.sink},
+                )
+            return Lane.CONVERSATION
+
+    def _is_first_break(self, sink: str, where: str) -> bool:
+        known = (sink, where) in self._broken
+        self._broken.add((sink, where))
+        return not known
+
+    def _delivery(self, outlet: Outlet, event: Row, about: Row) -> Row:
         created_at: datetime = event["time"]
+        lane = self._lane(outlet, _subject(event["type"], about))
+        thread = f"{about['account']}/{about['channel']}/{about['address']}"
         return {
             "id": new_id(),
-            "sink": sink,
+            "sink": outlet.sink,
             "event_id": event["id"],
-            "thread": f"{about['account']}/{about['channel']}/{about['address']}",
+            "thread": thread + SUFFIXES[lane],
+            "background": lane is Lane.NOTE,
             "created_at": created_at,
             "due_at": created_at,
         }

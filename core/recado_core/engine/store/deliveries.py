@@ -20,6 +20,9 @@ _DELIVERED: sa.ColumnElement[str] = sa.literal_column("'delivered'")
 _DEAD: sa.ColumnElement[str] = sa.literal_column("'dead'")
 _STATES = {"pending": _PENDING, "delivered": _DELIVERED, "dead": _DEAD}
 
+LOOKED_AT = 1000
+"""Deliveries that are looked at, at the most, to see whether others fare as one does."""
+
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Insert deliveries; every row has the same columns."""
@@ -27,11 +30,19 @@ async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
         await connection.execute(sa.insert(deliveries), rows)
 
 
-async def due(connection: AsyncConnection, sink: str, now: datetime, limit: int) -> list[str]:
+async def due(
+    connection: AsyncConnection, sink: str, now: datetime, limit: int, *, background: bool = False
+) -> list[str]:
     """Return the ids of deliveries that may be taken: due, and the first of their threads."""
     statement = (
         sa.select(D.id)
-        .where(D.sink == sink, D.state == _PENDING, D.due_at <= now, D.id == _first(sink))
+        .where(
+            D.sink == sink,
+            D.state == _PENDING,
+            D.background == background,
+            D.due_at <= now,
+            D.id == _first(sink),
+        )
         .order_by(D.due_at, D.id)
         .limit(limit)
     )
@@ -44,7 +55,7 @@ async def take(
     """Take those of these deliveries that still may be, and keep others from them till ``until``.
 
     Returns:
-        The deliveries as they were before, the longest due first.
+        The deliveries as they were before, with ``until``; the longest due first, notes last.
     """
     statement = (
         sa.select(deliveries)
@@ -54,7 +65,7 @@ async def take(
             D.due_at <= now,
             D.id == _first(sink),
         )
-        .order_by(D.due_at, D.id)
+        .order_by(D.background, D.due_at, D.id)
         .with_for_update(skip_locked=True, of=deliveries)
     )
     rows = [dict(row) for row in (await connection.execute(statement)).mappings()]
@@ -65,7 +76,7 @@ async def take(
             .values(due_at=until, repeated=True)
         )
         await connection.execute(taken)
-    return rows
+    return [row | {"until": until} for row in rows]
 
 
 def _first(sink: str) -> sa.ScalarSelect[str]:
@@ -85,16 +96,49 @@ def _first(sink: str) -> sa.ScalarSelect[str]:
     )
 
 
-async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Write how calls ended.
+async def is_poison(connection: AsyncConnection, sink: str, thread: str, since: datetime) -> bool:
+    """Tell whether the fault is that of an event which fails since then, and not the sink's.
 
-    Each row: ``id_``, ``state_``, ``attempts_``, ``repeated_``, ``due_at_``, ``settled_at_``,
-    ``error_``.
+    It is the event's if the sink has taken others since, or if no other thread's fails as well.
+    Only the latest deliveries and those that are due last are looked at, which are in an index:
+    what fails waits for longer than what was never tried.
+    """
+    latest = (
+        sa.select(D.settled_at)
+        .where(D.sink == sink, D.state == _DELIVERED)
+        .order_by(D.id.desc())
+        .limit(LOOKED_AT)
+        .subquery()
+    )
+    taken = sa.exists().where(latest.c.settled_at >= since)
+    others = []
+    for background in (False, True):
+        last = (
+            sa.select(D.thread, D.failing_since)
+            .where(D.sink == sink, D.state == _PENDING, D.background == background)
+            .order_by(D.due_at.desc())
+            .limit(LOOKED_AT)
+            .subquery()
+        )
+        others.append(sa.exists().where(last.c.failing_since.is_not(None), last.c.thread != thread))
+    found = await connection.execute(sa.select(sa.or_(taken, sa.not_(sa.or_(*others)))))
+    return bool(found.scalar_one())
+
+
+async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Write how calls ended; of one that another process has taken since, nothing.
+
+    Each row: ``id_``, ``until_`` (as it was taken), ``state_``, ``attempts_``, ``repeated_``,
+    ``due_at_``, ``settled_at_``, ``error_``, ``failing_since_``.
     """
     if rows:
         statement = (
             sa.update(deliveries)
-            .where(D.id == sa.bindparam("id_"), D.state == _PENDING)
+            .where(
+                D.id == sa.bindparam("id_"),
+                D.state == _PENDING,
+                D.due_at == sa.bindparam("until_"),
+            )
             .values(
                 state=sa.bindparam("state_"),
                 attempts=sa.bindparam("attempts_"),
@@ -102,9 +146,10 @@ async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
                 due_at=sa.bindparam("due_at_"),
                 settled_at=sa.bindparam("settled_at_"),
                 error=sa.bindparam("error_"),
+                failing_since=sa.bindparam("failing_since_"),
             )
         )
-        await connection.execute(statement, rows)
+        await connection.execute(statement, sorted(rows, key=lambda row: str(row["id_"])))
 
 
 async def told(
@@ -200,13 +245,41 @@ async def page(
 async def replay(
     connection: AsyncConnection, sink: str, ids: Collection[str] | None, now: datetime
 ) -> int:
-    """Let deliveries that were given up, or these of any state, be made again; return how many."""
-    statement = sa.update(deliveries).where(D.sink == sink, D.state != _PENDING)
-    if ids is None:
-        statement = statement.where(D.state == _DEAD)
-    else:
-        statement = statement.where(among(connection, D.id, ids))
-    statement = statement.values(
-        state="pending", attempts=0, due_at=now, settled_at=None, error=None, repeated=True
+    """Let deliveries that were given up, or these of any state, be made again; return how many.
+
+    One goes before what waits in its thread, but not beside it: a call may be under way.
+    """
+    chosen = [D.sink == sink]
+    chosen += [D.state == _DEAD] if ids is None else [among(connection, D.id, ids)]
+    chosen.append(D.state != _PENDING)
+    waiting = deliveries.alias("waiting")
+    in_thread = (waiting.c.sink == sink, waiting.c.state == _PENDING)
+    threads = sa.select(D.thread).where(*chosen)
+    # None of these may be taken before the commit.
+    locked = (
+        sa.select(waiting.c.id)
+        .where(*in_thread, waiting.c.thread.in_(threads))
+        .order_by(waiting.c.id)
+        .with_for_update()
+    )
+    await connection.execute(locked)
+    last = (
+        sa.select(sa.func.max(waiting.c.due_at))
+        .where(*in_thread, waiting.c.thread == D.thread)
+        .correlate(deliveries)
+        .scalar_subquery()
+    )
+    statement = (
+        sa.update(deliveries)
+        .where(*chosen)
+        .values(
+            state="pending",
+            attempts=0,
+            due_at=sa.case((last > now, last), else_=sa.literal(now, D.due_at.type)),
+            settled_at=None,
+            error=None,
+            repeated=True,
+            failing_since=None,
+        )
     )
     return (await connection.execute(statement)).rowcount
