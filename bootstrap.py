@@ -126,6 +126,8 @@ def demo(arguments: list[str]) -> None:
 def test(arguments: list[str]) -> None:
     """Run every check; the arguments go to pytest."""
     install(DEV)
+    # Hundreds of our processes start: without it, each would compile all our code for itself.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     failed = []
     for name, *words in (*CHECKS, (*TESTS, *arguments)):
         command = " ".join((name, *words))
