@@ -8,12 +8,14 @@ import sys
 import time
 
 import httpx
+from recado_core import Status
 from recado_core.engine import policy
 
 DEADLINE = 90.0
 """Seconds in which anything waited for must happen; generous, for a busy machine."""
 
 FINAL = frozenset(map(str, policy.FINAL))
+OPEN = sorted(set(map(str, Status)) - FINAL)
 
 
 def free_port():
@@ -178,10 +180,21 @@ token = "kolmeya-simulator"
     def message(self, message_id):
         return self.http.get(f"/v1/messages/{message_id}").json()
 
+    def settled(self):
+        """Tell whether every message is final, without reading them all."""
+        pages = (
+            self.http.get("/v1/messages", params={"status": status, "limit": 1}) for status in OPEN
+        )
+        return not any(page.json()["items"] for page in pages)
+
     def final(self, ids):
         """Return the messages once they are all final, else None."""
-        found = [self.message(key) for key in ids]
-        return found if all(message["status"] in FINAL for message in found) else None
+        found = []
+        for key in reversed(ids):  # what was accepted last is mostly final last
+            found.append(self.message(key))
+            if found[-1]["status"] not in FINAL:
+                return None
+        return found[::-1]
 
     def account(self):
         return self.http.get("/v1/accounts/main").json()

@@ -13,9 +13,8 @@ def test_ten_thousand_messages_in_batches_of_a_thousand(house):
     gateway = serve(simulator, account=UNLIMITED)
     batches = [gateway.send(texts(1000, start)) for start in range(0, 10_000, 1000)]
     assert [batch["accepted"] for batch in batches] == [1000] * 10
-    wait_until(
-        lambda: len(gateway.messages(status="delivered")) == 10_000, "all messages are delivered"
-    )
+    wait_until(gateway.settled, "all messages are final")
+    assert len(gateway.messages(status="delivered")) == 10_000
     state = simulator.state
     assert state["store_calls"] == 10
     assert state["messages_accepted"] == 10_000

@@ -27,7 +27,7 @@ def test_all_is_known_although_no_webhook_ever_comes(house):
     gateway = serve(simulator, gateway=OFTEN, account='rate = "100000/60s"')
     for start in range(0, 5000, 1000):
         gateway.send(texts(1000, start))
-    wait_until(lambda: len(gateway.messages(status="delivered")) == 5000, "all are delivered")
+    wait_until(gateway.settled, "all are final")
     wait_until(lambda: len(gateway.messages(direction="in")) == 50, "all replies are here")
     asked = simulator.state["calls"]["/v1/sms/replys"]
     wait_until(
