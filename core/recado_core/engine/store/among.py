@@ -18,5 +18,12 @@ def among(
     """
     if connection.dialect.name == "postgresql":
         return column == sa.any_(sa.literal(list(values), sa.ARRAY(sa.Text)))
-    listed = sa.func.json_each(msgspec.json.encode(list(values)).decode()).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
+    return column.in_(sa.select(each_of(connection, values).c.value))
+
+
+def each_of(connection: AsyncConnection, values: Collection[str]) -> sa.TableValuedAlias:
+    """Return values as a table with the column ``value``, from one parameter."""
+    if connection.dialect.name == "postgresql":
+        listed = sa.func.unnest(sa.literal(list(values), sa.ARRAY(sa.Text)))
+        return listed.table_valued("value").render_derived()
+    return sa.func.json_each(msgspec.json.encode(list(values)).decode()).table_valued("value")

@@ -8,13 +8,15 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.schema import messages
+from recado_core.engine.schema import campaigns, messages
 from recado_core.engine.store.messages import in_flight
 from recado_core.messages import Category, Status
 
 Row = dict[str, Any]
 
 M = messages.c
+
+_HELD = (sa.literal_column("'paused'"), sa.literal_column("'canceled'"))
 
 # What a dispatch needs of a message.
 _CLAIMED = (
@@ -54,7 +56,8 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
     """Take up to ``limit`` due messages of an account for a dispatch, the most urgent first.
 
     An agent's message waits for the agents' earlier ones to the same person, which may be on their
-    way or wait for another attempt: what is said in a conversation arrives in its order.
+    way or wait for another attempt: what is said in a conversation arrives in its order. Those of a
+    campaign that is paused or canceled are left.
 
     Args:
         connection: The transaction's.
@@ -73,6 +76,7 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
             M.due_at <= now,
             sa.or_(M.expires_at.is_(None), M.expires_at > now),
             sa.or_(M.origin.is_(None), ~_earlier_under_way()),
+            sa.or_(M.campaign_id.is_(None), _campaign_status().not_in(_HELD)),
         )
         .order_by(M.priority.desc(), M.due_at, M.id)
         .limit(limit)
@@ -109,6 +113,12 @@ def _earlier_under_way() -> sa.ColumnElement[bool]:
         earlier.c.origin.is_not(None),
         sa.or_(earlier.c.status == sa.literal_column("'sending'"), waits),
     )
+
+
+def _campaign_status() -> sa.ColumnElement[str]:
+    # Looked up by the id for each message that has one: a join might read all campaigns.
+    status = sa.select(campaigns.c.status).where(campaigns.c.id == M.campaign_id)
+    return sa.func.coalesce(status.scalar_subquery(), "")
 
 
 async def of_dispatch(connection: AsyncConnection, dispatch_id: str) -> list[Row]:
