@@ -1,18 +1,26 @@
 """What Prometheus reads of a gateway: its components, accounts and sinks, as they stand now."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Generic, TypeVar
 
 import msgspec
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 from recado_core.engine.account import AccountView
 from recado_core.engine.failures import UnavailableError
+from recado_core.engine.money import MILLION
 from recado_core.engine.readiness import Component
 from recado_core.engine.runtime import Engine
 from recado_core.engine.sinks import SinkView
+from recado_core.engine.tallies import COUNTED
+from recado_core.engine.tallies import Metric as Counted
 
 STORE = frozenset({"database", "schema"})
 """The components without which nothing is known of accounts and sinks."""
@@ -85,15 +93,30 @@ SINK_GAUGES: tuple[Gauge[SinkView], ...] = (
 )
 
 
+# What statistics have counted, of all time: the counter's name, the metric, what one of it is.
+MESSAGE_COUNTERS = (
+    ("accepted_messages", Counted.ACCEPTED, 1, "Messages that were accepted, by the first route."),
+    ("sent_messages", Counted.TAKEN, 1, "Messages that the provider took."),
+    ("sent_segments", Counted.SEGMENTS, 1, "Segments of the messages that the provider took."),
+    ("received_messages", Counted.RECEIVED, 1, "Messages that people wrote."),
+    ("cost", Counted.COST, MILLION, "What the messages cost that the provider took."),
+)
+
+
 class Figures(Collector):
     """How a gateway stood when it was looked at."""
 
     def __init__(
-        self, components: list[Component], accounts: list[AccountView], sinks: list[SinkView]
+        self,
+        components: list[Component],
+        accounts: list[AccountView],
+        sinks: list[SinkView],
+        counted: Mapping[str, Mapping[str, int]],
     ) -> None:
         self._components = components
         self._accounts = accounts
         self._sinks = sinks
+        self._counted = counted
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
@@ -109,6 +132,7 @@ class Figures(Collector):
             parts.add_metric([component.name], component.ok)
         yield parts
         yield from _families("account", ACCOUNT_GAUGES, self._accounts)
+        yield from _message_families(self._counted)
         yield from _families("sink", SINK_GAUGES, self._sinks)
 
 
@@ -124,6 +148,23 @@ def _families(
         yield family
 
 
+def _message_families(counted: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
+    for name, metric, unit, meaning in MESSAGE_COUNTERS:
+        counter = CounterMetricFamily(f"recado_account_{name}", meaning, labels=["account"])
+        for account, counts in sorted(counted.items()):
+            counter.add_metric([account], counts.get(metric, 0) / unit)
+        yield counter
+    standing = GaugeMetricFamily(
+        "recado_account_messages",
+        "Messages that are in this status now.",
+        labels=["account", "status"],
+    )
+    for account, counts in sorted(counted.items()):
+        for status in COUNTED:
+            standing.add_metric([account, status], counts.get(status, 0))
+    yield standing
+
+
 async def look_at(engine: Engine) -> CollectorRegistry:
     """Return what there is to tell now; while the database is away that is little, and no failure.
 
@@ -136,10 +177,11 @@ async def look_at(engine: Engine) -> CollectorRegistry:
         known = not broken & STORE
         accounts = await engine.accounts.list() if known else []
         sinks = await engine.sinks.list() if known else []
+        counted = await engine.statistics.of_accounts() if known else {}
     except UnavailableError as error:  # since it was found to answer
         components = [Component(name="database", ok=False, detail=str(error))]
-        accounts, sinks = [], []
+        accounts, sinks, counted = [], [], {}
     registry = CollectorRegistry()
-    registry.register(Figures(components, accounts, sinks))
+    registry.register(Figures(components, accounts, sinks, counted))
     ProcessCollector(registry=registry)
     return registry

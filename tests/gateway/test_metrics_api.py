@@ -1,6 +1,7 @@
 from decimal import Decimal
 from importlib.metadata import version
 
+import msgspec
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
@@ -64,6 +65,30 @@ async def test_paused_account_is_told(client):
     assert found["recado_account_paused", "main"] == 1
     assert found["recado_account_paused", "plain"] == 0
     assert found["recado_component_ok", "account.main"] == 0
+
+
+async def test_messages_are_counted_by_account_and_status(gateway, run):
+    settings = msgspec.structs.replace(gateway.engine.accounts["main"], price=Decimal("0.08"))
+    accounts = gateway.engine.accounts | {"main": settings}
+    engine = msgspec.structs.replace(gateway.engine, accounts=accounts)
+    async with run(msgspec.structs.replace(gateway, engine=engine)) as client:
+        assert not [name for name, *_ in await scrape(client) if "messages_total" in name]
+        for _ in range(2):
+            body = {"to": "+5511900000001", "text": "oi " * 80, "account": "main"}
+            await client.post("/v1/messages", json=body)
+        before = await scrape(client)
+        await client.engine.run_once()
+        await client.write("oi")
+        found = await scrape(client)
+    assert before["recado_account_accepted_messages_total", "main"] == 2
+    assert before["recado_account_sent_messages_total", "main"] == 0
+    assert found["recado_account_accepted_messages_total", "main"] == 2
+    assert found["recado_account_sent_messages_total", "main"] == 2
+    assert found["recado_account_sent_segments_total", "main"] == 4
+    assert found["recado_account_cost_total", "main"] == pytest.approx(0.32)
+    assert found["recado_account_received_messages_total", "main"] == 1
+    assert found["recado_account_messages", "main", "sent"] == 2
+    assert found["recado_account_messages", "main", "delivered"] == 0
 
 
 async def test_sinks_are_told_as_the_api_tells_them(desk):
