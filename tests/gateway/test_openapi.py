@@ -3,7 +3,7 @@ import re
 import jsonschema
 import pytest
 from litestar.routes import HTTPRoute
-from recado_gateway.api import suppressions
+from recado_gateway.api import suppressions, templates
 from recado_gateway.api.messages import EXAMPLE
 
 SCHEMAS = "#/components/schemas/"
@@ -109,6 +109,16 @@ async def test_calls_that_need_a_key_say_which_scope(document):
             [{"messages": []}, {"messages": [{}]}, {"messages": [EXAMPLE], "other": 1}],
         ),
         (
+            "/v1/templates",
+            [templates.EXAMPLE, {"name": "x", "text": "y", "provider_template": {"name": "z"}}],
+            [{}, {"name": 1}, {"name": "x", "body": "y"}, {"name": "x", "variants": [{"a": 1}]}],
+        ),
+        (
+            "/v1/templates/{name}/render",
+            [{}, templates.RENDER_EXAMPLE, {"to": "x", "transliterate": True}],
+            [{"variables": []}, {"transliterate": "x"}, {"text": "x"}],
+        ),
+        (
             "/v1/suppressions",
             [suppressions.EXAMPLE, {"document": "x", "expires_at": "2030-01-01T00:00:00Z"}],
             [{"address": 1}, {"address": "x", "reason": "rude"}, {"adress": "x"}, []],
@@ -187,6 +197,7 @@ async def test_answers_are_as_described(desk, document):
         ("/v1/links", "post", await client.post("/v1/links", json={"url": "x"})),
         ("/v1/links", "get", await client.get("/v1/links")),
         ("/l/{code}", "get", await client.get("/l/absent")),
+        *[each async for each in answers_about_templates(client)],
         ("/v1/sinks", "get", await client.get("/v1/sinks")),
         ("/v1/sinks/{name}", "get", await client.get("/v1/sinks/desk")),
         ("/v1/sinks/{name}", "get", await client.get("/v1/sinks/absent")),
@@ -204,6 +215,22 @@ async def test_answers_are_as_described(desk, document):
         content = described["content"][answer.headers["Content-Type"]]
         schema = resolved(document, content["schema"])
         jsonschema.Draft202012Validator(schema).validate(answer.json())
+
+
+async def answers_about_templates(client):
+    path, one = "/v1/templates", "/v1/templates/{name}"
+    for body in (templates.EXAMPLE, templates.EXAMPLE, {"name": "x"}):
+        yield path, "post", await client.post(path, json=body)
+    yield path, "get", await client.get(path)
+    vendors = {"provider_template": {"name": "HX1", "variables": ["name"]}, "text": "ação"}
+    for name, body in (("x", vendors), ("x", templates.REPLACED_EXAMPLE), ("x", {})):
+        yield one, "put", await client.put(f"{path}/{name}", json=body)
+    for name in ("x", "absent"):
+        yield one, "get", await client.get(f"{path}/{name}")
+        for body in (templates.RENDER_EXAMPLE | {"account": "main"}, {}):
+            rendered = await client.post(f"{path}/{name}/render", json=body)
+            yield f"{one}/render", "post", rendered
+    yield one, "delete", await client.delete(f"{path}/absent")
 
 
 async def answers_about_conversations(client):
@@ -301,6 +328,7 @@ async def test_creating_calls_take_an_idempotency_key(document):
         "resend_message",
         "reply_in_conversation",
         "add_link",
+        "add_template",
         "add_suppression",
         "create_key",
     }

@@ -29,6 +29,7 @@ ROOMS = {
     "import": ("imports", "make a campaign of a file of recipients, and send it"),
     "campaign": ("campaigns", "make, try, start, watch and stop campaigns"),
     "messages": ("messages", "list, show, cancel and resend messages"),
+    "templates": ("templates", "keep templates of messages, and try them out"),
     "stats": ("stats", "sum up what was sent, what became of it and what it cost"),
     "suppressions": ("suppressions", "keep the suppression list, and ask who may get a message"),
     "do-not-disturb": ("do_not_disturb", "list, import and remove do-not-disturb lists"),

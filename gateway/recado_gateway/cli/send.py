@@ -46,7 +46,10 @@ def add_to(command: Commands) -> None:
     """Add the arguments of ``recado send``."""
     parser = command.parser
     parser.add_argument("--to", required=True, metavar="ADDRESS", help="the recipient")
-    parser.add_argument("--text", required=True, help="the text; - reads it from standard input")
+    said = parser.add_mutually_exclusive_group(required=True)
+    said.add_argument("--text", help="the text; - reads it from standard input")
+    said.add_argument("--template", metavar="NAME", help="a template that says it")
+    parser.add_argument("--language", help="of the template, such as pt-BR")
     parser.add_argument(
         "--variable",
         action="append",
@@ -54,6 +57,7 @@ def add_to(command: Commands) -> None:
         type=read_variable,
         help="fills {{ NAME }} in the text; may be given several times",
     )
+    parser.add_argument("--transliterate", action="store_true", help="write the text in GSM-7")
     parser.add_argument("--channel", help="sms (the default) or another channel")
     parser.add_argument("--account", help="send by this account instead of by the routes")
     parser.add_argument("--sender-id", help="what the recipient sees as origin")
@@ -90,7 +94,10 @@ def read_draft(args: argparse.Namespace, zone: str) -> Draft:
     return Draft(
         to=args.to,
         text=sys.stdin.read().rstrip("\n") if args.text == "-" else args.text,
+        template=args.template,
+        language=args.language,
         variables=dict(args.variable) if args.variable else None,
+        transliterate=args.transliterate or None,
         channel=args.channel,
         account=args.account,
         sender_id=args.sender_id,
