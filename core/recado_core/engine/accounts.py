@@ -3,11 +3,9 @@
 import hmac
 import logging
 import secrets
-import ssl
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import httpx
@@ -23,6 +21,7 @@ from recado_core.contract import (
 )
 from recado_core.engine.account import OPERATIONS, QUESTIONS, Account, AccountView
 from recado_core.engine.asking import Unanswered, ask_in_turn
+from recado_core.engine.certificates import trusted
 from recado_core.engine.database import Database
 from recado_core.engine.failures import NotFoundError, UnsupportedError
 from recado_core.engine.limits import Purpose
@@ -258,7 +257,7 @@ class Accounts:
 
     def _make_provider(self, account: Account) -> None:
         client = httpx.AsyncClient(
-            verify=_trusted(),
+            verify=trusted(),
             timeout=httpx.Timeout(account.settings.timeout, connect=CONNECT_TIMEOUT),
             # Whatever else is under way, sending never waits for a connection.
             limits=httpx.Limits(
@@ -296,12 +295,6 @@ def _tell_of_balance(account: Account, row: dict[str, Any]) -> None:
         log.warning("balance is low", extra=extra)
     elif account.was_low and not row["balance_low"]:
         log.info("balance is enough", extra=extra)
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    # Reading the certificate authorities takes tens of milliseconds: once for all accounts.
-    return httpx.create_ssl_context()
 
 
 def _kind(name: str, settings: AccountSettings, plugins: Plugins) -> ProviderType:

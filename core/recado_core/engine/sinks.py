@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.contract import decode_setting
+from recado_core.engine.certificates import trusted
 from recado_core.engine.conversing import BY_API
 from recado_core.engine.cursors import make_cursor, read_cursor
 from recado_core.engine.database import Database
@@ -177,7 +178,7 @@ class Sinks:
             gateway: Makes what the sink of this name may ask of the gateway.
         """
         for name, each in self.by_name.items():
-            each.http = httpx.AsyncClient(timeout=each.settings.timeout)
+            each.http = httpx.AsyncClient(verify=trusted(), timeout=each.settings.timeout)
             each.sink = each.kind.create(
                 SinkContext(
                     name=name,

@@ -6,6 +6,7 @@ follows redirects, and leaves broken connections open.
 
 import io
 import ssl
+from functools import cache
 from typing import Protocol
 
 import httpx
@@ -42,6 +43,7 @@ class Opener:
     def __init__(self, url: str, timeout: float) -> None:
         self._url = url.rstrip("/")
         self._http = httpx.Client(
+            verify=_trusted(),
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
             # Nobody closes an odoorpc client, so no connection may stay open in it.
             limits=httpx.Limits(max_keepalive_connections=0),
@@ -109,3 +111,9 @@ def _refusal(response: httpx.Response) -> SendError:
             possibly_taken=error.possibly_taken,
         )
     return error
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    # Reading the certificate authorities takes tens of milliseconds: once for all connections.
+    return httpx.create_ssl_context()
