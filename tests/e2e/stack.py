@@ -54,11 +54,12 @@ class Program:
         def answers():
             assert self.process.poll() is None, self.log.read_text()
             try:
-                return httpx.get(url, timeout=5).is_success
+                return http.get(url).is_success
             except httpx.TransportError:
                 return False
 
-        wait_until(answers, f"{url} answers")
+        with httpx.Client(timeout=DEADLINE) as http:  # one: making a client takes long
+            wait_until(answers, f"{url} answers")
 
     def kill(self):
         self.process.kill()
