@@ -79,7 +79,7 @@ def campaign(index):
     return {
         "id": f"c-{index}",
         "name": "sale",
-        "status": "running" if index < 2 else "finished",  # noqa: PLR2004  # the two with recipients
+        "status": "running" if index < 2 else "finished",  # those with recipients
         "request": {},
         "audience_id": f"c-{index}",
         "created_at": NOW,
