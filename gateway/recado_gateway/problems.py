@@ -171,8 +171,8 @@ KINDS: dict[type[Exception], Kind] = {
         "unsupported-media-type",
         415,
         "Unsupported media type",
-        "The body must be application/json, or text/csv where a file is wanted, and not "
-        "compressed.",
+        "The body must be application/json, or text/csv (for recipients, also "
+        "application/x-ndjson) where a file is wanted, and not compressed.",
     ),
     InvalidRequestError: _kind(
         "invalid",

@@ -1,6 +1,8 @@
 """Whatever a client sends, the answer is one that the documentation names."""
 
 import base64
+import csv
+import io
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
@@ -179,6 +181,66 @@ async def test_any_call_to_a_sink_is_answered(desk, method, path, query, said):
             content=said,
             headers={b"X-Desk": said, b"Content-Type": said, b"Authorization": said},
         )
+        assert answer.status_code in {200, 404, 405}, answer.text
+
+
+CAMPAIGNS = st.fixed_dictionaries(
+    {"name": st.just("Spring") | SCALARS, "text": st.just("oi {{ name }}") | SCALARS},
+    optional=dict.fromkeys([*FIELDS, "throttle", "language", "transliterate"], WORDS | JSON),
+)
+
+
+@fuzzed
+@given(body=CAMPAIGNS | JSON)
+async def test_any_json_to_campaigns_is_taken_or_refused(client, body):
+    answer = await client.post("/v1/campaigns", content=encode(body))
+    assert answer.status_code in {201, 400, 422}, answer.text
+
+
+@fuzzed
+@given(
+    file=st.binary(max_size=80)
+    | st.text(max_size=80).map(lambda text: text.encode("utf-16"))
+    | st.lists(JSON.map(encode) | st.text(max_size=20).map(str.encode), max_size=4).map(b"\n".join)
+    | st.lists(
+        st.fixed_dictionaries({"to": st.just("+5511900000001") | SCALARS, "name": JSON}), max_size=3
+    ).map(lambda rows: b"\n".join(map(encode, rows))),
+    media_type=st.sampled_from(["text/csv", "application/x-ndjson", "text/plain"]),
+)
+async def test_any_file_of_recipients_is_taken_or_refused_and_told_of(client, file, media_type):
+    made = await client.post("/v1/campaigns", json={"name": "x", "text": "oi", "account": "main"})
+    path = f"/v1/campaigns/{made.json()['id']}"
+    headers = {"Content-Type": media_type}
+    answer = await client.post(f"{path}/recipients", content=file, headers=headers)
+    assert answer.status_code in {200, 422}, answer.text
+    rows = answer.json()["rows"] if answer.is_success else 0
+    told = (await client.get(f"{path}/recipients")).json()["items"]
+    assert len(told) == rows
+    export = await client.get(f"{path}/results.csv")
+    assert len(list(csv.reader(io.StringIO(export.text, newline="")))) == rows + 1
+    for act in ("dry-run", "start"):
+        answer = await client.post(f"{path}/{act}")
+        assert answer.status_code in {200, 409}, answer.text
+    await client.post(f"{path}/cancel")
+
+
+@fuzzed
+@given(
+    query=st.dictionaries(
+        st.sampled_from(["status", "name", "schedule_id", "limit", "cursor", "x"]),
+        st.sampled_from(["running", "invalid", "sent"]) | st.text() | WORDS,
+        max_size=3,
+    ),
+    name=st.binary(max_size=40),
+)
+async def test_any_question_for_campaigns_is_answered_or_refused(client, query, name):
+    made = await client.post("/v1/campaigns", json={"name": "x", "text": "oi"})
+    for path in ("/v1/campaigns", f"/v1/campaigns/{made.json()['id']}/recipients"):
+        answer = await client.get(path, params=query)
+        assert answer.status_code in {200, 422}, answer.text
+    path = "".join(f"%{byte:02x}" for byte in name) or "x"
+    for method, what in (("GET", ""), ("GET", "/results.csv"), ("POST", "/start")):
+        answer = await client.request(method, f"/v1/campaigns/{path}{what}")
         assert answer.status_code in {200, 404, 405}, answer.text
 
 

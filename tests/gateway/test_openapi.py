@@ -3,7 +3,7 @@ import re
 import jsonschema
 import pytest
 from litestar.routes import HTTPRoute
-from recado_gateway.api import suppressions, templates
+from recado_gateway.api import campaigns, suppressions, templates
 from recado_gateway.api.messages import EXAMPLE
 
 SCHEMAS = "#/components/schemas/"
@@ -96,6 +96,11 @@ async def test_calls_that_need_a_key_say_which_scope(document):
     [
         (CONVERSATION, [{}, *CHANGES], [[], {"agent": 1}, {"status": "open"}, {"unread": 1}]),
         (f"{CONVERSATION}/messages", [{}, {"text": "x"}], [{"to": "x"}, {"text": 1}]),
+        (
+            "/v1/campaigns",
+            [campaigns.EXAMPLE, {"name": "x", "template": "y", "scheduled_at": None}],
+            [{}, {"name": 1}, {"name": "x", "to": "y"}, {"name": "x", "category": "spam"}],
+        ),
         ("/v1/links", [{"url": "x"}], [{}, {"url": None}, {"url": "x", "code": "y"}]),
         (
             "/v1/sinks/{name}/replay",
@@ -193,6 +198,7 @@ async def test_answers_are_as_described(desk, document):
         (QUIET, "delete", await client.delete("/v1/do-not-disturb/absent")),
         ("/v1/do-not-disturb", "get", await client.get("/v1/do-not-disturb")),
         *[each async for each in answers_about_conversations(client)],
+        *[each async for each in answers_about_campaigns(client)],
         ("/v1/links", "post", await client.post("/v1/links", json={"url": "https://x.example"})),
         ("/v1/links", "post", await client.post("/v1/links", json={"url": "x"})),
         ("/v1/links", "get", await client.get("/v1/links")),
@@ -246,6 +252,26 @@ async def answers_about_conversations(client):
     yield messages, "post", await client.post(f"{path}/messages", json={"text": "olá"})
     yield messages, "post", await client.post(f"{path}/messages", json={})
     yield messages, "get", await client.get(f"{path}/messages")
+
+
+async def answers_about_campaigns(client):
+    called = "/v1/campaigns"
+    made = await client.post(called, json=campaigns.EXAMPLE | {"account": "main"})
+    yield called, "post", made
+    yield called, "post", await client.post(called, json={"name": ""})
+    yield called, "get", await client.get(called)
+    one, path = f"{called}/{{campaign_id}}", f"{called}/{made.json()['id']}"
+    file = f"{campaigns.FILE_EXAMPLE}12;Rui\r\n".encode()
+    for content in (file, b""):
+        answer = await client.post(f"{path}/recipients", content=content)
+        yield f"{one}/recipients", "post", answer
+    yield f"{one}/recipients", "post", await client.post(f"{path}/recipients", json={})
+    for act in ("dry-run", "test", "start", "pause", "test", "resume", "cancel", "start"):
+        yield f"{one}/{act}", "post", await client.post(f"{path}/{act}")
+    for query in ("", "?status=invalid", "?status=x"):
+        yield f"{one}/recipients", "get", await client.get(f"{path}/recipients{query}")
+    yield one, "get", await client.get(path)
+    yield one, "get", await client.get(f"{called}/absent")
 
 
 async def test_short_link_is_described_as_a_redirection_without_a_body(document):
@@ -330,6 +356,7 @@ async def test_creating_calls_take_an_idempotency_key(document):
         "add_link",
         "add_template",
         "add_suppression",
+        "create_campaign",
         "create_key",
     }
 

@@ -3,7 +3,8 @@
 import argparse
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from recado_core.engine.campaign_views import CampaignStatus, CampaignView
 from recado_core.errors import RecadoError
@@ -22,8 +23,15 @@ ENDS = frozenset({CampaignStatus.FINISHED, CampaignStatus.CANCELED})
 
 def run_following(settings: Settings, campaign_id: str) -> CampaignView:
     """Watch a campaign to its end; whoever interrupts that is told what becomes of it."""
+    with explaining(campaign_id):
+        return asyncio.run(follow(settings, campaign_id))
+
+
+@contextmanager
+def explaining(campaign_id: str) -> Iterator[None]:
+    """Tell whoever interrupts the watching what becomes of the campaign."""
     try:
-        return asyncio.run(_follow(settings, campaign_id))
+        yield
     except KeyboardInterrupt:
         explain(
             f"recado: interrupted; a campaign that runs goes on wherever `recado serve` or `recado "
@@ -33,7 +41,8 @@ def run_following(settings: Settings, campaign_id: str) -> CampaignView:
         raise
 
 
-async def _follow(settings: Settings, campaign_id: str) -> CampaignView:
+async def follow(settings: Settings, campaign_id: str) -> CampaignView:
+    """Watch a campaign to its end, and show how far it is."""
     async with open_engine(settings) as engine:
         seen = await engine.campaigns.get(campaign_id)
         if seen.status is CampaignStatus.DRAFT:

@@ -29,7 +29,7 @@ from recado_gateway.cli.campaign_words import in_words, print_rehearsal
 from recado_gateway.cli.commands import DONE, FAILED, Commands, add_json_option
 from recado_gateway.cli.configuration import open_engine, read_settings
 from recado_gateway.cli.file_imports import find_file
-from recado_gateway.cli.following import run_following, tell_end
+from recado_gateway.cli.following import explaining, follow, tell_end
 from recado_gateway.cli.output import explain, print_json, say
 from recado_gateway.settings import Settings
 
@@ -83,8 +83,8 @@ def run(args: argparse.Namespace) -> int:
         return FAILED
     if not args.start:
         return DONE
-    asyncio.run(_start(settings, imported.campaign.id))
-    return tell_end(run_following(settings, imported.campaign.id), args)
+    with explaining(imported.campaign.id):
+        return tell_end(asyncio.run(_send(settings, imported.campaign.id)), args)
 
 
 async def _import(settings: Settings, path: Path, args: argparse.Namespace) -> Imported:
@@ -140,11 +140,12 @@ async def create(engine: Engine, name: str, args: argparse.Namespace, zone: str)
     return msgspec.json.decode(answer.body, type=CampaignView)
 
 
-async def _start(settings: Settings, campaign_id: str) -> None:
+async def _send(settings: Settings, campaign_id: str) -> CampaignView:
     async with open_engine(settings) as engine:
         standing = await engine.campaigns.get(campaign_id)
         if standing.status is CampaignStatus.DRAFT:  # else this command was there before
             await engine.campaigns.start(campaign_id)
+    return await follow(settings, campaign_id)
 
 
 def _print(imported: Imported) -> None:
