@@ -1,0 +1,522 @@
+"""Campaigns: made, tried, started, held, ended; told of; run again by a schedule."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from recado_core import AccountError, Deferral, OnFailure, Refusal, TransientSendError
+from recado_core.engine import campaigning
+from recado_core.engine.campaigns import CampaignFilter, CampaignRequest
+from recado_core.engine.failures import ConflictError, DraftError, NotFoundError
+from recado_core.engine.idempotency import IdempotencyKey
+from recado_core.testing.clock import MONDAY_NOON
+
+from .campaign_house import Campaigner, number
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def campaigner(house, tmp_path):
+    return Campaigner(house, tmp_path)
+
+
+class Judge:
+    """A check that says what the test tells it to, by address."""
+
+    id = "judge"
+    on_failure = OnFailure.ALLOW
+    time_limit = 5.0
+
+    def __init__(self, **said):
+        self.said = {}
+
+    async def check(self, recipients):
+        return [self.said.get(recipient.address) for recipient in recipients]
+
+
+@pytest.fixture
+async def judged(open_house, tmp_path):
+    """A campaigner whose house has a check, and the check."""
+    judge = Judge()
+    async with open_house(checks=[judge], accounts={"main": {"price": Decimal("0.08")}}) as house:
+        yield Campaigner(house, tmp_path), judge
+
+
+def small_steps(monkeypatch, *, at_once=4, queued=10):
+    monkeypatch.setattr(campaigning, "AT_ONCE", at_once)
+    monkeypatch.setattr(campaigning, "QUEUED", queued)
+
+
+# ---------------------------------------------------------------- made
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointers"),
+    [
+        ({"name": " "}, ["/name"]),
+        ({"name": "x" * 121, "throttle": "fast"}, ["/name", "/throttle"]),
+        ({"text": None}, ["/text"]),
+        ({"text": "oi {{"}, ["/variables"]),
+        ({"text": None, "template": "nothing"}, ["/template"]),
+        ({"text": "oi", "template": "x"}, ["/template"]),
+        ({"channel": "pigeon"}, ["/channel"]),
+        ({"account": "nobody"}, ["/account"]),
+        ({"expires_at": MONDAY_NOON}, ["/expires_at"]),
+        (
+            {"scheduled_at": MONDAY_NOON + 2 * MINUTE, "expires_at": MONDAY_NOON + MINUTE},
+            ["/expires_at"],
+        ),
+        ({"scheduled_at": MONDAY_NOON.replace(tzinfo=None)}, ["/scheduled_at"]),
+        ({"cost_centre": "x" * 65, "metadata": {"x": "y" * 9000}}, ["/cost_centre", "/metadata"]),
+    ],
+)
+async def test_campaign_of_which_nothing_could_be_sent_is_refused(campaigner, fields, pointers):
+    with pytest.raises(DraftError) as refused:
+        await campaigner.create(**fields)
+    assert [fault.pointer for fault in refused.value.faults] == pointers
+    assert (await campaigner.campaigns.list(CampaignFilter())).items == []
+
+
+async def test_campaign_is_made_once_under_one_idempotency_key(campaigner):
+    key = IdempotencyKey(owner="k", key="1", fingerprint="f")
+    request = CampaignRequest(name="sale", text="oi", throttle="5/1s", cost_centre="shop")
+    first = await campaigner.campaigns.create(request, key)
+    again = await campaigner.campaigns.create(request, key)
+    assert (first.status, again.replayed, again.body) == (201, True, first.body)
+    view = json.loads(first.body)
+    assert (view["status"], view["category"], view["priority"]) == ("draft", "marketing", 3)
+    assert (view["throttle"], view["cost_centre"], view["progress"]) == ("5/1s", "shop", 0.0)
+    assert len((await campaigner.campaigns.list(CampaignFilter())).items) == 1
+
+
+async def test_campaigns_are_listed_page_by_page_and_by_status(campaigner):
+    ids = [await campaigner.create(name=f"sale {index}") for index in range(3)]
+    page = await campaigner.campaigns.list(CampaignFilter(), 2)
+    rest = await campaigner.campaigns.list(CampaignFilter(), 2, page.next_cursor)
+    assert [each.id for each in (*page.items, *rest.items)] == ids[::-1]
+    assert rest.next_cursor is None
+    await campaigner.campaigns.cancel(ids[1])
+    wanted = CampaignFilter(status="canceled")
+    assert [each.id for each in (await campaigner.campaigns.list(wanted)).items] == [ids[1]]
+    assert (await campaigner.campaigns.list(CampaignFilter(name="\0"))).items == []
+
+
+async def test_what_is_not_there_is_not_found(campaigner):
+    campaigns = campaigner.campaigns
+    for call in (
+        campaigns.get,
+        campaigns.test,
+        campaigns.start,
+        campaigns.pause,
+        campaigns.resume,
+        campaigns.cancel,
+        campaigns.dry_run,
+        campaigns.recipients,
+    ):
+        with pytest.raises(NotFoundError):
+            await call("no\0where")
+
+
+# ---------------------------------------------------------------- sent
+
+
+async def test_everyone_gets_one_message_and_the_campaign_is_finished(campaigner, monkeypatch):
+    small_steps(monkeypatch)
+    campaign_id = await campaigner.running(30, text="Oi {{ name }}", reference="r", priority=4)
+    await campaigner.house.settle()
+    assert campaigner.sent_to() == [number(index) for index in range(30)]
+    assert {message.text for message in campaigner.house.vendor.sent} == {
+        f"Oi Ana {index}" for index in range(30)
+    }
+    view = await campaigner.get(campaign_id)
+    assert (view.status, view.position, view.progress) == ("finished", 30, 1.0)
+    assert (view.stats.accepted, view.stats.sent, view.stats.segments) == (30, 30, 30)
+    assert view.finished_at is not None
+    kinds = [kind for kind, _ in await campaigner.told(campaign_id)]
+    assert kinds == ["campaign.started", "campaign.finished"]
+    _, last = (await campaigner.told(campaign_id))[-1]
+    assert (last["name"], last["status"], last["recipients"]["valid"]) == ("sale", "finished", 30)
+    assert last["messages"]["taken"] == 30
+
+
+async def test_no_more_than_so_many_messages_are_queued_at_a_time(open_house, tmp_path, monkeypatch):
+    small_steps(monkeypatch)
+    async with open_house(capabilities={"max_batch": 5}) as house:
+        campaigner = Campaigner(house, tmp_path)
+        await campaigner.running(30)
+        house.vendor.answers = [AccountError("stop", code="1")]
+        await house.engine.run_once()
+        for _ in range(5):
+            await house.engine.run_once()
+        view = house.engine.accounts.by_name["main"]
+        assert view.paused_at is not None
+        listed = await house.engine.accounts.list()
+        assert 4 <= listed[0].queued <= 10
+        await house.engine.accounts.resume("main")
+        await house.settle()
+        assert campaigner.sent_to()[-1] == number(29)
+        assert len(set(campaigner.sent_to())) == 30
+
+
+async def test_campaign_is_finished_only_when_none_of_it_waits(campaigner):
+    campaigner.house.vendor.answers = [TransientSendError("busy", code="503")]
+    campaign_id = await campaigner.running(3)
+    await campaigner.house.settle()
+    view = await campaigner.get(campaign_id)
+    assert (view.status, view.position, view.progress) == ("running", 3, 0.0)
+    await campaigner.house.advance(120)
+    assert (await campaigner.get(campaign_id)).status == "finished"
+    assert len(set(campaigner.sent_to())) == 3
+
+
+async def test_scheduled_campaign_starts_when_its_time_comes(campaigner):
+    at = campaigner.house.clock.now() + 10 * MINUTE
+    campaign_id = await campaigner.running(3, scheduled_at=at)
+    assert (await campaigner.get(campaign_id)).status == "scheduled"
+    assert (await campaigner.campaigns.start(campaign_id)).status == "scheduled", "a repeated call"
+    await campaigner.house.advance(9 * 60)
+    assert campaigner.sent_to() == []
+    await campaigner.house.advance(60)
+    view = await campaigner.get(campaign_id)
+    assert (view.status, view.started_at) == ("finished", at)
+    assert len(campaigner.sent_to()) == 3
+
+
+async def test_campaign_without_recipients_does_not_start(campaigner):
+    campaign_id = await campaigner.create()
+    with pytest.raises(ConflictError, match="no recipients"):
+        await campaigner.campaigns.start(campaign_id)
+    with pytest.raises(ConflictError, match="no recipients"):
+        await campaigner.campaigns.test(campaign_id)
+    await campaigner.take(campaign_id, "phone\n123\n")
+    with pytest.raises(ConflictError, match="no recipients"):
+        await campaigner.campaigns.start(campaign_id)
+
+
+async def test_test_goes_to_the_first_five_who_are_not_sent_to_again(campaigner):
+    campaign_id = await campaigner.create()
+    rows = [number(0), "123", *(number(index) for index in range(1, 9))]
+    await campaigner.take(campaign_id, "phone\n" + "\n".join(rows))
+    tried = await campaigner.campaigns.test(campaign_id)
+    assert [each.address for each in tried.recipients] == [number(index) for index in range(5)]
+    await campaigner.house.settle()
+    assert len(campaigner.sent_to()) == 5
+    again = await campaigner.campaigns.test(campaign_id)
+    assert [each.message_id for each in again.recipients] == [
+        each.message_id for each in tried.recipients
+    ]
+    assert {each.status for each in again.recipients} == {"sent"}
+    await campaigner.campaigns.start(campaign_id)
+    with pytest.raises(ConflictError, match="comes before"):
+        await campaigner.campaigns.test(campaign_id)
+    await campaigner.house.settle()
+    assert campaigner.sent_to() == [number(index) for index in range(9)]
+
+
+async def test_throttle_holds_also_over_a_pause_and_another_process(
+    open_house, tmp_path, monkeypatch
+):
+    small_steps(monkeypatch, at_once=100, queued=1000)
+    async with open_house() as house:
+        campaigner = Campaigner(house, tmp_path)
+        campaign_id = await campaigner.running(60, throttle="10/1s")
+        counts = []
+        for _ in range(10):
+            await house.advance(0.2)
+            counts.append(len(house.vendor.sent))
+        assert counts == [2 * turn for turn in range(1, 11)]
+        await campaigner.campaigns.pause(campaign_id)
+        await house.advance(60)
+        await campaigner.campaigns.resume(campaign_id)
+        await house.settle()
+        assert len(house.vendor.sent) == 30, "no more than a second's worth at once"
+        clock = house.clock
+        async with open_house(clock=clock) as other:
+            await other.settle()
+            assert other.vendor.sent == []
+            clock.advance(0.5)
+            await other.settle()
+            await house.settle()
+            assert len(other.vendor.sent) + len(house.vendor.sent) == 35
+
+
+# ---------------------------------------------------------------- held and ended
+
+
+async def test_of_a_paused_campaign_nothing_is_claimed_and_of_others_all(campaigner, monkeypatch):
+    small_steps(monkeypatch, at_once=100, queued=1000)
+    campaign_id = await campaigner.running(8)
+    await campaigner.house.engine._campaigning.take_due()  # they are queued
+    paused = await campaigner.campaigns.pause(campaign_id, "wrong price")
+    assert (paused.status, paused.reason) == ("paused", "wrong price")
+    single = await campaigner.house.accept(to=number(99))
+    await campaigner.house.settle()
+    assert campaigner.sent_to() == [number(99)]
+    assert await campaigner.house.status(single) == "sent"
+    assert (await campaigner.campaigns.pause(campaign_id, "again")).reason == "wrong price"
+    resumed = await campaigner.campaigns.resume(campaign_id)
+    assert (resumed.status, resumed.reason) == ("running", None)
+    await campaigner.house.settle()
+    assert len(campaigner.sent_to()) == 9
+    kinds = [kind.partition(".")[2] for kind, _ in await campaigner.told(campaign_id)]
+    assert kinds == ["started", "paused", "started", "finished"]
+
+
+async def test_paused_campaign_goes_no_further(campaigner, monkeypatch):
+    small_steps(monkeypatch)
+    campaign_id = await campaigner.running(30)
+    await campaigner.house.engine.run_once()
+    await campaigner.campaigns.pause(campaign_id)
+    position = (await campaigner.get(campaign_id)).position
+    await campaigner.house.settle()
+    assert (await campaigner.get(campaign_id)).position == position < 30
+    assert len(campaigner.sent_to()) <= position
+
+
+async def test_scheduled_campaign_that_is_paused_waits_for_its_time_again(campaigner):
+    at = campaigner.house.clock.now() + 10 * MINUTE
+    campaign_id = await campaigner.running(3, scheduled_at=at)
+    await campaigner.campaigns.pause(campaign_id)
+    assert (await campaigner.campaigns.resume(campaign_id)).status == "scheduled"
+    await campaigner.campaigns.pause(campaign_id)
+    await campaigner.house.advance(11 * 60)
+    assert campaigner.sent_to() == []
+    await campaigner.campaigns.resume(campaign_id)
+    await campaigner.house.settle()
+    assert len(campaigner.sent_to()) == 3
+
+
+async def test_canceled_campaign_takes_back_all_that_has_not_gone(campaigner, monkeypatch):
+    small_steps(monkeypatch)
+    campaigner.house.vendor.answers = [TransientSendError("busy", code="503")]
+    campaign_id = await campaigner.running(30)
+    await campaigner.house.engine.run_once()
+    queued = (await campaigner.get(campaign_id)).position
+    canceled = await campaigner.campaigns.cancel(campaign_id)
+    assert canceled.status == "canceled"
+    await campaigner.house.settle()
+    view = await campaigner.get(campaign_id)
+    assert view.stats.statuses.canceled == queued == view.position
+    assert view.finished_at is not None
+    await campaigner.house.advance(3600)
+    assert len(campaigner.house.vendor.batches) == 1, "only what went before"
+    _, last = (await campaigner.told(campaign_id))[-1]
+    assert (last["status"], last["messages"]["canceled"]) == ("canceled", queued)
+    assert (await campaigner.campaigns.cancel(campaign_id)).status == "canceled"
+    for call in (campaigner.campaigns.start, campaigner.campaigns.resume, campaigner.campaigns.pause):
+        with pytest.raises(ConflictError, match="canceled"):
+            await call(campaign_id)
+
+
+async def test_message_that_comes_back_from_its_provider_is_taken_back_as_well(campaigner):
+    campaign_id = await campaigner.running(2)
+
+    async def cancel_meanwhile(batch):
+        await campaigner.campaigns.cancel(campaign_id)
+        await campaigner.house.engine._campaigning.take_due()
+        raise TransientSendError("busy", code="503")
+
+    campaigner.house.vendor.send = cancel_meanwhile
+    await campaigner.house.engine.run_once()
+    await campaigner.house.advance(10)
+    view = await campaigner.get(campaign_id)
+    assert view.stats.statuses.canceled == 2
+    assert view.finished_at is not None
+
+
+async def test_finished_campaign_stays_so(campaigner):
+    campaign_id = await campaigner.running(1)
+    await campaigner.house.settle()
+    for call in (
+        campaigner.campaigns.start,
+        campaigner.campaigns.pause,
+        campaigner.campaigns.resume,
+        campaigner.campaigns.cancel,
+    ):
+        with pytest.raises(ConflictError, match="finished"):
+            await call(campaign_id)
+
+
+async def test_draft_is_neither_paused_nor_resumed(campaigner):
+    campaign_id = await campaigner.ready(1)
+    for call in (campaigner.campaigns.pause, campaigner.campaigns.resume):
+        with pytest.raises(ConflictError, match="draft"):
+            await call(campaign_id)
+
+
+async def test_campaign_whose_time_runs_out_sends_no_more(campaigner):
+    ends = campaigner.house.clock.now() + MINUTE
+    campaign_id = await campaigner.running(100, throttle="1/1s", expires_at=ends)
+    await campaigner.house.advance(5)
+    await campaigner.house.advance(120)
+    view = await campaigner.get(campaign_id)
+    assert (view.status, view.reason) == ("finished", "its time ran out (expires_at)")
+    assert len(campaigner.sent_to()) == 1
+    faults = [row["fault"] for row in await campaigner.audience(campaign_id)]
+    assert faults == [None] * 100
+
+
+# ---------------------------------------------------------------- faults
+
+
+async def test_message_that_can_no_longer_be_made_is_its_recipients_fault(campaigner, monkeypatch):
+    campaign_id = await campaigner.ready(3)
+    request = {"text": "Oi {{ city }}", "category": "marketing", "name": "sale"}
+
+    async def change_text(connection):
+        await connection.exec_driver_sql(
+            f"UPDATE campaigns SET request = '{json.dumps(request)}'"  # noqa: S608  # the test's own
+        )
+        await connection.exec_driver_sql(
+            'UPDATE recipients SET variables = \'{"city": "Rio"}\' WHERE position = 2'
+        )
+
+    await campaigner.house.database.write(change_text)
+    await campaigner.campaigns.start(campaign_id)
+    await campaigner.house.settle()
+    assert campaigner.sent_to() == [number(1)]
+    page = await campaigner.campaigns.recipients(campaign_id)
+    assert [each.status for each in page.items] == ["invalid", "sent", "invalid"]
+    assert "city" in page.items[0].fault
+    view = await campaigner.get(campaign_id)
+    assert (view.status, view.recipients.valid, view.recipients.invalid) == ("finished", 1, 2)
+
+
+async def test_what_is_wrong_with_all_messages_pauses_the_campaign_and_spoils_nobody(
+    open_house, tmp_path
+):
+    async with open_house() as house:
+        campaigner = Campaigner(house, tmp_path)
+        named = await campaigner.ready(3, account="main")
+        routed = await campaigner.ready(12)
+    async with open_house(accounts={"other": {}}, routes=[]) as house:
+        campaigner = Campaigner(house, tmp_path)
+        for campaign_id in (named, routed):
+            await campaigner.campaigns.start(campaign_id)
+        await house.settle()
+        first, second = [await campaigner.get(each) for each in (named, routed)]
+        assert (first.status, first.reason) == ("paused", "account: there is no 'main'")
+        assert second.status == "paused"
+        assert "no route" in second.reason
+        assert (first.position, second.position) == (0, 0)
+    async with open_house() as house:
+        campaigner = Campaigner(house, tmp_path)
+        for campaign_id in (named, routed):
+            await campaigner.campaigns.resume(campaign_id)
+        await house.settle()
+        assert len(campaigner.sent_to()) == 15
+
+
+# ---------------------------------------------------------------- told
+
+
+async def test_dry_run_tells_what_would_come_of_it_and_sends_nothing(judged):
+    campaigner, judge = judged
+    campaign_id = await campaigner.ready(8, text="x" * 161)
+    later = campaigner.house.clock.now() + MINUTE
+    judge.said = {
+        number(1): Refusal(check="judge", reason="on the list"),
+        number(2): Refusal(check="judge", reason="on the list"),
+        number(3): Deferral(check="judge", reason="at night", until=later),
+    }
+    seen = []
+    run = await campaigner.campaigns.dry_run(campaign_id, lambda *told: seen.append(told))
+    assert (run.recipients, run.messages, run.deferred, run.suppressed) == (8, 6, 1, 2)
+    assert (run.segments, run.cost) == (12, Decimal("0.96"))
+    (reason,) = run.suppressions
+    assert (reason.check, reason.reason, reason.count) == ("judge", "on the list", 2)
+    assert [example.line for example in reason.examples] == [3, 4]
+    assert all("*" in example.address for example in reason.examples)
+    assert [each.count for each in run.deferrals] == [1]
+    assert seen[-1] == (8, 8)
+    await campaigner.house.settle()
+    assert campaigner.sent_to() == []
+    assert (await campaigner.get(campaign_id)).position == 0
+
+
+async def test_suppressed_are_told_of_and_what_was_sent_is_paid_for(judged):
+    campaigner, judge = judged
+    judge.said = {number(1): Refusal(check="judge", reason="on the list")}
+    campaign_id = await campaigner.running(3)
+    await campaigner.house.settle()
+    page = await campaigner.campaigns.recipients(campaign_id)
+    told = [(each.status, each.cost, each.code) for each in page.items]
+    paid = Decimal("0.08")
+    assert told == [("sent", paid, None), ("suppressed", None, "judge"), ("sent", paid, None)]
+    stats = (await campaigner.get(campaign_id)).stats
+    assert (stats.cost, stats.statuses.suppressed) == (Decimal("0.16"), 1)
+
+
+async def test_recipients_are_told_page_by_page_by_status_and_all_in_an_export(
+    campaigner, monkeypatch
+):
+    small_steps(monkeypatch)
+    campaign_id = await campaigner.create(throttle="5/1s")
+    rows = [number(0), "123", number(0), *(number(index) for index in range(1, 11))]
+    await campaigner.take(campaign_id, "phone\n" + "\n".join(rows))
+    await campaigner.campaigns.start(campaign_id)
+    await campaigner.house.advance(1)
+    campaigns = campaigner.campaigns
+    found, cursor = [], None
+    while True:
+        page = await campaigns.recipients(campaign_id, 5, cursor)
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert [each.position for each in found] == list(range(1, 14))
+    counts = {}
+    for each in found:
+        counts[each.status] = counts.get(each.status, 0) + 1
+    assert counts["invalid"] == counts["duplicate"] == 1
+    assert counts["sent"] >= 2
+    for status, count in counts.items():
+        some = (await campaigns.recipients(campaign_id, 500, None, str(status))).items
+        assert [each.status for each in some] == [status] * count
+    half = counts["sent"] - 1
+    first = await campaigns.recipients(campaign_id, half, None, "sent")
+    rest = await campaigns.recipients(campaign_id, half, first.next_cursor, "sent")
+    assert len(first.items) + len(rest.items) == counts["sent"]
+    assert rest.items[0].position > first.items[-1].position
+    exported = [each async for some in campaigns.export(campaign_id) for each in some]
+    assert exported == found
+    with pytest.raises(NotFoundError):
+        await anext(campaigns.export("nowhere"))
+
+
+# ---------------------------------------------------------------- runs of a schedule
+
+
+async def test_occurrence_of_a_schedule_is_one_run_with_the_same_audience(campaigner):
+    campaign_id = await campaigner.ready(3)
+    at = campaigner.house.clock.now()
+    run = await campaigner.campaigns.run_of_schedule(campaign_id, "s", at)
+    assert await campaigner.campaigns.run_of_schedule(campaign_id, "s", at) == run
+    await campaigner.house.settle()
+    other = await campaigner.campaigns.run_of_schedule(campaign_id, "s", at + MINUTE)
+    await campaigner.house.settle()
+    assert campaigner.sent_to() == sorted(2 * [number(index) for index in range(3)])
+    views = [await campaigner.get(each) for each in (run, other)]
+    assert [(view.status, view.schedule_id, view.stats.sent) for view in views] == [
+        ("finished", "s", 3)
+    ] * 2
+    assert (await campaigner.get(campaign_id)).status == "draft"
+    listed = await campaigner.campaigns.list(CampaignFilter(schedule_id="s"))
+    assert {each.id for each in listed.items} == {run, other}
+    with pytest.raises(ConflictError, match="audience is that of"):
+        await campaigner.take(run, f"phone\n{number(9)}")
+
+
+async def test_what_was_canceled_or_has_no_audience_does_not_run_again(campaigner):
+    at = campaigner.house.clock.now()
+    empty = await campaigner.create()
+    with pytest.raises(ConflictError, match="no recipients"):
+        await campaigner.campaigns.run_of_schedule(empty, "s", at)
+    canceled = await campaigner.ready(1)
+    await campaigner.campaigns.cancel(canceled)
+    with pytest.raises(ConflictError, match="canceled"):
+        await campaigner.campaigns.run_of_schedule(canceled, "s", at)
+    with pytest.raises(NotFoundError):
+        await campaigner.campaigns.run_of_schedule("nowhere", "s", at)
