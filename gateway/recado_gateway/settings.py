@@ -26,6 +26,7 @@ from recado_core.engine.settings import (
     OptOutSettings,
     QuietHoursSettings,
     RouteSettings,
+    ScheduleSettings,
     SuppressionSettings,
 )
 from recado_core.errors import ConfigurationError
@@ -84,7 +85,7 @@ class CheckTables(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     checks: dict[str, CheckSettings] = {}
 
 
-TABLES = ("gateway", "accounts", "routes", "sinks", *CheckTables.__struct_fields__)
+TABLES = ("gateway", "accounts", "routes", "sinks", "schedules", *CheckTables.__struct_fields__)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +141,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
             routes=_read_routes(tables.get("routes"), accounts, plugins),
             sinks=read_sinks(tables.get("sinks", {}), accounts, plugins),
             document_key=gateway.document_key,
+            schedules=read_table(tables.get("schedules", {}), ScheduleSettings, "schedules"),
             **msgspec.structs.asdict(checks),
         ),
         plugins=plugins,

@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from recado_core.checks import Check
 from recado_core.engine.accept import Accept
@@ -38,6 +38,7 @@ from recado_core.engine.keys import Keys
 from recado_core.engine.links import Links
 from recado_core.engine.messages import Messages
 from recado_core.engine.nodes import BEAT, Node
+from recado_core.engine.occurring import Occurring
 from recado_core.engine.operations import Operations
 from recado_core.engine.plugins import Plugins
 from recado_core.engine.polling import Polling
@@ -46,6 +47,7 @@ from recado_core.engine.readiness import Component, of_accounts, of_sinks
 from recado_core.engine.receive import Receive
 from recado_core.engine.rehearsing import Rehearsing
 from recado_core.engine.rounds import Rounds
+from recado_core.engine.schedules import Schedules
 from recado_core.engine.scheduling import Scheduling
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.sinks import Sinks
@@ -149,6 +151,14 @@ class Engine:
             Rehearsing(self.accept, self.accounts, self._database),
             now,
         )
+        self.schedules = Schedules(composing, settings.timezone, self._database, once, now)
+        self._occurring = Occurring(
+            self.accept,
+            self.campaigns.run_of_schedule,
+            timedelta(seconds=settings.schedules.grace),
+            self._database,
+            now,
+        )
         self.messages = Messages(self._database, telling, now)
         self.conversations = Conversations(self._database, self.accept, self.messages, telling, now)
         self.links = Links(settings.public_url, self._database, once, now)
@@ -217,6 +227,7 @@ class Engine:
         self._tasks = [
             asyncio.create_task(self._repeat(BEAT, self._node.beat)),
             asyncio.create_task(self._repeat(TICK, self._tick)),
+            asyncio.create_task(self._repeat(TICK, self._occurring.run_due)),
             asyncio.create_task(self._repeat(FOLD, self.statistics.fold)),
             asyncio.create_task(self._inquire(self._doubts)),
             asyncio.create_task(self._inquire(self._polling)),
@@ -236,6 +247,7 @@ class Engine:
         await self._node.join()
         await self._node.beat()
         done = await self._tick()
+        done += await self._occurring.run_due()
         done += await self._campaigning.take_due()
         done += await self._doubts.settle_due()
         for dispatcher in self._dispatchers:

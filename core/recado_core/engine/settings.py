@@ -191,6 +191,12 @@ class OptOutSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     )
 
 
+class ScheduleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``grace``: seconds after which an occurrence is too late, so that ``misfire`` decides."""
+
+    grace: Annotated[float, msgspec.Meta(ge=10, le=86_400)] = 300.0
+
+
 class CheckSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the operator says of one check instead of its plugin; ``time_limit`` in seconds."""
 
@@ -227,6 +233,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     limits: LimitSettings = LimitSettings()
     opt_out: OptOutSettings = OptOutSettings()
     checks: dict[str, CheckSettings] = {}
+    schedules: ScheduleSettings = ScheduleSettings()
 
     def __repr__(self) -> str:
         # The database's address may hold a password.
