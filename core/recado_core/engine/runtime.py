@@ -138,7 +138,7 @@ class Engine:
         self.audiences = Audiences(plugins.channels, settings, self._database, self._documents, now)
         steps = CampaignSteps(self.accept, self._database, now)
         of_campaigns = CampaignTelling(self._database, self.statistics, telling)
-        self._campaigning = Campaigning(steps, of_campaigns, telling, self._database, now)
+        self.campaigning = Campaigning(steps, of_campaigns, telling, self._database, now)
         self.campaigns = Campaigns(
             settings,
             plugins,
@@ -147,7 +147,7 @@ class Engine:
             once,
             steps,
             of_campaigns,
-            self._campaigning,
+            self.campaigning,
             Rehearsing(self.accept, self.accounts, self._database),
             now,
         )
@@ -233,7 +233,7 @@ class Engine:
             asyncio.create_task(self._inquire(self._polling)),
             *(asyncio.create_task(self._repeat(TICK, each.take_due)) for each in self._rounds),
             asyncio.create_task(self.receive.run()),
-            asyncio.create_task(self._campaigning.run()),
+            asyncio.create_task(self.campaigning.run()),
             *(asyncio.create_task(dispatcher.run()) for dispatcher in self._dispatchers),
             *(asyncio.create_task(worker.run()) for worker in self.sinks.workers),
         ]
@@ -248,7 +248,7 @@ class Engine:
         await self._node.beat()
         done = await self._tick()
         done += await self._occurring.run_due()
-        done += await self._campaigning.take_due()
+        done += await self.campaigning.take_due()
         done += await self._doubts.settle_due()
         for dispatcher in self._dispatchers:
             done += await dispatcher.drain()
@@ -271,7 +271,7 @@ class Engine:
             return
         self._stopping.set()
         self.receive.stop()
-        self._campaigning.stop()
+        self.campaigning.stop()
         self._doubts.stop()
         self._polling.stop()
         for rounds in self._rounds:
