@@ -28,6 +28,7 @@ ROOMS = {
     "send": ("send", "send one message"),
     "import": ("imports", "make a campaign of a file of recipients, and send it"),
     "campaign": ("campaigns", "make, try, start, watch and stop campaigns"),
+    "schedules": ("schedules", "send messages and campaigns later, once or again and again"),
     "messages": ("messages", "list, show, cancel and resend messages"),
     "templates": ("templates", "keep templates of messages, and try them out"),
     "stats": ("stats", "sum up what was sent, what became of it and what it cost"),
