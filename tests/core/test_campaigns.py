@@ -29,7 +29,7 @@ class Judge:
     on_failure = OnFailure.ALLOW
     time_limit = 5.0
 
-    def __init__(self, **said):
+    def __init__(self):
         self.said = {}
 
     async def check(self, recipients):
@@ -141,7 +141,9 @@ async def test_everyone_gets_one_message_and_the_campaign_is_finished(campaigner
     assert last["messages"]["taken"] == 30
 
 
-async def test_no_more_than_so_many_messages_are_queued_at_a_time(open_house, tmp_path, monkeypatch):
+async def test_no_more_than_so_many_messages_are_queued_at_a_time(
+    open_house, tmp_path, monkeypatch
+):
     small_steps(monkeypatch)
     async with open_house(capabilities={"max_batch": 5}) as house:
         campaigner = Campaigner(house, tmp_path)
@@ -248,7 +250,7 @@ async def test_throttle_holds_also_over_a_pause_and_another_process(
 async def test_of_a_paused_campaign_nothing_is_claimed_and_of_others_all(campaigner, monkeypatch):
     small_steps(monkeypatch, at_once=100, queued=1000)
     campaign_id = await campaigner.running(8)
-    await campaigner.house.engine._campaigning.take_due()  # they are queued
+    await campaigner.house.engine.campaigning.take_due()  # they are queued
     paused = await campaigner.campaigns.pause(campaign_id, "wrong price")
     assert (paused.status, paused.reason) == ("paused", "wrong price")
     single = await campaigner.house.accept(to=number(99))
@@ -305,7 +307,11 @@ async def test_canceled_campaign_takes_back_all_that_has_not_gone(campaigner, mo
     _, last = (await campaigner.told(campaign_id))[-1]
     assert (last["status"], last["messages"]["canceled"]) == ("canceled", queued)
     assert (await campaigner.campaigns.cancel(campaign_id)).status == "canceled"
-    for call in (campaigner.campaigns.start, campaigner.campaigns.resume, campaigner.campaigns.pause):
+    for call in (
+        campaigner.campaigns.start,
+        campaigner.campaigns.resume,
+        campaigner.campaigns.pause,
+    ):
         with pytest.raises(ConflictError, match="canceled"):
             await call(campaign_id)
 
@@ -313,9 +319,9 @@ async def test_canceled_campaign_takes_back_all_that_has_not_gone(campaigner, mo
 async def test_message_that_comes_back_from_its_provider_is_taken_back_as_well(campaigner):
     campaign_id = await campaigner.running(2)
 
-    async def cancel_meanwhile(batch):
+    async def cancel_meanwhile(_):
         await campaigner.campaigns.cancel(campaign_id)
-        await campaigner.house.engine._campaigning.take_due()
+        await campaigner.house.engine.campaigning.take_due()
         raise TransientSendError("busy", code="503")
 
     campaigner.house.vendor.send = cancel_meanwhile
@@ -361,7 +367,7 @@ async def test_campaign_whose_time_runs_out_sends_no_more(campaigner):
 # ---------------------------------------------------------------- faults
 
 
-async def test_message_that_can_no_longer_be_made_is_its_recipients_fault(campaigner, monkeypatch):
+async def test_message_that_can_no_longer_be_made_is_its_recipients_fault(campaigner):
     campaign_id = await campaigner.ready(3)
     request = {"text": "Oi {{ city }}", "category": "marketing", "name": "sale"}
 
