@@ -16,6 +16,7 @@ import pytest
 from recado_core.errors import (
     AccountError,
     InDoubtError,
+    NotYetError,
     PermanentSendError,
     SendError,
     TransientSendError,
@@ -23,7 +24,7 @@ from recado_core.errors import (
 )
 from recado_core.http import WebhookReply, WebhookRequest
 from recado_core.messages import Event
-from recado_core.sinks import EventSubject, Finding, SinkContext, SinkGateway, SinkType
+from recado_core.sinks import EventSubject, Finding, Lane, SinkContext, SinkGateway, SinkType
 from recado_core.testing import failures, samples, sink_calls
 from recado_core.testing.clock import MONDAY_NOON, Clock
 from recado_core.testing.conduct import ConductTests
@@ -165,6 +166,7 @@ class SinkConformance(SettingsTests[AnySink], ConductTests[AnySink]):
         async with self.facing(answers) as trial:
             with pytest.raises(SendError) as caught:
                 await trial.plugin.deliver(self.event(self.telling), repeated=False)
+        assert not isinstance(caught.value, NotYetError), "the system was asked, and this counts"
         return caught.value
 
     # ------------------------------------------------------------ tests
@@ -196,6 +198,13 @@ class SinkConformance(SettingsTests[AnySink], ConductTests[AnySink]):
                 subject = EventSubject(type=event_type, account=name, channel=name, origin=name)
                 found = self.sink_type.wants(self.read_settings(), subject)
                 assert isinstance(found, bool), subject
+
+    def test_any_subject_has_its_lane(self) -> None:
+        """Asked in the midst of a transaction as well, and about an event of a thread for ever."""
+        for event_type in sorted(self.sink_type.events):
+            for name in (None, "kit", "other"):
+                subject = EventSubject(type=event_type, account=name, channel=name, origin=name)
+                assert isinstance(self.sink_type.lane(subject), Lane), subject
 
     async def test_repeated_event_carries_the_same_id(self) -> None:
         """The engine delivers again what it is not sure of; the other side must see it."""

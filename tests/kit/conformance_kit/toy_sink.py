@@ -8,6 +8,7 @@ import logging
 import httpx
 import msgspec
 from recado_core import (
+    NotYetError,
     PermanentSendError,
     Secret,
     SendError,
@@ -119,6 +120,15 @@ class TestHasty(Good):
     sink_type = desk(mistaking("503", wrong=PermanentSendError))
 
 
+def wait_on(text):
+    return NotYetError(text, retry_after=5)
+
+
+class TestPatient(Good):
+    breaks = "test_transient_answer_may_be_retried"
+    sink_type = desk(mistaking("503", wrong=wait_on))
+
+
 class TestOffended(Good):
     breaks = "test_no_connection_is_unreachable"
     sink_type = desk(mistaking("ConnectError", wrong=TransientSendError))
@@ -194,6 +204,15 @@ class Naming(DeskSink):
 class TestNaming(Good):
     breaks = "test_no_whole_number_is_shown"
     sink_type = desk(Naming)
+
+
+def find_no_lane(subject):
+    return {"message.received": "fast"}.get(subject.type)
+
+
+class TestLost(Good):
+    breaks = "test_any_subject_has_its_lane"
+    sink_type = desk(lane=find_no_lane)
 
 
 def want_nothing(_settings, _subject):

@@ -100,8 +100,8 @@ async def is_poison(connection: AsyncConnection, sink: str, thread: str, since: 
     """Tell whether the fault is that of an event which fails since then, and not the sink's.
 
     It is the event's if the sink has taken others since, or if no other thread's fails as well.
-    Only the latest deliveries and those that are due last are looked at, which are in an index:
-    what fails waits for longer than what was never tried.
+    Only the latest deliveries and those that are due last are looked at, which an index has in
+    their order: what fails waits for longer than what was never tried.
     """
     latest = (
         sa.select(D.settled_at)
@@ -115,7 +115,12 @@ async def is_poison(connection: AsyncConnection, sink: str, thread: str, since: 
     for background in (False, True):
         last = (
             sa.select(D.thread, D.failing_since)
-            .where(D.sink == sink, D.state == _PENDING, D.background == background)
+            .where(
+                D.sink == sink,
+                D.state == _PENDING,
+                D.background == background,
+                D.due_at >= since,
+            )
             .order_by(D.due_at.desc())
             .limit(LOOKED_AT)
             .subquery()
