@@ -77,6 +77,49 @@ async def test_any_json_to_batch_is_taken_or_refused(client, body):
     assert answer.status_code in DOCUMENTED, answer.text
 
 
+RULE_PARTS = st.sampled_from(
+    [
+        *[f"FREQ={each}" for each in ("YEARLY", "WEEKLY", "HOURLY", "MINUTELY", "SECONDLY")],
+        *["INTERVAL=2", "INTERVAL=9999", "COUNT=10000", "COUNT=2", "UNTIL=99981231T235959Z"],
+        *["BYMONTH=2", "BYMONTHDAY=30", "BYMONTHDAY=-1", "BYDAY=MO", "BYDAY=-5SU", "BYHOUR=23"],
+        *["BYMINUTE=0,59", "BYSECOND=59", "BYSETPOS=-1", "BYWEEKNO=53", "BYYEARDAY=366", "WKST=SU"],
+    ]
+)
+RULES = st.lists(RULE_PARTS, min_size=1, max_size=6, unique=True).map(";".join)
+TIMES = st.datetimes().map(lambda at: at.isoformat()) | WORDS
+SCHEDULE = {
+    "rrule": RULES | WORDS | JSON,
+    "starts_at": TIMES | JSON,
+    "until": TIMES | JSON,
+    "scheduled_at": TIMES | JSON,
+    "timezone": st.sampled_from(["America/New_York", "Pacific/Apia", "UTC", "x"]) | JSON,
+    "misfire": st.sampled_from(["send", "skip"]) | JSON,
+    "name": WORDS | JSON,
+    "message": DRAFTS,
+    "campaign_id": WORDS | JSON,
+}
+
+
+@fuzzed
+@given(
+    body=st.fixed_dictionaries(
+        {"message": st.just({"to": "+5511900000001", "text": "oi"}), "rrule": RULES},
+        optional={name: SCHEDULE[name] for name in ("starts_at", "until", "timezone", "name")},
+    )
+    | st.fixed_dictionaries({}, optional=SCHEDULE)
+    | JSON
+)
+async def test_any_json_to_schedules_is_taken_or_refused(client, body):
+    answer = await client.post("/v1/schedules", content=encode(body))
+    assert answer.status_code in {201, 400, 422}, answer.text
+    if answer.status_code == 201:
+        path = f"/v1/schedules/{answer.json()['id']}"
+        assert (await client.get(f"{path}/occurrences")).json()["items"]
+        changed = await client.patch(path, content=encode(body))
+        assert changed.status_code in {200, 422}, changed.text
+        assert (await client.get(path)).status_code == 200
+
+
 @fuzzed
 @given(
     body=st.fixed_dictionaries(
@@ -357,7 +400,13 @@ async def test_any_question_for_conversations_links_or_deliveries_is_answered(de
 @given(packed=st.binary(max_size=60) | JSON.map(encode))
 async def test_any_cursor_is_answered_or_refused(desk, packed):
     cursor = base64.urlsafe_b64encode(packed).decode().rstrip("=")
-    for path in ("/v1/conversations", "/v1/links", "/v1/sinks/desk/deliveries", "/v1/messages"):
+    for path in (
+        "/v1/conversations",
+        "/v1/links",
+        "/v1/schedules",
+        "/v1/sinks/desk/deliveries",
+        "/v1/messages",
+    ):
         answer = await desk.get(path, params={"cursor": cursor})
         assert answer.status_code in {200, 422}, answer.text
 

@@ -8,10 +8,22 @@ CREATING = [
     ("/v1/messages/batch", {"messages": [MESSAGE, {"to": "x"}]}, {"messages": [MESSAGE]}, 202),
     (ANSWER, {"text": "olá"}, {"text": "adeus"}, 202),
     ("/v1/links", {"url": "https://example.com/a"}, {"url": "https://example.com/b"}, 201),
+    (
+        "/v1/schedules",
+        {"message": MESSAGE, "rrule": "FREQ=DAILY"},
+        {"message": MESSAGE, "rrule": "FREQ=WEEKLY"},
+        201,
+    ),
     ("/v1/suppressions", {"address": "+5511900000001"}, {"address": "+5511900000002"}, 201),
     ("/v1/api-keys", {"name": "a", "scopes": ["admin"]}, {"name": "b", "scopes": ["admin"]}, 201),
 ]
-LISTED = ("/v1/messages?direction=out", "/v1/links", "/v1/suppressions", "/v1/api-keys")
+LISTED = (
+    "/v1/messages?direction=out",
+    "/v1/links",
+    "/v1/schedules",
+    "/v1/suppressions",
+    "/v1/api-keys",
+)
 
 
 async def whole_path(client, path):

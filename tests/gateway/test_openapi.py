@@ -3,7 +3,7 @@ import re
 import jsonschema
 import pytest
 from litestar.routes import HTTPRoute
-from recado_gateway.api import campaigns, suppressions, templates
+from recado_gateway.api import campaigns, schedules, suppressions, templates
 from recado_gateway.api.messages import EXAMPLE
 
 SCHEMAS = "#/components/schemas/"
@@ -114,6 +114,11 @@ async def test_calls_that_need_a_key_say_which_scope(document):
             [{"messages": []}, {"messages": [{}]}, {"messages": [EXAMPLE], "other": 1}],
         ),
         (
+            "/v1/schedules",
+            [schedules.EXAMPLE, {"campaign_id": "x", "scheduled_at": "2199-01-01T09:00:00"}],
+            [{"rrule": 1}, {"misfire": "perhaps"}, {"message": {}}, {"other": 1}, []],
+        ),
+        (
             "/v1/templates",
             [templates.EXAMPLE, {"name": "x", "text": "y", "provider_template": {"name": "z"}}],
             [{}, {"name": 1}, {"name": "x", "body": "y"}, {"name": "x", "variants": [{"a": 1}]}],
@@ -204,6 +209,7 @@ async def test_answers_are_as_described(desk, document):
         ("/v1/links", "get", await client.get("/v1/links")),
         ("/l/{code}", "get", await client.get("/l/absent")),
         *[each async for each in answers_about_templates(client)],
+        *[each async for each in answers_about_schedules(client)],
         ("/v1/sinks", "get", await client.get("/v1/sinks")),
         ("/v1/sinks/{name}", "get", await client.get("/v1/sinks/desk")),
         ("/v1/sinks/{name}", "get", await client.get("/v1/sinks/absent")),
@@ -221,6 +227,23 @@ async def test_answers_are_as_described(desk, document):
         content = described["content"][answer.headers["Content-Type"]]
         schema = resolved(document, content["schema"])
         jsonschema.Draft202012Validator(schema).validate(answer.json())
+
+
+async def answers_about_schedules(client):
+    path, one = "/v1/schedules", "/v1/schedules/{schedule_id}"
+    for body in (schedules.EXAMPLE, {"rrule": "x"}):
+        yield path, "post", await client.post(path, json=body)
+    yield path, "get", await client.get(path)
+    yield path, "get", await client.get(f"{path}?kind=x")
+    (made,) = (await client.get(path)).json()["items"]
+    for schedule_id in (made["id"], "absent"):
+        found = f"{path}/{schedule_id}"
+        yield one, "get", await client.get(found)
+        yield one, "patch", await client.patch(found, json={"name": "x"})
+        yield f"{one}/occurrences", "get", await client.get(f"{found}/occurrences")
+        for control in ("pause", "resume"):
+            yield f"{one}/{control}", "post", await client.post(f"{found}/{control}")
+    yield one, "patch", await client.patch(f"{path}/{made['id']}", json={"rrule": "x"})
 
 
 async def answers_about_templates(client):
@@ -354,6 +377,7 @@ async def test_creating_calls_take_an_idempotency_key(document):
         "resend_message",
         "reply_in_conversation",
         "add_link",
+        "add_schedule",
         "add_template",
         "add_suppression",
         "create_campaign",

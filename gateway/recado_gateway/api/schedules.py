@@ -71,7 +71,7 @@ async def list_schedules(request: Request) -> ASGIResponse:
     "/v1/schedules",
     Endpoint(
         tag=TAG,
-        scope="messages:send",
+        scope="manage",
         body=NewSchedule,
         example=EXAMPLE,
         answer=ScheduleView,
@@ -104,7 +104,7 @@ async def get_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIResp
     "/v1/schedules/{schedule_id:str}",
     Endpoint(
         tag=TAG,
-        scope="messages:send",
+        scope="manage",
         body=ScheduleChange,
         example={"rrule": "FREQ=WEEKLY;BYDAY=MO,TH;BYHOUR=9;BYMINUTE=0"},
         answer=ScheduleView,
@@ -122,7 +122,7 @@ async def change_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIR
 @endpoint(
     "DELETE",
     "/v1/schedules/{schedule_id:str}",
-    Endpoint(tag=TAG, scope="messages:send", status=204),
+    Endpoint(tag=TAG, scope="manage", status=204),
 )
 async def remove_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIResponse:
     """Delete a schedule; what it has sent stays."""
@@ -133,7 +133,7 @@ async def remove_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIR
 @endpoint(
     "POST",
     "/v1/schedules/{schedule_id:str}/pause",
-    Endpoint(tag=TAG, scope="messages:send", answer=ScheduleView, problems=("conflict",)),
+    Endpoint(tag=TAG, scope="manage", answer=ScheduleView, problems=("conflict",)),
 )
 async def pause_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIResponse:
     """Let occurrences pass until the schedule is resumed; a finished one is 409."""
@@ -143,7 +143,7 @@ async def pause_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIRe
 @endpoint(
     "POST",
     "/v1/schedules/{schedule_id:str}/resume",
-    Endpoint(tag=TAG, scope="messages:send", answer=ScheduleView, problems=("conflict",)),
+    Endpoint(tag=TAG, scope="manage", answer=ScheduleView, problems=("conflict",)),
 )
 async def resume_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIResponse:
     """Let a schedule go on, with its next occurrence after now; a finished one is 409."""
