@@ -45,6 +45,17 @@ def test_check_of_many_recipients_is_one_statement():
     assert "statements: 1, 100 refused" in said
 
 
+def test_counting_is_compared_with_not_counting():
+    said = run("counting.py", "--rounds=1", "--campaigns=1").stdout.splitlines()
+    assert [line.split()[:2] for line in said[1:5]] == [
+        ["accept", "1,000"],
+        ["DLR", "1,000"],
+        ["accept", "1"],
+        ["DLR", "1"],
+    ]
+    assert re.fullmatch(r"one campaign: \d+\.\d ms", said[-1])
+
+
 def test_whole_way_is_compared_with_the_bare_one(tmp_path):
     done = run("end_to_end.py", "--messages=2000", f"--folder={tmp_path}")
     told = {line.split()[0]: line.split() for line in done.stdout.splitlines()}

@@ -1,10 +1,10 @@
 """What statistics count: figures that the events of messages add to, values in and values out."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from recado_core.engine.identifiers import new_id
@@ -33,6 +33,9 @@ COUNTED = (
 
 WENT = frozenset({Status.SENT, Status.DELIVERED, Status.READ, Status.UNDELIVERED})
 """The statuses that a message has only after a provider has taken it, to be paid for."""
+
+_ACCEPTED = "message.accepted"
+_RECEIVED = "message.received"
 
 
 class Metric(StrEnum):
@@ -77,18 +80,16 @@ class Tallies:
                 ``answers_id`` names.
         """
         sums: Counter[tuple[str, ...]] = Counter()
-        for event in told:
-            if not event["type"].startswith("message."):
-                continue
-            row = about[event["id"]]
+        for (created_at, *alike), totals in _group(told, about).items():
+            account, channel, campaign_id, cost_centre, *step = alike
             key = (
-                local_day(row["created_at"], self._zone),
-                event["account"],  # its own: the message may have gone on to another since
-                row["channel"],
-                row["campaign_id"] or "",
-                row["cost_centre"] or "",
+                local_day(created_at, self._zone),
+                account,
+                channel,
+                campaign_id or "",
+                cost_centre or "",
             )
-            for metric, value in _counts(event, row):
+            for metric, value in _counts(_Step(*step), totals):
                 sums[*key, metric] += value
         return [
             {"id": new_id(), **dict(zip(KEY, key, strict=True)), "value": value}
@@ -110,23 +111,65 @@ def local_day(at: datetime, zone: ZoneInfo) -> str:
         return at.date().isoformat()
 
 
-def _counts(event: Row, row: Row) -> list[tuple[str, int]]:
-    """Return what an event adds to which metrics."""
-    if event["type"] == "message.accepted":
-        return [(Metric.ACCEPTED, 1)]
-    if event["type"] == "message.received":
-        replies = 0 if row["answers_id"] is None else 1
-        return [(Metric.RECEIVED, 1), (Metric.REPLIES, replies)]
+class _Step(NamedTuple):
+    """What happened to a message: the event, and whether it answers another."""
+
+    type: str
+    before: str | None
+    after: str | None
+    is_reply: bool
+
+
+class _Totals:
+    """How many messages are alike, and what they have together."""
+
+    __slots__ = ("cost", "messages", "segments")
+
+    def __init__(self) -> None:
+        self.messages = self.segments = self.cost = 0
+
+
+def _group(told: Iterable[Row], about: Mapping[str, Row]) -> dict[tuple[Any, ...], _Totals]:
+    """Put together the events that count alike: those of a batch differ in little."""
+    groups: defaultdict[tuple[Any, ...], _Totals] = defaultdict(_Totals)
+    for event in told:
+        kind = event["type"]
+        if not kind.startswith("message."):
+            continue
+        row = about[event["id"]]
+        totals = groups[
+            row["created_at"],
+            event["account"],  # its own: the message may have gone on to another since
+            row["channel"],
+            row["campaign_id"],
+            row["cost_centre"],
+            kind,
+            event["from_status"],
+            event["to_status"],
+            kind == _RECEIVED and row["answers_id"] is not None,
+        ]
+        totals.messages += 1
+        totals.segments += row["segments"]
+        totals.cost += row.get("cost") or 0
+    return groups
+
+
+def _counts(step: _Step, totals: _Totals) -> list[tuple[str, int]]:
+    """Return what messages add to which metrics."""
+    number = totals.messages
+    if step.type == _ACCEPTED:
+        return [(Metric.ACCEPTED, number)]
+    if step.type == _RECEIVED:
+        return [(Metric.RECEIVED, number), (Metric.REPLIES, number if step.is_reply else 0)]
     counts: list[tuple[str, int]] = []
-    before, after = event["from_status"], event["to_status"]
-    if before in COUNTED:
-        counts.append((before, -1))
-    if after in COUNTED:
-        counts.append((after, 1))
-    if is_taken(before, after):
+    if step.before in COUNTED:
+        counts.append((step.before, -number))
+    if step.after in COUNTED:
+        counts.append((step.after, number))
+    if is_taken(step.before, step.after):
         counts += [
-            (Metric.TAKEN, 1),
-            (Metric.SEGMENTS, row["segments"]),
-            (Metric.COST, row["cost"] or 0),
+            (Metric.TAKEN, number),
+            (Metric.SEGMENTS, totals.segments),
+            (Metric.COST, totals.cost),
         ]
     return counts
