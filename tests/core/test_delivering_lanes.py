@@ -245,6 +245,41 @@ async def test_what_the_sink_took_before_does_not_blame_an_event(desk):
     assert [each.error for each in await deliveries(desk, "dead")] == ["500"]
 
 
+async def test_notes_that_are_taken_blame_no_message(open_desk):
+    async with open_desk(events=EVERY, lane=lane) as house:
+        house.system.refusing = {"message.received": NEVER, "message.undelivered": NEVER}
+        for person in (ANA, BIA):
+            await send(house, person, fails=True)
+            await write(house, "oi", person)
+        for _ in range(12):
+            await send(house, EVA)
+            await house.advance(601)
+        assert set(house.system.types) == {"message.sent"}
+        assert await deliveries(house, "dead") == []
+
+
+async def test_person_for_whom_nothing_is_taken_is_not_the_system(open_desk):
+    async with open_desk(events=EVERY, lane=lane) as house:
+        house.system.refusing = dict.fromkeys(EVERY, NEVER)
+        await send(house, fails=True)
+        await write(house, "oi")
+        for _ in range(9):
+            await house.advance(601)
+        assert {each.type for each in await deliveries(house, "dead")} == set(EVERY)
+
+
+async def test_broken_system_is_not_asked_without_a_pause(open_desk):
+    async with open_desk(sink={"retry_delays": [0]}) as house:
+        house.system.refusing = {"oi": NEVER}
+        for person in (ANA, BIA):
+            await write(house, "oi", person)
+        await house.settle()
+        assert len(house.system.calls) == 4
+        house.system.refusing = {}
+        await house.advance(1.1)
+        assert len(house.system.taken) == 2
+
+
 async def test_what_a_sink_says_of_one_event_for_good_needs_no_other(desk):
     desk.system.refusing = {"short code": PermanentSendError("no such number"), "other": NEVER}
     await write(desk, "other", BIA)

@@ -213,7 +213,7 @@ class Delivering:
             change = self._note_state(error)
         outcome = self._outcome(row, error)
         if outcome.state_ == "dead" and not isinstance(error, PermanentSendError):
-            outcome = await self._blame(row, outcome)
+            outcome = await self._blame(row, outcome, _asked(error) if error else 0.0)
         if outcome.state_ == "dead":
             log.warning(
                 "delivery given up",
@@ -236,7 +236,7 @@ class Delivering:
             return InDoubtError(f"the sink plugin broke: {type(error).__name__}")
         return None
 
-    async def _blame(self, row: Row, outcome: Outcome) -> Outcome:
+    async def _blame(self, row: Row, outcome: Outcome, asked: float) -> Outcome:
         """Let an event wait on whose attempts are used up, where the sink takes no other either."""
         since = outcome.failing_since_ or self._now()
 
@@ -252,8 +252,8 @@ class Delivering:
                 extra={"sink": self.name, "reason": outcome.error_},
             )
         self._is_broken = True
-        delay = self._settings.retry_delays[-1] if self._settings.retry_delays else LONGEST_REST
-        due_at = self._now() + timedelta(seconds=delay)
+        delay = asked or (self._settings.retry_delays or (LONGEST_REST,))[-1]
+        due_at = self._now() + timedelta(seconds=max(SHORTEST_REST, delay))
         return msgspec.structs.replace(outcome, state_="pending", due_at_=due_at, settled_at_=None)
 
     def _outcome(self, row: Row, error: SendError | None) -> Outcome:

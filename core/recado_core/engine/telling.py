@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
-SUFFIXES = {Lane.CONVERSATION: "", Lane.OUTCOME: "/o", Lane.NOTE: "/n"}
+ENDINGS = {Lane.CONVERSATION: "", Lane.OUTCOME: deliveries.OUTCOME, Lane.NOTE: deliveries.NOTE}
 """How the threads of the lanes end."""
 
 
@@ -114,7 +114,7 @@ class Telling:
             "id": new_id(),
             "sink": outlet.sink,
             "event_id": event["id"],
-            "thread": thread + SUFFIXES[lane],
+            "thread": thread + ENDINGS[lane],
             "background": lane is Lane.NOTE,
             "created_at": created_at,
             "due_at": created_at,

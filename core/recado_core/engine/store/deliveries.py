@@ -20,6 +20,8 @@ _DELIVERED: sa.ColumnElement[str] = sa.literal_column("'delivered'")
 _DEAD: sa.ColumnElement[str] = sa.literal_column("'dead'")
 _STATES = {"pending": _PENDING, "delivered": _DELIVERED, "dead": _DEAD}
 
+OUTCOME, NOTE = "/o", "/n"
+"""How the threads end that are not of the conversation itself."""
 LOOKED_AT = 1000
 """Deliveries that are looked at, at the most, to see whether others fare as one does."""
 
@@ -100,34 +102,46 @@ async def is_poison(connection: AsyncConnection, sink: str, thread: str, since: 
     """Tell whether the fault is that of an event which fails since then, and not the sink's.
 
     It is the event's if the sink has taken others since, or if no other thread's fails as well.
-    Only the latest deliveries and those that are due last are looked at, which an index has in
-    their order: what fails waits for longer than what was never tried.
+    Those of its lane count alone: notes may go by a way that works while messages go by one that
+    does not. Only the latest deliveries and those that are due last are looked at, which an index
+    has in their order: what fails waits for longer than what was never tried.
     """
     latest = (
-        sa.select(D.settled_at)
+        sa.select(D.settled_at, D.thread)
         .where(D.sink == sink, D.state == _DELIVERED)
         .order_by(D.id.desc())
         .limit(LOOKED_AT)
         .subquery()
     )
-    taken = sa.exists().where(latest.c.settled_at >= since)
-    others = []
-    for background in (False, True):
-        last = (
-            sa.select(D.thread, D.failing_since)
-            .where(
-                D.sink == sink,
-                D.state == _PENDING,
-                D.background == background,
-                D.due_at >= since,
-            )
-            .order_by(D.due_at.desc())
-            .limit(LOOKED_AT)
-            .subquery()
+    last = (
+        sa.select(D.thread, D.failing_since)
+        .where(
+            D.sink == sink,
+            D.state == _PENDING,
+            D.background == thread.endswith(NOTE),
+            D.due_at >= since,
         )
-        others.append(sa.exists().where(last.c.failing_since.is_not(None), last.c.thread != thread))
-    found = await connection.execute(sa.select(sa.or_(taken, sa.not_(sa.or_(*others)))))
+        .order_by(D.due_at.desc())
+        .limit(LOOKED_AT)
+        .subquery()
+    )
+    taken = sa.exists().where(latest.c.settled_at >= since, _in_lane(latest.c.thread, thread))
+    others = sa.exists().where(
+        last.c.failing_since.is_not(None),
+        last.c.thread != thread,
+        _in_lane(last.c.thread, thread),
+    )
+    found = await connection.execute(sa.select(sa.or_(taken, sa.not_(others))))
     return bool(found.scalar_one())
+
+
+def _in_lane(column: sa.ColumnElement[str], thread: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a thread is of the same lane as this one."""
+    endings = (OUTCOME, NOTE)
+    for ending in endings:
+        if thread.endswith(ending):
+            return column.like(f"%{ending}")
+    return sa.and_(*(column.not_like(f"%{ending}") for ending in endings))
 
 
 async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
