@@ -22,6 +22,7 @@ from recado_core.engine.settings import (
     QuietHoursSettings,
     RouteMatch,
     RouteSettings,
+    ScheduleSettings,
     SinkSettings,
     SuppressionSettings,
 )
@@ -96,6 +97,7 @@ def fields(kind):
         ("`[quiet_hours]`", QuietHoursSettings),
         ("`[limits]`", LimitSettings),
         ("`[opt_out]`", OptOutSettings),
+        ("`[schedules]`", ScheduleSettings),
         ("`[checks.ID]`", CheckSettings),
     ],
 )

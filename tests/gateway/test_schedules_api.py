@@ -1,4 +1,6 @@
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -139,3 +141,12 @@ async def test_schedule_is_sent_in_time(working_client):
     assert (done["runs"], done["error"]) == (1, None)
     (message,) = (await client.get("/v1/messages")).json()["items"]
     assert message["metadata"]["schedule_id"] == made["id"]
+
+
+async def test_every_rule_of_the_page_is_taken(client):
+    page = Path(__file__).parents[2] / "docs" / "schedules.md"
+    rules = re.findall(r"^\| `(FREQ=[^`]+)` \|", page.read_text("utf-8"), re.MULTILINE)
+    assert len(rules) == 8
+    for rule in rules:
+        made = await add(client, rrule=rule, starts_at="2029-01-01T00:00:00")
+        assert made["rrule"] == rule
