@@ -17,9 +17,9 @@ import pytest
 
 from .stack import DEADLINE, wait_until
 
-SIZE = int(os.environ.get("RECADO_TEST_RECIPIENTS", "5000"))
-KILLS = int(os.environ.get("RECADO_TEST_KILLS", "3"))
-SEED = int(os.environ.get("RECADO_TEST_SEED", "20261121"))
+SIZE = int(os.environ.get("CAMPAIGN_PEOPLE", "5000"))
+KILLS = int(os.environ.get("CAMPAIGN_KILLS", "3"))
+SEED = int(os.environ.get("CAMPAIGN_SEED", "20261121"))
 PATIENT = DEADLINE + SIZE / 100
 
 SLOWLY = """
@@ -30,21 +30,22 @@ lookup_settles = 1.0
 price = "0.08"
 """
 HURRY = "poll_delays = [1, 2]\nretry_delays = [1, 2, 4, 8]"
-EVERY_REPEAT, EVERY_FAULT = 40, 70
+REPEATS, EVERY_FAULT = 3, 70
+"""How often a row is repeated, so that the import takes a while, and how seldom one is broken."""
 
 
 class Audience:
     """A file of recipients, some of whose rows repeat others or can't be used."""
 
-    def __init__(self, path, size):
-        self.valid = [f"+55119{index:08}" for index in range(10_000_000, 10_000_000 + size)]
+    def __init__(self, path, size, first=0):
+        self.valid = [f"+55119{10_000_000 + first + index}" for index in range(size)]
         self.repeats = self.faults = 0
         rows = []
         for index, address in enumerate(self.valid):
             rows.append(f"{address};Pessoa {index}")
-            if index % EVERY_REPEAT == 0:
+            for number in range(REPEATS):
                 self.repeats += 1
-                rows.append(f"{self.valid[index // 2]};Outra vez")
+                rows.append(f"{self.valid[index // (1 + number)]};Outra vez")
             if index % EVERY_FAULT == 0:
                 self.faults += 1
                 rows.append(f"{index % 1000};Ninguém")
@@ -92,11 +93,13 @@ def finished(gateway, campaign_id):
     return seen if seen["status"] == "finished" else None
 
 
-def break_off(gateway, audience, draw):
-    """Kill the command somewhere within its import; return whether that was in the middle."""
+def break_off(gateway, audience, enough):
+    """Kill the command once so many rows are imported; return whether that broke the import off."""
     command = Command(gateway, *IMPORT, "--start")
-    enough = draw.randrange(1, audience.rows)
-    wait_until(lambda: imported(gateway) >= enough, "so many rows are imported")
+    deadline = time.monotonic() + DEADLINE
+    while imported(gateway) < enough:
+        assert time.monotonic() < deadline, "so many rows are imported"
+        time.sleep(0.002)
     command.kill()
     return 0 < imported(gateway) < audience.rows
 
@@ -111,7 +114,8 @@ def test_campaign_killed_at_random_while_imported_and_sent_reaches_everybody_onc
     gateway = serve(simulator, gateway=HURRY, account=SLOWLY)
     audience = Audience(gateway.folder / "people.csv", SIZE)
 
-    broken_off = [break_off(gateway, audience, draw) for _ in range(KILLS)]
+    moments = sorted(draw.randrange(1, audience.rows * 3 // 4) for _ in range(KILLS))
+    broken_off = [break_off(gateway, audience, enough) for enough in moments]
     assert any(broken_off), "no kill met the import"
 
     command = Command(gateway, *IMPORT, "--start")
@@ -165,71 +169,110 @@ def figures(gateway, campaign_id):
     return gateway.http.get(f"/v1/campaigns/{campaign_id}").json()["stats"]
 
 
-def slow_house(house):
-    """Return a simulator, a gateway that sends slowly, and a file of recipients."""
-    simulate, serve = house
-    simulator = simulate(latency=0.1)
-    gateway = serve(simulator, account=SLOWLY.replace("batch_size = 50", "batch_size = 20"))
-    return simulator, gateway, Audience(gateway.folder / "people.csv", 2000)
-
-
 def standing(gateway):
-    """Return the ids of all campaigns, and how they stand."""
+    """Return the ids of all campaigns, and how they stand, the newest first."""
     found = gateway.http.get("/v1/campaigns").json()["items"]
     return [(campaign["id"], campaign["status"]) for campaign in found]
 
 
-@pytest.fixture
-def running(house):
-    """A simulator, a gateway, and a campaign that has begun to be sent and takes a while."""
-    simulator, gateway, audience = slow_house(house)
-    made = Command(gateway, *IMPORT).result()
-    campaign_id = made["campaign"]["id"]
-    assert control(gateway, campaign_id, "start")["status"] == "running"
-    wait_until(lambda: simulator.state["messages_accepted"] >= 100, "sending has begun")
-    return simulator, gateway, audience, campaign_id
+# ---------------------------------------------------------------- held, ended, left alone
+
+BATCH, CALLS, LATENCY = 20, 2, 0.1
+A_SECOND = CALLS * BATCH / LATENCY
+"""Messages that the gateway below can send in a second at the most."""
+PEOPLE = 2000
 
 
-def control(gateway, campaign_id, what):
-    answer = gateway.http.post(f"/v1/campaigns/{campaign_id}/{what}")
-    assert answer.is_success, answer.text
-    return answer.json()
+@pytest.fixture(scope="module")
+def slow(shared_house):
+    """A simulator, and a gateway that sends slowly."""
+    simulate, serve = shared_house
+    simulator = simulate(latency=LATENCY)
+    account = f'batch_size = {BATCH}\nconcurrency = {CALLS}\nrate = "100000/60s"'
+    return simulator, serve(simulator, account=account)
 
 
-def test_a_second_after_a_pause_nothing_more_goes_until_it_is_resumed(running):
-    simulator, gateway, audience, campaign_id = running
-    assert control(gateway, campaign_id, "pause")["status"] == "paused"
+class Running:
+    """A campaign that has begun to be sent, which takes a while yet."""
+
+    def __init__(self, slow, number):
+        self.simulator, self.gateway = slow
+        self.file = self.gateway.folder / "people.csv"
+        self.audience = Audience(self.file, PEOPLE, first=number * PEOPLE)
+        self.before = self.taken
+
+    def start(self):
+        made = self.gateway.http.post(
+            "/v1/campaigns", json={"name": "Spring", "text": "Oi {{ nome }}!"}
+        )
+        self.id = made.json()["id"]
+        self.control("recipients", content=self.file.read_bytes())
+        assert self.control("start")["status"] == "running"
+        return self
+
+    def has_begun(self):
+        return self.taken - self.before >= 100
+
+    @property
+    def taken(self):
+        return self.simulator.state["messages_accepted"]
+
+    @property
+    def reached(self):
+        """How many messages each of the audience was sent."""
+        people = set(self.audience.valid)
+        counts = told(self.simulator)
+        return Counter({phone: count for phone, count in counts.items() if phone in people})
+
+    def control(self, what, **body):
+        answer = self.gateway.http.post(f"/v1/campaigns/{self.id}/{what}", **body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def wait_until_nothing_is_in_flight(self):
+        wait_until(lambda: not self.gateway.messages(status="sending"), "all calls have ended")
+
+    def wait_until_everybody_got_one(self):
+        wait_until(lambda: finished(self.gateway, self.id), "the campaign is finished")
+        wait_until(lambda: self.reached == Counter(self.audience.valid), "everybody got one")
+
+
+def test_within_a_second_of_a_pause_nothing_more_goes_until_it_is_resumed(slow):
+    campaign = Running(slow, 1).start()
+    wait_until(campaign.has_begun, "sending has begun")
+    before = campaign.taken
+    assert campaign.control("pause")["status"] == "paused"
+    campaign.wait_until_nothing_is_in_flight()
+    taken = campaign.taken
+    assert taken - before <= A_SECOND + CALLS * BATCH
     time.sleep(1)
-    taken = simulator.state["messages_accepted"]
-    time.sleep(1.5)
-    assert simulator.state["messages_accepted"] == taken < len(audience.valid)
+    assert campaign.taken == taken
+    assert taken - campaign.before < PEOPLE, "the pause came after the work"
 
-    control(gateway, campaign_id, "resume")
-    wait_until(lambda: finished(gateway, campaign_id), "the campaign is finished")
-    wait_until(lambda: told(simulator) == Counter(audience.valid), "everybody got one")
+    campaign.control("resume")
+    campaign.wait_until_everybody_got_one()
 
 
-def test_what_was_not_sent_when_a_campaign_is_canceled_never_goes(running):
-    simulator, gateway, audience, campaign_id = running
-    assert control(gateway, campaign_id, "cancel")["status"] == "canceled"
-    wait_until(
-        lambda: not (gateway.messages(status="queued") or gateway.messages(status="sending")),
-        "nothing waits any more",
-    )
-    taken = simulator.state["messages_accepted"]
+def test_what_was_not_sent_when_a_campaign_is_canceled_never_goes(slow):
+    campaign = Running(slow, 2).start()
+    wait_until(campaign.has_begun, "sending has begun")
+    assert campaign.control("cancel")["status"] == "canceled"
+    wait_until(lambda: not campaign.gateway.messages(status="queued"), "nothing waits any more")
+    campaign.wait_until_nothing_is_in_flight()
+    reached = campaign.reached
     time.sleep(1)
-    assert simulator.state["messages_accepted"] == taken < len(audience.valid)
-    assert max(told(simulator).values()) == 1
+    assert campaign.reached == reached
+    assert 0 < len(reached) < PEOPLE
+    assert set(reached.values()) == {1}
 
 
-def test_watching_that_is_interrupted_lets_the_campaign_go_on(house):
-    simulator, gateway, audience = slow_house(house)
-    watching = Command(gateway, *IMPORT, "--start").process
-    wait_until(lambda: simulator.state["messages_accepted"] >= 100, "sending has begun")
+def test_watching_that_is_interrupted_lets_the_campaign_go_on(slow):
+    campaign = Running(slow, 3)
+    watching = Command(campaign.gateway, *IMPORT, "--start").process
+    wait_until(campaign.has_begun, "sending has begun")
     watching.send_signal(signal.SIGINT)
     _, said = watching.communicate(timeout=DEADLINE)
     assert watching.returncode == 130, said
-    ((campaign_id, _),) = standing(gateway)
-    assert f"`recado campaign follow {campaign_id}`" in said
-    wait_until(lambda: finished(gateway, campaign_id), "the campaign is finished")
-    wait_until(lambda: told(simulator) == Counter(audience.valid), "everybody got one")
+    campaign.id, _ = standing(campaign.gateway)[0]
+    assert f"`recado campaign follow {campaign.id}`" in said
+    campaign.wait_until_everybody_got_one()

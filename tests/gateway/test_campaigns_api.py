@@ -5,6 +5,7 @@ import io
 from datetime import datetime
 
 import pytest
+from recado_gateway.endpoints import FILE_LIMIT
 
 PATH = "/v1/campaigns"
 FILE = "telefone;nome\n+5511900000001;Ana\n11900000002;João\n+5511900000001;Ana\n12;Rui\n"
@@ -140,6 +141,31 @@ async def test_file_of_another_type_is_refused_with_what_to_send(client, campaig
     answer = await give(client, campaign, FILE, **{"Content-Type": media_type})
     assert answer.status_code == 415
     assert "text/csv or application/x-ndjson" in answer.json()["detail"]
+
+
+async def test_announced_file_beyond_the_limit_is_refused_unread(client, campaign):
+    headers = {"Content-Length": str(FILE_LIMIT + 1)}
+
+    async def unread():
+        raise AssertionError("the body is not to be read")
+        yield b""
+
+    path = f"{PATH}/{campaign['id']}/recipients"
+    answer = await client.post(path, content=unread(), headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-large")
+
+
+async def test_same_file_again_is_told_of_as_before_and_adds_nobody(client, campaign):
+    first, again = [(await give(client, campaign)).json() for _ in range(2)]
+    assert again == first
+    seen = (await client.get(f"{PATH}/{campaign['id']}")).json()["recipients"]
+    assert seen["total"] == 4
+
+
+async def test_audience_of_a_campaign_that_runs_does_not_grow(client, campaign):
+    assert (await ask(client, campaign, "start")).status_code == 200
+    answer = await give(client, campaign, "+5511900000003\n")
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/conflict")
 
 
 async def test_file_without_recipients_is_refused(client):

@@ -14,9 +14,10 @@ import msgspec
 import pytest
 from recado_core.engine.audiences import Audiences
 from recado_core.engine.campaign_views import CampaignRequest, CampaignStatus, CampaignView
+from recado_core.engine.failures import UnavailableError
 from recado_core.engine.runtime import Engine
 from recado_gateway.cli import main
-from recado_gateway.cli.following import Watch
+from recado_gateway.cli.following import Watch, look_again
 
 pytestmark = pytest.mark.usefixtures("workplace", "gateway")  # the latter's file is found there
 
@@ -211,6 +212,10 @@ def test_import_that_is_interrupted_goes_on_when_it_is_repeated(capsys, write):
     (begun,) = campaigns(capsys)
     assert 0 < begun["recipients"]["total"] < 5000
     assert begun["recipients"]["unfinished"] == 1
+    started, (warning,) = read(capsys, "campaign", "start", begun["id"])
+    assert started == [f"{begun['id']} running"]
+    assert "the import of 1 file was broken off" in warning
+    read(capsys, "campaign", "pause", begun["id"])
     told = ask(capsys, "import", many, "--text", "Oi")
     assert told["campaign"]["id"] == begun["id"]
     assert told["campaign"]["recipients"]["valid"] == told["report"]["accepted"] == 5000
@@ -252,6 +257,18 @@ def test_wrong_use_ends_with_2(arguments):
 def test_what_is_wrong_is_named_by_its_option(options, named, capsys, people):
     _, (line,) = read(capsys, "import", people, "--text", "Oi", *options, code=1)
     assert line.startswith(f"recado: {named}")
+
+
+def test_file_for_a_campaign_that_is_over_needs_another_name(capsys, people, write, gateway):
+    made = ask(capsys, "import", people, *TEXT, "--name", "Spring")["campaign"]
+    read(capsys, "campaign", "start", made["id"])
+    more = write("+5511900000003", name="more.csv")
+    _, said = read(capsys, "import", more, "--name", "Spring", code=1)
+    assert said == ["recado: Spring: the campaign is running: pause it first"]
+    with working(gateway):
+        read(capsys, "campaign", "follow", made["id"])
+    _, said = read(capsys, "import", more, "--name", "Spring", code=1)
+    assert said == ["recado: Spring: the campaign is finished; --name makes a new one"]
 
 
 # ---------------------------------------------------------------- sending
@@ -375,6 +392,15 @@ def test_campaign_of_which_nothing_goes_is_told_once(capsys, seen):
     assert capsys.readouterr().err == (
         "recado: nothing has gone for 15 s: does `recado serve` run?\n"
     )
+
+
+async def test_watching_outlasts_a_database_that_is_away(gateway, seen, monkeypatch):
+    async def fail(*_):
+        raise UnavailableError("away")
+
+    engine = Engine(gateway.engine, gateway.plugins)
+    monkeypatch.setattr(engine.campaigns, "get", fail)
+    assert await look_again(engine, seen) is seen
 
 
 def test_pause_is_told_with_its_reason_once(capsys, seen):

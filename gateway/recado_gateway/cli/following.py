@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from recado_core.engine.campaign_views import CampaignStatus, CampaignView
+from recado_core.engine.failures import UnavailableError
+from recado_core.engine.runtime import Engine
 from recado_core.errors import RecadoError
 
 from recado_gateway.cli.commands import DONE, FAILED
@@ -57,7 +59,15 @@ async def follow(settings: Settings, campaign_id: str) -> CampaignView:
                 if seen.status in ENDS:
                     return seen
                 await asyncio.sleep(POLL_SECONDS)
-                seen = await engine.campaigns.get(campaign_id)
+                seen = await look_again(engine, seen)
+
+
+async def look_again(engine: Engine, seen: CampaignView) -> CampaignView:
+    """Return how a campaign stands now; while the database is away, as it was seen before."""
+    try:
+        return await engine.campaigns.get(seen.id)
+    except UnavailableError:
+        return seen
 
 
 class Watch:

@@ -13,7 +13,7 @@ from recado_core.engine.campaign_views import (
     CampaignView,
     Rehearsal,
 )
-from recado_core.engine.failures import DraftError
+from recado_core.engine.failures import ConflictError, DraftError
 from recado_core.engine.idempotency import IdempotencyKey
 from recado_core.engine.runtime import Engine
 from recado_core.errors import RecadoError
@@ -25,7 +25,7 @@ from recado_gateway.cli.campaign_options import (
     name_for,
     request_of,
 )
-from recado_gateway.cli.campaign_words import in_words, print_rehearsal
+from recado_gateway.cli.campaign_words import in_words, print_rehearsal, warn_unfinished
 from recado_gateway.cli.commands import DONE, FAILED, Commands, add_json_option
 from recado_gateway.cli.configuration import open_engine, read_settings
 from recado_gateway.cli.file_imports import find_file
@@ -83,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         return FAILED
     if not args.start:
         return DONE
+    warn_unfinished(imported.campaign)
     with explaining(imported.campaign.id):
         return tell_end(asyncio.run(_send(settings, imported.campaign.id)), args)
 
@@ -98,6 +99,10 @@ async def _import(settings: Settings, path: Path, args: argparse.Namespace) -> I
             report = await take(engine, campaign.id, path)
         except DraftError as error:
             raise RecadoError(in_words(error)) from error
+        except ConflictError as error:
+            over = campaign is not None and campaign.status is CampaignStatus.FINISHED
+            hint = "; --name makes a new one" if over else ""
+            raise RecadoError(f"{name}: {error}{hint}") from error
         return Imported(
             campaign=await engine.campaigns.get(campaign.id),
             report=report,
