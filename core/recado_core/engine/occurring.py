@@ -69,6 +69,7 @@ class Occurring:
         self._grace = grace
         self._database = database
         self._now = now
+        self._broken: set[str] = set()
 
     async def run_due(self) -> int:
         """Send the occurrences that are due; return how many schedules have moved on."""
@@ -92,22 +93,27 @@ class Occurring:
                 return moved
 
     async def _run(self, row: Row, now: datetime) -> _Plan | None:
-        """Send what is due of one schedule; None where another round is at it."""
+        """Send what is due of one schedule; None where it is to be tried again."""
         # A rule may take its time, which must not be everybody's.
         plan = await asyncio.to_thread(make_plan, row, self._grace, now)
         if plan.occurrence is None:
             return plan
         try:
             await self._send(row, plan.occurrence)
-        except IdempotencyRunningError:
+        except IdempotencyRunningError:  # another round is at it
             return None
         except Exception as error:
             if is_down(error):
                 raise
             if isinstance(error, RecadoError):
                 return msgspec.structs.replace(plan, error=str(error))
-            log.exception("an occurrence broke", extra={"schedule": row["id"]})
+            if row["id"] not in self._broken:
+                log.exception("an occurrence broke", extra={"schedule": row["id"]})
+            self._broken.add(row["id"])
+            if now - row["next_at"] <= self._grace:
+                return None
             return msgspec.structs.replace(plan, error=f"internal error: {type(error).__name__}")
+        self._broken.discard(row["id"])
         return plan
 
     async def _send(self, row: Row, occurrence: datetime) -> None:
