@@ -268,16 +268,14 @@ async def replay(
 
     One goes before what waits in its thread, but not beside it: a call may be under way.
     """
-    chosen = [D.sink == sink]
-    chosen += [D.state == _DEAD] if ids is None else [among(connection, D.id, ids)]
-    chosen.append(D.state != _PENDING)
+    wanted = D.state == _DEAD if ids is None else among(connection, D.id, ids)
+    chosen = (D.sink == sink, D.state != _PENDING, wanted)
     waiting = deliveries.alias("waiting")
     in_thread = (waiting.c.sink == sink, waiting.c.state == _PENDING)
-    threads = sa.select(D.thread).where(*chosen)
     # None of these may be taken before the commit.
     locked = (
         sa.select(waiting.c.id)
-        .where(*in_thread, waiting.c.thread.in_(threads))
+        .where(*in_thread, waiting.c.thread.in_(sa.select(D.thread).where(*chosen)))
         .order_by(waiting.c.id)
         .with_for_update()
     )
