@@ -120,6 +120,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     suppress: bool = False
     max_suppress: int = 1000
     verify_credentials: bool = False
+    jobs: bool = False
 
 
 class LookupResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,6 +222,22 @@ class SupportsVerifyCredentials(Protocol):
 
     async def verify_credentials(self) -> str:
         """Return a line for the operator, or raise ``AccountError``; sends nothing."""
+        ...
+
+
+class SupportsJobs(Protocol):
+    """A provider at which a campaign may have a job of its own (``Capabilities.jobs``).
+
+    A job has the name that the vendor gave it. Both calls may be made again, and raise a
+    ``SendError`` where it is not certain that the vendor did as asked.
+    """
+
+    async def hold_job(self, job: str) -> None:
+        """Let the vendor send nothing more of a job until it is released."""
+        ...
+
+    async def release_job(self, job: str) -> None:
+        """Let the vendor go on with a job that was held."""
         ...
 
 

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from recado_core import AccountError, Deferral, OnFailure, Refusal, TransientSendError
@@ -42,6 +43,23 @@ async def judged(open_house, tmp_path):
     judge = Judge()
     async with open_house(checks=[judge], accounts={"main": {"price": Decimal("0.08")}}) as house:
         yield Campaigner(house, tmp_path), judge
+
+
+@pytest.fixture
+async def jobbed(open_house, tmp_path):
+    """A campaigner whose provider knows jobs."""
+    async with open_house(capabilities={"jobs": True}) as house:
+        vendor = house.vendor
+        vendor.jobs, vendor.job_error = [], None
+
+        async def switch(name, job):
+            if vendor.job_error is not None:
+                raise vendor.job_error
+            vendor.jobs.append((name, job))
+
+        vendor.hold_job = partial(switch, "hold")
+        vendor.release_job = partial(switch, "release")
+        yield Campaigner(house, tmp_path)
 
 
 def small_steps(monkeypatch, *, at_once=4, queued=10):
@@ -526,3 +544,55 @@ async def test_what_was_canceled_or_has_no_audience_does_not_run_again(campaigne
         await campaigner.campaigns.run_of_schedule(canceled, "s", at)
     with pytest.raises(NotFoundError):
         await campaigner.campaigns.run_of_schedule("nowhere", "s", at)
+
+
+# ---------------------------------------------------------------- jobs at a provider
+
+
+async def test_job_at_the_provider_is_held_and_released_with_the_campaign(jobbed):
+    campaign_id = await jobbed.running(100, throttle="1/1s", account="main", job="5000001")
+    assert jobbed.house.vendor.jobs == []
+    await jobbed.campaigns.pause(campaign_id, "wrong price")
+    await jobbed.campaigns.resume(campaign_id)
+    await jobbed.campaigns.cancel(campaign_id)
+    assert jobbed.house.vendor.jobs == [
+        ("hold", "5000001"),
+        ("release", "5000001"),
+        ("hold", "5000001"),
+    ]
+    view = await jobbed.get(campaign_id)
+    assert (view.job, view.reason) == ("5000001", None)
+
+
+async def test_campaign_is_paused_even_if_its_job_is_not_and_says_so(jobbed):
+    campaign_id = await jobbed.running(100, throttle="1/1s", account="main", job="5000001")
+    jobbed.house.vendor.job_error = TransientSendError("busy", code="503")
+    paused = await jobbed.campaigns.pause(campaign_id, "wrong price")
+    assert paused.status == "paused"
+    assert paused.reason == (
+        "wrong price; its job 5000001 could not be paused at the provider: busy"
+    )
+    jobbed.house.vendor.job_error = None
+    await jobbed.campaigns.pause(campaign_id)
+    assert jobbed.house.vendor.jobs == [("hold", "5000001")], "asked again, it is tried again"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"job": "1"}, {"job": "", "account": "main"}, {"job": "x" * 65, "account": "main"}]
+)
+async def test_job_is_of_one_account(jobbed, fields):
+    with pytest.raises(DraftError) as refused:
+        await jobbed.create(**fields)
+    assert [fault.pointer for fault in refused.value.faults] == ["/job"]
+
+
+async def test_account_whose_provider_knows_no_jobs_takes_none(campaigner):
+    with pytest.raises(DraftError, match="knows no jobs"):
+        await campaigner.create(account="main", job="1")
+
+
+async def test_run_of_a_schedule_has_no_job(jobbed):
+    campaign_id = await jobbed.ready(1, account="main", job="5000001")
+    at = jobbed.house.clock.now()
+    run = await jobbed.campaigns.run_of_schedule(campaign_id, "s", at)
+    assert (await jobbed.get(run)).job is None

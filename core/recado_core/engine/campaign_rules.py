@@ -24,6 +24,7 @@ Row = dict[str, Any]
 
 LONGEST_NAME = 120
 LONGEST_THROTTLE = 32
+LONGEST_JOB = 64
 
 _OF_RECIPIENTS = ("to", "variables", "text", "document")
 
@@ -118,6 +119,7 @@ def check_request(  # noqa: PLR0913, PLR0917  # all that it is judged by
         except ConfigurationError as error:
             faults.append(Fault(pointer="/throttle", detail=str(error).partition(": ")[2]))
     faults += _account_at_fault(request, channels, accounts)
+    faults += _job_at_fault(request, accounts)
     told = {fault.pointer for fault in faults}
     found = _draft_at_fault(request, channels, region, now, known)
     faults += [fault for fault in found if fault.pointer not in told]
@@ -142,6 +144,19 @@ def _account_at_fault(
         return [Fault(pointer="/account", detail=f"there is no {request.account!r}")]
     if request.channel in channels and request.channel not in account.kind.channels:
         return [Fault(pointer="/account", detail=f"carries no {request.channel}")]
+    return []
+
+
+def _job_at_fault(request: CampaignRequest, accounts: Mapping[str, Account]) -> list[Fault]:
+    if request.job is None:
+        return []
+    if not (1 <= len(request.job) <= LONGEST_JOB and request.job.isprintable()):
+        return [Fault(pointer="/job", detail=f"must have 1 to {LONGEST_JOB} printable characters")]
+    if request.account is None:
+        return [Fault(pointer="/job", detail="needs the account at whose provider it is")]
+    account = accounts.get(request.account)
+    if account is not None and not account.kind.capabilities.jobs:
+        return [Fault(pointer="/job", detail=f"the account {request.account} knows no jobs")]
     return []
 
 

@@ -41,7 +41,8 @@ class CampaignRequest(
 
     All but ``name``, ``scheduled_at`` (before which it does not start) and ``throttle`` (messages
     in a time, such as ``100/1s``) is what its messages have in common; ``variables`` are for
-    recipients who have none of these names themselves.
+    recipients who have none of these names themselves. ``job`` is the name of a job that the
+    campaign has at the provider of its account, and that is held and released with it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class CampaignRequest(
     reference: str | None = None
     metadata: dict[str, Any] | None = None
     media: list[Media] | None = None
+    job: str | None = None
 
 
 class AudienceCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +83,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """A campaign; ``position`` is how far its audience has been walked.
 
     ``progress``, from 0 to 1, is how much of the audience waits no more. ``reason`` is why it was
-    paused. ``schedule_id`` is the schedule of which it is a run.
+    paused, or what went wrong. ``schedule_id`` is the schedule of which it is a run.
     """
 
     id: str
@@ -102,6 +104,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     reference: str | None
     metadata: dict[str, Any] | None
     media: list[Media] | None
+    job: str | None
     throttle: str | None
     recipients: AudienceCounts
     position: int

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accept import OvertakenError
+from recado_core.engine.campaign_jobs import CampaignJobs
 from recado_core.engine.campaign_rules import read_throttle
 from recado_core.engine.campaign_steps import CampaignFaultError, CampaignSteps
 from recado_core.engine.campaign_telling import CampaignTelling
@@ -43,19 +44,22 @@ class Campaigning:
         steps: Takes a campaign forward.
         telling: Tells of campaigns.
         events: Tells of messages.
+        jobs: Tells providers.
         database: The store.
         now: The clock on the wall.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # as above
         self,
         steps: CampaignSteps,
         telling: CampaignTelling,
         events: Telling,
+        jobs: CampaignJobs,
         database: Database,
         now: Callable[[], datetime],
     ) -> None:
         self._steps = steps
+        self._jobs = jobs
         self._telling = telling
         self._events = events
         self._database = database
@@ -136,9 +140,10 @@ class Campaigning:
         except OvertakenError:
             return 0  # another node was there before, or a person has paused it
         except CampaignFaultError as error:
-            return await self._turn(
-                campaign, "paused", now, status=CampaignStatus.PAUSED, reason=str(error)
-            )
+            held: Row = {"status": CampaignStatus.PAUSED, "reason": str(error)}
+            if await self._turn(campaign, "paused", now, **held):
+                await self._jobs.follow(campaign | held, hold=True)
+            return 1
         return await self._finish(campaign, now) if step is None else 1
 
     async def _has_room(self, campaign_id: str) -> bool:

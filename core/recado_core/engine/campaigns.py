@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accept import OvertakenError
 from recado_core.engine.accounts import Accounts
+from recado_core.engine.campaign_jobs import CampaignJobs
 from recado_core.engine.campaign_results import CampaignResults
 from recado_core.engine.campaign_rules import check_request, let_go, new_campaign, templates_of
 from recado_core.engine.campaign_steps import CampaignFaultError, CampaignSteps
@@ -70,6 +71,7 @@ class Campaigns:
         telling: CampaignTelling,
         campaigning: Campaigning,
         rehearsing: Rehearsing,
+        jobs: CampaignJobs,
         now: Callable[[], datetime],
     ) -> None:
         self._region = settings.default_region
@@ -81,6 +83,7 @@ class Campaigns:
         self._telling = telling
         self._campaigning = campaigning
         self._rehearsing = rehearsing
+        self._jobs = jobs
         self._results = CampaignResults(database)
         self._now = now
 
@@ -215,7 +218,7 @@ class Campaigns:
                 raise ConflictError("the campaign is a draft; nothing of it is sent")
             return {"status": CampaignStatus.PAUSED, "reason": reason}
 
-        return await self._turn(campaign_id, decide, {CampaignStatus.PAUSED: "paused"})
+        return await self._turn(campaign_id, decide, {CampaignStatus.PAUSED: "paused"}, hold=True)
 
     async def resume(self, campaign_id: str) -> CampaignView:
         """Let a paused campaign go on.
@@ -233,7 +236,8 @@ class Campaigns:
                 raise ConflictError("the campaign is a draft; start it")
             return let_go(campaign, now) | {"reason": None}
 
-        view = await self._turn(campaign_id, decide, {CampaignStatus.RUNNING: "started"})
+        kinds = {CampaignStatus.RUNNING: "started"}
+        view = await self._turn(campaign_id, decide, kinds, hold=False)
         self._accounts.wake(set(self._accounts.by_name))  # what was left in the outbox may go
         return view
 
@@ -251,7 +255,7 @@ class Campaigns:
             _refuse_if_over(campaign)
             return {"status": CampaignStatus.CANCELED}
 
-        return await self._turn(campaign_id, decide, {})
+        return await self._turn(campaign_id, decide, {}, hold=True)
 
     async def dry_run(self, campaign_id: str, progress: Progress | None = None) -> Rehearsal:
         """Return what a campaign would come to if it were sent now; nothing is sent or stored.
@@ -307,6 +311,7 @@ class Campaigns:
             raise ConflictError("the campaign was canceled")
         now = self._now()
         request = msgspec.convert(campaign["request"], CampaignRequest)
+        request = msgspec.structs.replace(request, job=None)  # that was for one time
         row = new_campaign(request, now) | {
             "status": CampaignStatus.RUNNING,
             "audience_id": campaign["audience_id"],
@@ -333,8 +338,10 @@ class Campaigns:
         campaign_id: str,
         decide: Callable[[Row, datetime], Row],
         kinds: dict[CampaignStatus, str],
+        *,
+        hold: bool | None = None,
     ) -> CampaignView:
-        """Change a campaign as is decided when nobody else can, and tell of its new status."""
+        """Change a campaign as is decided when nobody else can; tell of it, and hold its job."""
         now = self._now()
 
         async def work(connection: AsyncConnection) -> Row:
@@ -352,6 +359,8 @@ class Campaigns:
 
         campaign = await self._database.write(work)
         self._campaigning.wake()
+        if hold is not None:
+            campaign = await self._jobs.follow(campaign, hold=hold)
         return await self._view(campaign)
 
     async def _find(self, campaign_id: str) -> Row:

@@ -12,6 +12,7 @@ from recado_core.engine.accept import Accept
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.arrivals import Arrivals
 from recado_core.engine.audiences import Audiences
+from recado_core.engine.campaign_jobs import CampaignJobs
 from recado_core.engine.campaign_steps import CampaignSteps
 from recado_core.engine.campaign_telling import CampaignTelling
 from recado_core.engine.campaigning import Campaigning
@@ -138,7 +139,8 @@ class Engine:
         self.audiences = Audiences(plugins.channels, settings, self._database, self._documents, now)
         steps = CampaignSteps(self.accept, self._database, now)
         of_campaigns = CampaignTelling(self._database, self.statistics, telling)
-        self.campaigning = Campaigning(steps, of_campaigns, telling, self._database, now)
+        jobs = CampaignJobs(self.accounts, self._database, monotonic)
+        self.campaigning = Campaigning(steps, of_campaigns, telling, jobs, self._database, now)
         self.campaigns = Campaigns(
             settings,
             plugins,
@@ -149,6 +151,7 @@ class Engine:
             of_campaigns,
             self.campaigning,
             Rehearsing(self.accept, self.accounts, self._database),
+            jobs,
             now,
         )
         self.schedules = Schedules(composing, settings.timezone, self._database, once, now)

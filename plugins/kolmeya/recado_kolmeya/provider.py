@@ -31,6 +31,7 @@ from recado_core import (
 from recado_core.addresses import national_digits
 
 from recado_kolmeya.connection import Connection
+from recado_kolmeya.jobs import switch_job
 from recado_kolmeya.masking import make_fit
 from recado_kolmeya.money import read_money
 from recado_kolmeya.otp import find_forbidden
@@ -71,6 +72,7 @@ CAPABILITIES = Capabilities(
     suppress=True,
     max_suppress=1000,
     verify_credentials=True,
+    jobs=True,
 )
 
 _NOT_BRAZILIAN = "Kolmeya reaches Brazilian numbers only"
@@ -141,6 +143,14 @@ class KolmeyaProvider:
     async def unsuppress(self, entries: Sequence[Suppressed]) -> None:
         """Take phones off Kolmeya's blacklist."""
         await change_blacklist(self.connection, self.settings, "destroy", entries)
+
+    async def hold_job(self, job: str) -> None:
+        """Pause a campaign that was made in Kolmeya's own pages."""
+        await switch_job(self.connection, "pause", job)
+
+    async def release_job(self, job: str) -> None:
+        """Let such a campaign go on."""
+        await switch_job(self.connection, "play", job)
 
     async def verify_credentials(self) -> str:
         """Ask for the balance, which costs nothing."""

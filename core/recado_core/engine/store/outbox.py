@@ -16,7 +16,9 @@ Row = dict[str, Any]
 
 M = messages.c
 
-_HELD = (sa.literal_column("'paused'"), sa.literal_column("'canceled'"))
+_HELD: tuple[sa.ColumnClause[str], ...] = tuple(
+    sa.literal_column(f"'{status}'", sa.String) for status in ("paused", "canceled")
+)
 
 # What a dispatch needs of a message.
 _CLAIMED = (
