@@ -154,7 +154,7 @@ def test_occurrences_over_ten_years_are_those_that_dateutil_enumerates(request):
     after=st.integers(0, 3000),
     hours=st.none() | some(range(24)),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_minutes_are_those_that_dateutil_enumerates(interval, starts, zone, after, hours):
     text = f"FREQ=MINUTELY;INTERVAL={interval}" + (f";BYHOUR={hours}" if hours else "")
     recurrence = read_recurrence(text, starts, ZoneInfo(zone))
