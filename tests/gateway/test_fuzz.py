@@ -230,7 +230,7 @@ async def test_any_call_to_a_sink_is_answered(desk, method, path, query, said):
 CAMPAIGNS = st.fixed_dictionaries(
     {"name": st.just("Spring") | SCALARS, "text": st.just("oi {{ name }}") | SCALARS},
     optional=dict.fromkeys(
-        [*FIELDS[3:], "channel", "throttle", "language", "transliterate"], WORDS | JSON
+        [*FIELDS[3:], "channel", "throttle", "language", "transliterate", "job"], WORDS | JSON
     ),
 )
 

@@ -44,6 +44,7 @@ def add_request_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--throttle", metavar="RATE", help="no faster than this: 100/1s, 5000/1h")
     parser.add_argument("--cost-centre", metavar="NAME", help="where the cost is counted")
     parser.add_argument("--reference", help="your own name for the messages")
+    parser.add_argument("--job", help="of the account's provider; it is paused and resumed too")
     for name, meaning in (
         ("--scheduled-at", "do not start before; without offset it is the gateway's local time"),
         ("--expires-at", "give up then what has not gone"),
@@ -82,6 +83,7 @@ def given(args: argparse.Namespace, zone: str) -> dict[str, Any]:
         "throttle": args.throttle,
         "cost_centre": args.cost_centre,
         "reference": args.reference,
+        "job": args.job,
         "scheduled_at": in_zone(args.scheduled_at, zone),
         "expires_at": in_zone(args.expires_at, zone),
         "transliterate": args.transliterate or None,
