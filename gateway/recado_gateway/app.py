@@ -31,28 +31,10 @@ def create_app(
         ConfigurationError: The settings don't fit the plugins; the text names the key.
     """
     made = engine or Engine(settings.engine, settings.plugins)
-
-    @asynccontextmanager
-    async def run_engine(_: Litestar) -> AsyncIterator[None]:
-        try:
-            await made.open()
-            if worker:
-                await made.start()
-            yield
-        finally:
-            await made.close()
-
     return Litestar(
         [*HANDLERS, *openapi.HANDLERS],
-        lifespan=[run_engine],
-        state=State(
-            {
-                "engine": made,
-                "plugins": settings.plugins,
-                "public_url": settings.engine.public_url,
-            },
-            deep_copy=False,
-        ),
+        lifespan=[_run_engine],
+        state=State(make_state(settings, made, worker=worker), deep_copy=False),
         exception_handlers={Exception: answer_failure},
         before_send=[add_request_id],
         openapi_config=None,  # recado_gateway.openapi makes a truer one
@@ -60,3 +42,25 @@ def create_app(
         debug=False,
         pdb_on_exception=False,
     )
+
+
+def make_state(settings: Settings, engine: Engine, *, worker: bool) -> dict[str, object]:
+    """Return all in which one application differs from another."""
+    return {
+        "engine": engine,
+        "plugins": settings.plugins,
+        "public_url": settings.engine.public_url,
+        "worker": worker,
+    }
+
+
+@asynccontextmanager
+async def _run_engine(app: Litestar) -> AsyncIterator[None]:
+    engine: Engine = app.state.engine
+    try:
+        await engine.open()
+        if app.state.worker:
+            await engine.start()
+        yield
+    finally:
+        await engine.close()

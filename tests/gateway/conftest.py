@@ -13,7 +13,7 @@ from recado_core import ConfigurationError
 from recado_core.engine.database import upgrade_database
 from recado_core.engine.runtime import Engine, utc_now
 from recado_core.engine.settings import QuietHoursSettings
-from recado_gateway.app import create_app
+from recado_gateway.app import create_app, make_state
 from recado_gateway.settings import load_settings
 
 # An installed distribution of its own, as every plugin is one
@@ -133,15 +133,22 @@ class Client(httpx.AsyncClient):
                 await anyio.sleep(0.02)
 
 
+IDLE = []
+"""Applications that no test uses now: making one takes longer than most tests."""
+
+
 @asynccontextmanager
 async def running(settings, *, worker=False, now=utc_now):
     """Run the application, and give a client of it."""
     engine = Engine(settings.engine, settings.plugins, now=now)
-    app = create_app(settings, engine=engine, worker=worker)
+    app = IDLE.pop() if IDLE else create_app(settings, engine=engine, worker=worker)
+    for name, value in make_state(settings, engine, worker=worker).items():
+        app.state[name] = value
     async with app.lifespan(), Client(app) as client:
         made = await client.engine.keys.create("tests", ["admin"])
         client.headers["Authorization"] = f"Bearer {made.token}"
         yield client
+    IDLE.append(app)
 
 
 @pytest.fixture
