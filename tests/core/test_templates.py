@@ -4,7 +4,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 import sqlalchemy as sa
-from recado_core import ProviderTemplate
+from recado_core import ContentError, ProviderTemplate
 from recado_core.engine import schema
 from recado_core.engine.accept import BatchRequest, Draft, DraftDefaults, OvertakenError
 from recado_core.engine.conversations import ConversationFilter, Reply
@@ -440,6 +440,19 @@ async def test_a_template_of_the_vendor_alone_needs_an_account_that_knows_them(o
         assert await pointers_of(house, **draft) == ["/template"]
         await replace(house, "welcome", text="{{ name }}", provider_template=VENDORS)
         assert (await send(house, **draft)).text == "a"
+
+
+@on_sqlite
+async def test_what_the_provider_refuses_of_its_template_is_told_at_the_template(open_house):
+    def refuse(message):
+        if message.template is not None:
+            raise ContentError("no such template")
+
+    capabilities = {"templates": True}
+    async with open_house(capabilities=capabilities, kind={"check_message": refuse}) as house:
+        await add(house, provider_template=VENDORS)
+        draft = {"text": None, "template": "welcome", "variables": {"name": "a", "order": 1}}
+        assert await pointers_of(house, **draft) == ["/template"]
 
 
 @on_sqlite

@@ -172,7 +172,9 @@ class Composing:
             except AddressError as error:
                 faults[name] = Fault(pointer="/to", detail=str(error))
             except ContentError as error:
-                faults[name] = Fault(pointer="/text", detail=str(error))
+                theirs = row["template"] is not None and kind.capabilities.templates
+                pointer = "/template" if theirs else "/text"
+                faults[name] = Fault(pointer=pointer, detail=str(error))
         return faults
 
 

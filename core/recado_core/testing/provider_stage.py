@@ -25,6 +25,7 @@ from recado_core.messages import (
     InboundMessage,
     OutboundBatch,
     OutboundMessage,
+    ProviderTemplate,
     StatusUpdate,
     WebhookItem,
 )
@@ -76,6 +77,11 @@ class ProviderStage(Stage[Provider]):
 
     refused_texts: ClassVar[Mapping[Category, Sequence[str]]] = {}
     """Texts that ``check_message`` refuses in messages of a category."""
+
+    template: ClassVar[ProviderTemplate] = ProviderTemplate(
+        name="kit_template", language="pt_BR", variables={"name": "Ana", "order": "A-17"}
+    )
+    """A template that the vendor could know."""
 
     reserved_keys: ClassVar[frozenset[str]] = COMMON_KEYS
     webhook_url: ClassVar[str] = f"https://gateway.example.com/webhooks/kit/{WEBHOOK_TOKEN}"

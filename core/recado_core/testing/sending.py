@@ -84,6 +84,18 @@ class SendingTests(ProviderStage):
         sent = [text for request in trial.vendor.requests for text in self.sent_texts(request)]
         assert any(media.url in text for text in sent), "the media's address was not sent"
 
+    async def test_declared_template_goes_out(self) -> None:
+        """A provider that declares templates names the vendor's own, and what fills it."""
+        if not self.provider_type.capabilities.templates:
+            pytest.skip("the provider declares no templates")
+        message = msgspec.structs.replace(self.message(1), text="", template=self.template)
+        batch = OutboundBatch(reference=self.batch().reference, messages=(message,))
+        async with self.facing(self.accepted(batch)) as trial:
+            await trial.plugin.send(batch)
+        sent = [text for request in trial.vendor.requests for text in self.sent_texts(request)]
+        for said in (self.template.name, *self.template.variables.values()):
+            assert any(said in text for text in sent), f"{said!r} was not sent"
+
     async def test_rejected_batch_is_refused_with_a_reason(self) -> None:
         """The operator reads the vendor's reason, not ours."""
         if not self.gives("rejected"):

@@ -25,6 +25,7 @@ def register_providers() -> Iterable[ProviderType]:
                 max_batch=1,
                 concurrency=10,
                 media=True,
+                templates=True,
                 balance=True,
                 verify_credentials=True,
             ),

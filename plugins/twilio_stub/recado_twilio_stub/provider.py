@@ -15,6 +15,7 @@ from recado_core import (
     OutboundMessage,
     Outcome,
     PermanentSendError,
+    ProviderTemplate,
     SendError,
     SendResult,
     TransientSendError,
@@ -30,13 +31,28 @@ _most_of_a_number = re.compile(r"\d{4,}(?=\d{4})")
 
 
 def check_message(message: OutboundMessage) -> None:
-    """Refuse at accept what Twilio would refuse: codes 21602, 21617 and 21623."""
+    """Refuse at accept what Twilio would refuse: codes 21602, 21617, 21623, 21655 and 21656."""
+    if message.template is not None:
+        _check_content(message.template)
+        return
     if not (message.text or message.media):
         raise ContentError("a message needs a text or a medium")
     if len(message.text) > wire.LONGEST_BODY:
         raise ContentError(f"the text is longer than {wire.LONGEST_BODY} characters")
     if len(message.media) > wire.MOST_MEDIA:
         raise ContentError(f"more than {wire.MOST_MEDIA} media")
+
+
+def _check_content(template: ProviderTemplate) -> None:
+    if not wire.is_content_sid(template.name):
+        raise ContentError(f"{template.name!r} is no ContentSid: HX and 32 hexadecimal digits")
+    if len(template.variables) > wire.MOST_CONTENT_VARIABLES:
+        raise ContentError(f"more than {wire.MOST_CONTENT_VARIABLES} variables of a template")
+    for name, value in template.variables.items():
+        if not value.strip() or wire.bad_content_value(value):
+            raise ContentError(
+                f"the variable {name!r} is empty, or has a line end, a tab or five spaces in a row"
+            )
 
 
 class TwilioProvider:
@@ -97,10 +113,13 @@ class TwilioProvider:
     def _form(self, message: OutboundMessage) -> dict[str, str | list[str]]:
         # https://www.twilio.com/docs/messaging/api/message-resource#request-body-parameters
         form: dict[str, str | list[str]] = {"To": message.to}
-        if message.text:
-            form["Body"] = message.text
-        if message.media:
-            form["MediaUrl"] = [medium.url for medium in message.media]
+        if message.template is not None:
+            form |= _content_of(message.template)
+        else:
+            if message.text:
+                form["Body"] = message.text
+            if message.media:
+                form["MediaUrl"] = [medium.url for medium in message.media]
         if sender := message.sender_id or self._settings.sender:
             form["From"] = sender
         if self._settings.messaging_service_sid:
@@ -183,3 +202,16 @@ class TwilioProvider:
             if secret:
                 text = text.replace(secret, "***")
         return _most_of_a_number.sub("…", text)
+
+
+def _content_of(template: ProviderTemplate) -> dict[str, str]:
+    """Return what names a Content template, instead of Body and MediaUrl.
+
+    Its placeholders are numbered, so that the first variable fills ``{{1}}``.
+    """
+    # https://www.twilio.com/docs/content/send-templates-created-with-the-content-template-builder
+    form = {"ContentSid": template.name}
+    if template.variables:
+        numbered = {str(n): value for n, value in enumerate(template.variables.values(), start=1)}
+        form["ContentVariables"] = msgspec.json.encode(numbered).decode()
+    return form

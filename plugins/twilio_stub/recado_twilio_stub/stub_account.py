@@ -1,6 +1,7 @@
 """The account that the stub server pretends to be: what it takes, refuses, counts and reports."""
 
 import asyncio
+import re
 import uuid
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
@@ -37,6 +38,8 @@ MAGIC_RECIPIENTS: dict[str, tuple[int, str]] = {
 # https://help.twilio.com/articles/223134027-Twilio-support-for-opt-out-keywords-SMS-STOP-filtering-
 STOP_WORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
 START_WORDS = frozenset({"START", "YES", "UNSTOP"})
+
+_placeholder = re.compile(r"\{\{ *(\w+) *\}\}")
 
 POOL_NUMBER = "+15005550006"
 """Who sends for a Messaging Service; among Twilio's test numbers, the one that may."""
@@ -100,6 +103,13 @@ class Inbound(
     webhook_url: str | None = None
 
 
+class Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A template of the account, with ``{{1}}`` where its first variable stands."""
+
+    sid: str
+    body: str
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """What a test asks the stub about.
 
@@ -134,6 +144,7 @@ class StubAccount:
         self._deliveries: dict[str, Delivery] = {}
         self._unsubscribed: set[tuple[str, str]] = set()
         self._created: Counter[str] = Counter()
+        self._contents: dict[str, str] = {}
         self._webhooks: Counter[bool] = Counter()
         self._refused = 0
         self._webhook_url: str | None = None
@@ -156,6 +167,12 @@ class StubAccount:
             under_way=len(self._tasks),
         )
 
+    def keep(self, content: Content) -> None:
+        """Keep a template, or raise ``ValueError``."""
+        if not wire.is_content_sid(content.sid):
+            raise ValueError("a ContentSid is HX and 32 hexadecimal digits")
+        self._contents[content.sid] = content.body
+
     def plan(self, delivery: Delivery) -> None:
         """Decide how the messages to one number end from now on."""
         self._deliveries[delivery.to] = delivery
@@ -167,6 +184,9 @@ class StubAccount:
         given = {name: values[-1] for name, values in form.items() if values[-1]}
         media = form.get("MediaUrl", ())
         try:
+            if given.keys() & {"ContentSid", "ContentVariables"}:
+                # https://www.twilio.com/docs/content/send-templates-created-with-the-content-template-builder
+                given["Body"], media = self._write(given), ()  # both are superseded
             self._check(given, len(media))
         except RefusedError:
             self._refused += 1
@@ -180,6 +200,23 @@ class StubAccount:
             self._webhook_url = callback.partition("?")[0]
         self._start(self._report(message, callback))
         return message
+
+    def _write(self, given: Mapping[str, str]) -> str:
+        """Return what a template says with its variables, or raise ``RefusedError``."""
+        if "ContentSid" not in given:
+            raise RefusedError(400, 21654, "ContentSid Required")
+        body = self._contents.get(given["ContentSid"])
+        if body is None:
+            raise RefusedError(400, 21655, "The ContentSid is Invalid")
+        try:
+            variables = msgspec.json.decode(
+                given.get("ContentVariables", "{}"), type=dict[str, str]
+            )
+        except ValueError:
+            variables = {"": ""}
+        if any(not value.strip() or wire.bad_content_value(value) for value in variables.values()):
+            raise RefusedError(400, 21656, "The ContentVariables Parameter is invalid")
+        return _placeholder.sub(lambda match: variables.get(match[1], match[0]), body)
 
     def _check(self, given: Mapping[str, str], media: int) -> None:
         _check_parameters(given, media)

@@ -6,6 +6,7 @@ Everything that is Twilio's stands under ``/2010-04-01``; what is ours, under ``
 * ``GET /_stub/messages``: every message
 * ``POST /_stub/faults``: what becomes of the next requests to create a message
 * ``POST /_stub/deliveries``: how the messages to one number end
+* ``POST /_stub/contents``: a template of the account, for ``ContentSid``
 * ``POST /_stub/inbound``: a person's message, which comes as a signed webhook
 """
 
@@ -24,7 +25,7 @@ import msgspec
 from recado_core import CommandLine
 
 from recado_twilio_stub import wire
-from recado_twilio_stub.stub_account import Delivery, Inbound, RefusedError, StubAccount
+from recado_twilio_stub.stub_account import Content, Delivery, Inbound, RefusedError, StubAccount
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -185,6 +186,8 @@ class StubServer:
                 self._faults.extend([fault] * fault.count)
             case "POST", "deliveries":
                 self._account.plan(msgspec.json.decode(request.body, type=Delivery))
+            case "POST", "contents":
+                self._account.keep(msgspec.json.decode(request.body, type=Content))
             case "POST", "inbound":
                 inbound = msgspec.json.decode(request.body, type=Inbound)
                 return Reply(body=msgspec.json.encode({"sid": await self._account.bring(inbound)}))

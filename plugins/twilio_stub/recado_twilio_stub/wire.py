@@ -4,6 +4,7 @@ https://www.twilio.com/docs/messaging/api/message-resource
 https://www.twilio.com/docs/api/errors
 """
 
+import re
 from decimal import Decimal
 from typing import Annotated
 
@@ -13,7 +14,13 @@ from recado_core import Outcome, Status
 API_VERSION = "2010-04-01"
 LONGEST_BODY = 1600  # characters; more is error 21617
 MOST_MEDIA = 10  # MediaUrl parameters; more is error 21623
+MOST_CONTENT_VARIABLES = 100
 LONGEST_VALIDITY = 36_000  # seconds that a message may wait in Twilio's queue
+
+# https://www.twilio.com/docs/content/send-templates-created-with-the-content-template-builder
+is_content_sid = re.compile(r"HX[0-9a-fA-F]{32}").fullmatch  # any other is error 21655
+# What makes the value of a content variable error 21656, beside an empty one.
+bad_content_value = re.compile(r"[\n\r\t]| {5,}").search
 
 # ---------------------------------------------------------------- what Twilio answers
 
@@ -109,6 +116,9 @@ REFUSALS: dict[int, Outcome] = {
     21620: Outcome.REJECTED,  # invalid MediaUrl
     21623: Outcome.REJECTED,  # too many MediaUrl
     21635: Outcome.REJECTED,  # To is a landline
+    21654: Outcome.REJECTED,  # ContentVariables without a ContentSid
+    21655: Outcome.REJECTED,  # no such ContentSid
+    21656: Outcome.REJECTED,  # invalid ContentVariables
     21659: Outcome.REJECTED,  # From is no number of Twilio's, or of another country
 }
 

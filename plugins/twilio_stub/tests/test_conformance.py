@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 import httpx
 import msgspec
 import recado_twilio_stub
-from recado_core import InboundMessage, Media, Status, StatusUpdate
+from recado_core import InboundMessage, Media, ProviderTemplate, Status, StatusUpdate
 from recado_core.testing import ProviderConformance
 from recado_twilio_stub.webhooks import sign
 
@@ -22,6 +22,9 @@ def dlr(status, **said):
 class TestConformance(ProviderConformance):
     (provider_type,) = recado_twilio_stub.register_providers()
     settings: ClassVar = {"account_sid": ACCOUNT, "auth_token": AUTH_TOKEN, "from": "+15005550006"}
+    template: ClassVar = ProviderTemplate(
+        name="HX" + "0" * 32, variables={"name": "Ana", "n": "17"}
+    )
     webhooks: ClassVar = {
         "status_accepted.form": dlr(Status.SENT),
         "status_queued.form": dlr(Status.SENT),

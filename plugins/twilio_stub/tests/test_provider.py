@@ -14,6 +14,7 @@ from recado_core import (
     Media,
     Outcome,
     PermanentSendError,
+    ProviderTemplate,
     Secret,
     TransientSendError,
 )
@@ -286,3 +287,57 @@ async def test_question_without_an_answer_leaves_nothing_in_doubt(make_provider,
     vendor.answer(httpx.ReadTimeout("no answer in time"))
     with pytest.raises(TransientSendError):
         await make_provider().balance()
+
+
+# ---------------------------------------------------------------- templates
+
+CONTENT = "HX" + "0a" * 16
+
+
+def content(sid=CONTENT, /, **variables):
+    return ProviderTemplate(name=sid, language="pt_BR", variables=variables)
+
+
+async def test_template_takes_the_place_of_text_and_media(send, vendor):
+    media = (Media(url="https://files.example.com/1.jpg"),)
+    await send(text="Oi", media=media, template=content(order="17", name="Zoé & Cia 👍"))
+    form = form_of(vendor.requests[0])
+    assert form["ContentSid"] == CONTENT
+    assert msgspec.json.decode(form["ContentVariables"]) == {"1": "17", "2": "Zoé & Cia 👍"}
+    assert not form.keys() & {"Body", "MediaUrl"}
+
+
+async def test_template_without_variables_names_none(send, vendor):
+    await send(text="", template=content())
+    assert "ContentVariables" not in form_of(vendor.requests[0])
+
+
+@pytest.mark.parametrize("code", [21654, 21655, 21656])
+async def test_template_that_twilio_refuses_is_refused_for_its_message_alone(send, vendor, code):
+    vendor.answer(refusal(code))
+    result = await send(text="", template=content())
+    assert (result.outcome, result.code) == (Outcome.REJECTED, str(code))
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        content("order_shipped"),
+        content("HX" + "0" * 31),
+        content("HX" + "g" * 32),
+        content(name=""),
+        content(name=" "),
+        content(name="a\nb"),
+        content(name="a\tb"),
+        content(name="a     b"),
+        content(**{f"v{n}": "x" for n in range(101)}),
+    ],
+)
+def test_template_that_twilio_would_refuse_is_refused_at_accept(template):
+    with pytest.raises(ContentError):
+        check_message(make_message(text="", template=template))
+
+
+def test_template_needs_no_text_and_its_text_may_be_long():
+    for text in ("", "x" * 2000):
+        check_message(make_message(text=text, template=content(name="a    b")))

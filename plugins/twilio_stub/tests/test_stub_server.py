@@ -11,6 +11,7 @@ from recado_core import (
     InboundMessage,
     InDoubtError,
     Outcome,
+    ProviderTemplate,
     ReceiverContext,
     Secret,
     Status,
@@ -141,6 +142,38 @@ async def test_answer_and_resource_look_like_twilio_s(world):
     assert message["api_version"] == "2010-04-01"
     fetched = await world.http.get(STUB + message["uri"], auth=(ACCOUNT_SID, AUTH_TOKEN))
     assert fetched.json()["sid"] == message["sid"]
+
+
+async def test_template_is_written_as_twilio_writes_it(world):
+    sid = "HX" + "0" * 32
+    await world.control("POST", "contents", sid=sid, body="Oi, {{1}}! Pedido {{2}}: {{3}}")
+    template = ProviderTemplate(name=sid, variables={"name": "Ana 👋", "o": "17"})
+    result = await world.send(text="not this", template=template)
+    assert result.outcome is Outcome.ACCEPTED
+    (message,) = await world.control("GET", "messages")
+    assert message["body"] == "Oi, Ana 👋! Pedido 17: {{3}}"
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({"ContentVariables": "{}"}, 21654),
+        ({"ContentSid": "HX" + "1" * 32}, 21655),
+        ({"ContentSid": "HX" + "0" * 32, "ContentVariables": "[]"}, 21656),
+        ({"ContentSid": "HX" + "0" * 32, "ContentVariables": '{"1": null}'}, 21656),
+        ({"ContentSid": "HX" + "0" * 32, "ContentVariables": '{"1": " "}'}, 21656),
+        ({"ContentSid": "HX" + "0" * 32, "ContentVariables": '{"1": "a\\nb"}'}, 21656),
+    ],
+)
+async def test_template_that_twilio_would_not_know_is_refused(world, form, code):
+    await world.control("POST", "contents", sid="HX" + "0" * 32, body="Oi, {{1}}!")
+    answer = await world.http.post(
+        f"{STUB}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json",
+        data={"To": "+5511900000001", "From": "+15005550006", **form},
+        auth=(ACCOUNT_SID, AUTH_TOKEN),
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert (await world.control("GET", "state"))["refused"] == 1
 
 
 async def test_messaging_service_reports_queued_and_chooses_a_sender(world):

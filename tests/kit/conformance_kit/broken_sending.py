@@ -177,6 +177,18 @@ class TestBlind(Good):
     provider_type = toy(Blind)
 
 
+class Untaught(ToyProvider):
+    async def post(self, path, payload):
+        for message in payload.get("messages", ()):
+            message["template"] = message["template"] and message["template"]["name"]
+        return await super().post(path, payload)
+
+
+class TestUntaught(Good):
+    breaks = "test_declared_template_goes_out"
+    provider_type = toy(Untaught)
+
+
 class Mute(ToyProvider):
     async def send(self, batch):
         return changed(await super().send(batch), text=None)

@@ -117,6 +117,7 @@ class ToyProvider:
                     "to": message.to.removeprefix("+"),
                     "text": message.text,
                     "media": [media.url for media in message.media],
+                    "template": msgspec.to_builtins(message.template),
                 }
                 for message in batch.messages
             ],
@@ -169,6 +170,17 @@ class ToyProvider:
     async def change_list(self, path: str, entries: Sequence[Suppressed]) -> None:
         phones = [{"phone": e.address.removeprefix("+"), "document": e.document} for e in entries]
         response = await self.post(path, {"phones": phones})
+        if response.content:
+            raise InDoubtError("a success says nothing", raw=response.text)
+
+    async def hold_job(self, job: str) -> None:
+        await self.change_job("/hold", job)
+
+    async def release_job(self, job: str) -> None:
+        await self.change_job("/release", job)
+
+    async def change_job(self, path: str, job: str) -> None:
+        response = await self.post(path, {"job": job})
         if response.content:
             raise InDoubtError("a success says nothing", raw=response.text)
 
@@ -272,6 +284,7 @@ TOY = ProviderType(
         own_batches={Category.OTP: 5},
         rate="500/60s",
         media=True,
+        templates=True,
         lookup=True,
         poll_statuses=True,
         poll_replies=True,
@@ -279,6 +292,7 @@ TOY = ProviderType(
         max_suppress=50,
         balance=True,
         verify_credentials=True,
+        jobs=True,
     ),
     create=ToyProvider,
     create_receiver=ToyReceiver,
