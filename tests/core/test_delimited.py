@@ -356,6 +356,7 @@ def test_a_file_is_closed_where_reading_stops_early(tmp_path):
     gc.collect()  # a file left open is a warning, and that an error
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "line",
     ["11900000001;Ana\n", '11900000001;"Ana\n\nSilva"\n', '"\n";', '";\n', "1;2;3\n"],

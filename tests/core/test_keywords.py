@@ -177,6 +177,7 @@ def test_every_answer_names_a_keyword_that_undoes_it(language):
     assert any(f" {word} " in said.started.replace(".", " ") for word in said.stop)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "unit",
     [
