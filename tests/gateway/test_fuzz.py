@@ -43,7 +43,7 @@ DRAFTS = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=6) | LIKELY | J
 DOCUMENTED = {202, 400, 422}
 
 fuzzed = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
