@@ -130,6 +130,20 @@ def test_options_make_the_campaign(capsys, people):
     assert told["dry_run"] is None
 
 
+def test_what_a_row_leaves_open_is_set_by_the_option_or_makes_it_invalid(capsys, write, taken):
+    file = write("Celular;Primeiro nome", "+5511900000001;Ana", "+5511900000002;")
+    text = ("--text", "Oi, {{ primeiro_nome }}!", "--account", "main")
+    report = ask(capsys, "import", file, *text, "--name", "strict")["report"]
+    assert [report[name] for name in ("accepted", "invalid")] == [1, 1]
+    assert report["faults"][0]["line"] == 3
+    assert "primeiro_nome" in report["faults"][0]["detail"]
+    told = ask(capsys, "import", file, *text, "--set", "primeiro_nome=você")
+    assert told["report"]["accepted"] == 2
+    tried = ask(capsys, "campaign", "test", told["campaign"]["id"])
+    assert [each["text"] for each in tried["recipients"]] == ["Oi, Ana!", "Oi, você!"]
+    assert taken == []  # no worker runs
+
+
 def test_same_command_again_changes_nothing_and_tells_the_same(capsys, people):
     first, again = [ask(capsys, "import", people, *TEXT) for _ in range(2)]
     assert again == first
