@@ -194,6 +194,42 @@ async def test_any_json_to_links_is_taken_or_refused_and_can_be_followed(client,
         assert answer.headers["Location"].startswith("https://example.com/")
 
 
+VENDORS = st.fixed_dictionaries({"name": st.text()}, optional={"language": JSON, "variables": JSON})
+VARIANT_FIELDS = {
+    "text": st.just("oi {{ name }}") | WORDS | SCALARS,
+    "channel": st.just("sms") | SCALARS,
+    "language": st.just("pt-BR") | SCALARS,
+    "provider_template": VENDORS | JSON,
+}
+VARIANTS = st.fixed_dictionaries({}, optional=VARIANT_FIELDS)
+TEMPLATES = st.fixed_dictionaries(
+    {}, optional=VARIANT_FIELDS | {"variants": st.lists(VARIANTS, max_size=3), "description": JSON}
+)
+RENDERINGS = st.dictionaries(
+    st.sampled_from(["variables", "channel", "language", "account", "to", "category", "other"]),
+    st.dictionaries(st.just("name"), SCALARS) | WORDS | JSON,
+    max_size=4,
+)
+
+
+@fuzzed
+@given(name=st.just("x") | st.text(), body=TEMPLATES | JSON, how=RENDERINGS | JSON)
+async def test_any_json_to_templates_is_taken_or_refused_and_can_be_used(client, name, body, how):
+    new = body | {"name": name} if isinstance(body, dict) else body
+    answer = await client.post("/v1/templates", content=encode(new))
+    assert answer.status_code in {201, 400, 409, 422}, answer.text
+    answer = await client.put("/v1/templates/x", content=encode(body))
+    assert answer.status_code in {200, 201, 400, 422}, answer.text
+    if answer.is_success:
+        assert (await client.get("/v1/templates/x")).json() == answer.json()
+        rendered = await client.post("/v1/templates/x/render", content=encode(how))
+        assert rendered.status_code in {200, 400, 422}, rendered.text
+        draft = {"to": "+5511900000001", "account": "main", "template": "x"}
+        variables = dict.fromkeys(answer.json()["variables"], "\u00e7")
+        sent = await client.post("/v1/messages", json=draft | {"variables": variables})
+        assert sent.status_code in DOCUMENTED, sent.text
+
+
 @fuzzed
 @given(
     body=st.dictionaries(

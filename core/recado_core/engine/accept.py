@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.checks import Recipient
 from recado_core.engine import conversing
+from recado_core.engine.acceptances import events_of
 from recado_core.engine.accounts import Accounts
 from recado_core.engine.answers import ItemResult, tell_batch, tell_message
 from recado_core.engine.batches import recipient_of
@@ -36,7 +37,7 @@ from recado_core.engine.idempotency import Answer, IdempotencyKey, Once
 from recado_core.engine.identifiers import new_id
 from recado_core.engine.policy import RESENDABLE
 from recado_core.engine.settling import tell_reasons
-from recado_core.engine.store import events, messages
+from recado_core.engine.store import messages
 from recado_core.engine.telling import Telling
 from recado_core.messages import Category, Media, ProviderTemplate, Status
 
@@ -299,12 +300,7 @@ class Accept:
         reply: bool = False,
         guard: Guard | None = None,
     ) -> Answer:
-        told = [_accepted_event(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
-        told += [
-            _suppressed_event(row, verdict)
-            for row, verdict in zip(rows, verdicts, strict=True)
-            if verdict.refusals
-        ]
+        told = events_of(rows, verdicts)
         unit = _Unit(rows=rows, told=told, key=key, answer=answer, reply=reply, guard=guard)
         result = await self._group.submit(unit)
         if isinstance(result, IdempotencyMismatchError | OvertakenError):
@@ -381,36 +377,3 @@ def _draft_of(old: Row) -> Draft:
         cost_centre=old["cost_centre"],
         media=msgspec.convert(old["media"], list[Media]) if old["media"] else None,
     )
-
-
-def _accepted_event(row: Row, verdict: Verdict) -> Row:
-    put_off = verdict.deferrals and not verdict.refusals
-    return events.new_event(
-        "message.accepted",
-        row["created_at"],
-        message_id=row["id"],
-        account=row["account"],
-        to_status=_first_status(row),
-        code=row["code"] if put_off else None,
-        text=row["status_text"] if put_off else None,
-        data={"reasons": list(verdict.deferrals)} if put_off else None,
-    )
-
-
-def _suppressed_event(row: Row, verdict: Verdict) -> Row:
-    return events.new_event(
-        "message.suppressed",
-        row["created_at"],
-        message_id=row["id"],
-        account=row["account"],
-        from_status=_first_status(row),
-        to_status=Status.SUPPRESSED,
-        code=row["code"],
-        text=row["status_text"],
-        data={"reasons": list(verdict.refusals)},
-    )
-
-
-def _first_status(row: Row) -> Status:
-    """Return what the message was before a check may have suppressed it."""
-    return Status.SCHEDULED if row["due_at"] > row["created_at"] else Status.QUEUED
