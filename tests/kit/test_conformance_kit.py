@@ -43,7 +43,16 @@ def load(name):
         sys.path.remove(str(STRANGER))
 
 
-ROOMS = ("sending", "conduct", "questions", "replies", "suppression", "operations", "webhooks")
+ROOMS = (
+    "sending",
+    "conduct",
+    "questions",
+    "replies",
+    "suppression",
+    "jobs",
+    "operations",
+    "webhooks",
+)
 BROKEN = [
     value
     for name in (*(f"broken_{room}" for room in ROOMS), "toy_sink", "toy_check")

@@ -4,6 +4,7 @@ from recado_core.contract import Provider
 from recado_core.testing.capabilities import CapabilityTests
 from recado_core.testing.conduct import ConductTests
 from recado_core.testing.declarations import DeclarationTests, SettingsTests
+from recado_core.testing.jobs import JobTests
 from recado_core.testing.operations import OperationTests
 from recado_core.testing.provider_scenes import ProviderScenes
 from recado_core.testing.replies import ReplyTests
@@ -18,6 +19,7 @@ class ProviderConformance(
     CapabilityTests,
     ReplyTests,
     SuppressionTests,
+    JobTests,
     OperationTests,
     WebhookTests,
     ProviderScenes,

@@ -185,6 +185,10 @@ class TestConformance(ProviderConformance):
     def unsuppressed(self, _entries):
         return httpx.Response(204)
 
+    def job_changed(self, change):
+        said = {"hold_job": "Job pausado", "release_job": "Job reiniciado"}[change]
+        return httpx.Response(200, json={"message": said})
+
     def balance_told(self):
         return answer_from("balance_observed"), Decimal("9397.30")
 

@@ -100,6 +100,9 @@ class TestConformance(ProviderConformance):
     def unsuppressed(self, _entries):
         return httpx.Response(204)
 
+    def job_changed(self, _change):
+        return httpx.Response(204)
+
     def balance_told(self):
         return httpx.Response(200, json={"amount": "9397.30"}), Decimal("9397.30")
 
