@@ -36,7 +36,8 @@ _is_name = re.compile(r":.+:").fullmatch  # how anyascii writes a pictograph
 
 _HOLE: Final = "\0"
 """Where a pictograph stood: it is outside the alphabet, so that no other is left by then."""
-_holes = re.compile(f" *{_HOLE}[ {_HOLE}]*")
+# From the first of the spaces before it, and from no other: a text may have many thousands.
+_holes = re.compile(f"(?<! ) *+{_HOLE}[ {_HOLE}]*+")
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Me", "Mn", "Sk"})
 """Categories of what is part of another character or of nothing: controls, marks, skin tones."""
 

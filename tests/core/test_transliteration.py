@@ -57,6 +57,11 @@ def test_a_pictograph_is_dropped_with_the_gap_that_it_leaves(text, expected):
     assert transliterate(text).text == expected
 
 
+def test_a_text_of_spaces_alone_takes_no_longer_than_another():
+    gap = " " * 200_000  # looked at from every one of them, it would take minutes
+    assert transliterate(f"ã{gap}é{gap}{FACE}{gap}b").text == f"a{gap}é b"
+
+
 def test_what_is_dropped_is_told_once_in_order():
     dropped = transliterate(f"ã {FACE} \N{THUMBS UP SIGN} {FACE} \ue000\u200d\ufe0f").dropped
     assert dropped == (FACE, "\N{THUMBS UP SIGN}", "\ue000")
