@@ -63,3 +63,13 @@ def test_whole_way_is_compared_with_the_bare_one(tmp_path):
     assert all(float(told[mode][1].replace(",", "")) > 0 for mode in ("recado", "bare"))
     assert re.fullmatch(r"The gateway does \d+% of the bare way\.", done.stdout.splitlines()[-1])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_campaign_is_imported_and_sent(tmp_path):
+    done = run("campaigns.py", "--recipients=1500", f"--folder={tmp_path}")
+    told = {words[0]: words for words in map(str.split, done.stdout.splitlines())}
+    for name in ("import", "send"):
+        rate, _, _, before, peak = (float(word.replace(",", "")) for word in told[name][1:])
+        assert rate > 0
+        assert peak >= before > 0
+    assert list(tmp_path.iterdir()) == []
