@@ -217,6 +217,8 @@ async def test_import_that_broke_off_shows_in_the_campaign(campaigner, monkeypat
         await campaigner.house.engine.audiences.take(campaign_id, path, progress=stop)
     view = await campaigner.get(campaign_id)
     assert (view.recipients.total, view.recipients.unfinished) == (2, 1)
+    with pytest.raises(ConflictError, match="import the same file again"):
+        await campaigner.campaigns.start(campaign_id)
     report = await campaigner.house.engine.audiences.take(
         campaign_id, path, progress=lambda *told: seen.append(told)
     )

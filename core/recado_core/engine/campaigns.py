@@ -181,7 +181,7 @@ class Campaigns:
 
         Raises:
             NotFoundError: There is no such campaign.
-            ConflictError: It is paused or over, or nobody could get a message of it.
+            ConflictError: It is paused or over, its audience is empty, or not imported to its end.
         """
 
         def decide(campaign: Row, now: datetime) -> Row:
@@ -194,8 +194,8 @@ class Campaigns:
 
         async with self._database.read() as connection:
             campaign = await store.get(connection, _clean(campaign_id))
-            if campaign is not None and not await _has_recipients(connection, campaign):
-                raise ConflictError("the campaign has no recipients; import an audience first")
+            if campaign is not None:
+                await _refuse_without_audience(connection, campaign)
         return await self._turn(campaign_id, decide, {CampaignStatus.RUNNING: "started"})
 
     async def pause(self, campaign_id: str, reason: str | None = None) -> CampaignView:
@@ -373,6 +373,19 @@ class Campaigns:
     async def _view(self, campaign: Row) -> CampaignView:
         (view,) = await self._telling.view([campaign])
         return view
+
+
+async def _refuse_without_audience(connection: AsyncConnection, campaign: Row) -> None:
+    if not await _has_recipients(connection, campaign):
+        raise ConflictError("the campaign has no recipients; import an audience first")
+    counts = await recipients.counts(connection, [campaign["audience_id"]])
+    if campaign["status"] == CampaignStatus.DRAFT and any(
+        row["unfinished"] for row in counts.values()
+    ):
+        raise ConflictError(
+            "an import of the campaign's audience is under way or was broken off; let it end, or "
+            "import the same file again: it goes on where it stopped"
+        )
 
 
 async def _has_recipients(connection: AsyncConnection, campaign: Row) -> bool:

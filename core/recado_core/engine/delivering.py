@@ -295,7 +295,8 @@ class Delivering:
         """Note whether the sink takes anything; return the event that tells of a change."""
         if error is not None and _is_down(error):
             return self._fall(error)
-        if self.reason is None or isinstance(error, NotYetError):
+        # One that is refused for good may have been refused by the plugin, which called nobody.
+        if self.reason is None or isinstance(error, NotYetError | PermanentSendError):
             return None
         if error is None or _answered(error):
             return self._rise()

@@ -12,7 +12,7 @@ from recado_core.engine.failures import DraftError
 
 from recado_gateway.cli.arguments import is_argument
 from recado_gateway.cli.campaign_options import option_of
-from recado_gateway.cli.output import explain, print_table, say, shorten
+from recado_gateway.cli.output import print_table, say, shorten
 from recado_gateway.cli.structs import cell, fields_of
 from recado_gateway.cli.times import local_time
 
@@ -57,17 +57,6 @@ def _left_out(campaign: CampaignView) -> str:
     audience = campaign.recipients
     words = f"{audience.duplicates} duplicates, {audience.invalid} invalid"
     return f"{words}, {audience.unfinished} files unfinished" if audience.unfinished else words
-
-
-def warn_unfinished(campaign: CampaignView) -> None:
-    """Say so where some of the audience is not there, because its import was broken off."""
-    files = campaign.recipients.unfinished
-    if files:
-        many = "1 file was" if files == 1 else f"{files} files were"
-        explain(
-            f"recado: the import of {many} broken off, and who is left in it gets nothing; pause "
-            "the campaign to import the rest"
-        )
 
 
 def percent(campaign: CampaignView) -> str:

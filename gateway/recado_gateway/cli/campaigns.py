@@ -29,7 +29,6 @@ from recado_gateway.cli.campaign_words import (
     print_campaign,
     print_recipients,
     print_rehearsal,
-    warn_unfinished,
 )
 from recado_gateway.cli.commands import DONE, Commands, UsageError, add_json_option
 from recado_gateway.cli.configuration import open_engine, read_settings
@@ -294,8 +293,6 @@ def run_control(args: argparse.Namespace) -> int:
         return calls[args.control](args.id)
 
     campaign = _ask(settings, control)
-    if args.control == "start":
-        warn_unfinished(campaign)
     if getattr(args, "follow", False):
         return tell_end(run_following(settings, args.id), args)
     if args.json:

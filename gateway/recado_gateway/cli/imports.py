@@ -25,7 +25,7 @@ from recado_gateway.cli.campaign_options import (
     name_for,
     request_of,
 )
-from recado_gateway.cli.campaign_words import in_words, print_rehearsal, warn_unfinished
+from recado_gateway.cli.campaign_words import in_words, print_rehearsal
 from recado_gateway.cli.commands import DONE, FAILED, Commands, add_json_option
 from recado_gateway.cli.configuration import open_engine, read_settings
 from recado_gateway.cli.file_imports import find_file
@@ -83,7 +83,6 @@ def run(args: argparse.Namespace) -> int:
         return FAILED
     if not args.start:
         return DONE
-    warn_unfinished(imported.campaign)
     with explaining(imported.campaign.id):
         return tell_end(asyncio.run(_send(settings, imported.campaign.id)), args)
 
