@@ -177,7 +177,7 @@ STATEMENTS = {
     ),
     "replay": (
         lambda c: deliveries.replay(c, "desk", None, NOW),
-        {"ix_deliveries_dead"},
+        {"ix_deliveries_dead", "ix_deliveries_thread", "pk_deliveries"},
     ),
     "page of links": (
         lambda c: links.page(c, (NOW, "code"), 50),
@@ -207,8 +207,8 @@ class Statements:
     def __exit__(self, *_):
         sa.event.remove(sa.Engine, "before_cursor_execute", self._note)
 
-    def _note(self, _connection, _cursor, statement, parameters, *_):
-        self.sent.append((statement, parameters))
+    def _note(self, _connection, _cursor, statement, parameters, _context, many):  # SQLAlchemy's
+        self.sent.append((statement, parameters[0] if many else parameters))
 
 
 def message_rows():
@@ -266,10 +266,10 @@ def delivery_rows():
         waits = index % 2 == 0
         yield {
             "id": new_id(),
-            "sink": "desk" if index % 8 < 6 else f"sink-{index % 8}",
+            "sink": "sink-7" if index % 62 < 2 else "desk",
             "event_id": new_id(),
             "thread": f"main/sms/+5511{900000000 + index}",
-            "state": "pending" if waits else "delivered",
+            "state": "pending" if waits else "dead" if index % 50 == 3 else "delivered",
             "created_at": NOW,
             "due_at": NOW,
             "settled_at": None if waits else NOW,

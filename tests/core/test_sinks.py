@@ -149,6 +149,10 @@ async def test_dead_delivery_is_made_again_when_a_person_says_so(desk):
     assert (await desk.engine.sinks.replay("desk", [])).replayed == 0
     await desk.settle()
     assert desk.system.texts == ["poison"]
+    assert desk.system.repeats[-1] is False  # it was refused, and so never taken
+    (made,) = (await desk.engine.sinks.deliveries("desk")).items
+    assert (await desk.engine.sinks.replay("desk", [made.id])).replayed == 1
+    await desk.settle()
     assert desk.system.repeats[-1] is True
 
 

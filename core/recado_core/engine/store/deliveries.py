@@ -269,34 +269,46 @@ async def replay(
     One goes before what waits in its thread, but not beside it: a call may be under way.
     """
     wanted = D.state == _DEAD if ids is None else among(connection, D.id, ids)
-    chosen = (D.sink == sink, D.state != _PENDING, wanted)
-    waiting = deliveries.alias("waiting")
-    in_thread = (waiting.c.sink == sink, waiting.c.state == _PENDING)
-    # None of these may be taken before the commit.
-    locked = (
-        sa.select(waiting.c.id)
-        .where(*in_thread, waiting.c.thread.in_(sa.select(D.thread).where(*chosen)))
-        .order_by(waiting.c.id)
+    chosen = (
+        sa.select(D.id, D.thread)
+        .where(D.sink == sink, D.state != _PENDING, wanted)
+        .order_by(D.id)
         .with_for_update()
     )
-    await connection.execute(locked)
-    last = (
-        sa.select(sa.func.max(waiting.c.due_at))
-        .where(*in_thread, waiting.c.thread == D.thread)
-        .correlate(deliveries)
-        .scalar_subquery()
-    )
-    statement = (
+    threads = {row.id: row.thread for row in await connection.execute(chosen)}
+    busy = await _lock_waiting(connection, sink, set(threads.values()))
+    again = (
         sa.update(deliveries)
-        .where(*chosen)
+        .where(D.id == sa.bindparam("id_"))
         .values(
             state="pending",
             attempts=0,
-            due_at=sa.case((last > now, last), else_=sa.literal(now, D.due_at.type)),
+            due_at=sa.bindparam("due_at_"),
             settled_at=None,
             error=None,
-            repeated=True,
+            repeated=sa.or_(D.repeated, D.state == _DELIVERED),
             failing_since=None,
         )
     )
-    return (await connection.execute(statement)).rowcount
+    rows = [
+        {"id_": key, "due_at_": max(now, busy.get(thread, now))} for key, thread in threads.items()
+    ]
+    if rows:
+        await connection.execute(again, rows)
+    return len(rows)
+
+
+async def _lock_waiting(
+    connection: AsyncConnection, sink: str, threads: Collection[str]
+) -> dict[str, datetime]:
+    """Let nobody take what waits in these threads; return when the last of each is due."""
+    statement = (
+        sa.select(D.thread, D.due_at)
+        .where(D.sink == sink, among(connection, D.thread, threads), D.state == _PENDING)
+        .order_by(D.thread, D.id)
+        .with_for_update()
+    )
+    last: dict[str, datetime] = {}
+    for thread, due_at in await connection.execute(statement):
+        last[thread] = max(due_at, last.get(thread, due_at))
+    return last
