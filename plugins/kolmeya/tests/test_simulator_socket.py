@@ -85,7 +85,7 @@ async def test_closed_connection_is_closed_for_real():
 async def test_client_gives_up_on_a_call_that_was_accepted():
     async with simulating(faults=(Fault(kind=FaultKind.TIMEOUT, next=1),)) as (http, _):
         with pytest.raises(httpx.ReadTimeout):
-            await http.post("/sms/store", json=ONE, timeout=0.2)
+            await http.post("/sms/store", json=ONE, timeout=httpx.Timeout(60, read=1))
         found = await http.post("/sms/status/message", json={"reference": "m-1"})
     assert found.status_code == 200
 

@@ -16,7 +16,7 @@ PARTNER_FIELDS = {"conv_standard_numbers": "char"}
 DEFAULT_ENDPOINT = "https://api.acruxlab.net/prod/v2/odoo"
 TYPES = {"not_set", "apichat.io", "chatapi", "gupshup", "sms"}
 VERSIONS = {13: "13.0.32", 14: "14.0.26", 15: "15.0.29", 16: "16.0.46", 17: "17.0.16", 18: "18.0.9"}
-SECONDS = 10
+SECONDS = 60
 
 
 def models(generation):
