@@ -121,11 +121,11 @@ async def test_whatever_fails_in_a_round_ends_no_loop(house, caplog):
 
     await house.engine.start()
     with Statements(fail) as statements:
-        await until(lambda: statements.count >= 60)
+        await until(lambda: statements.count >= 90)
         complaints = [record for record in caplog.records if record.exc_info]
-    # One for each loop, however often it fails: sign of life, clock, doubts, polling, webhooks and
-    # the account's.
-    assert len(complaints) == 6
+    # One for each loop, however often it fails: sign of life, clock, schedules, campaigns, sums,
+    # doubts, polling, webhooks and the account's.
+    assert len(complaints) == 9
     message_id = await house.accept()
     await until_status(house, [message_id], "sent")
     await house.webhook(["status", {"message_id": message_id, "status": "delivered"}])
