@@ -21,16 +21,16 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from recado_core.engine.database import Database
-from recado_core.engine.drafts import Draft, compose, new_row
-from recado_core.engine.identifiers import new_id
+from recado_core.engine.messages.drafts import Draft, compose, new_row
+from recado_core.engine.messages.telling import Telling
+from recado_core.engine.messages.transitions import Change, apply
 from recado_core.engine.plugins import load_plugins
 from recado_core.engine.settings import AccountSettings, EngineSettings
-from recado_core.engine.statistics import Group, Statistics, StatsQuery
-from recado_core.engine.store import events, messages, stats
-from recado_core.engine.tallies import COUNTED, Metric, Tallies
-from recado_core.engine.telling import Telling
-from recado_core.engine.transitions import Change, apply
+from recado_core.engine.statistics.statistics import Group, Statistics, StatsQuery
+from recado_core.engine.statistics.tallies import COUNTED, Metric, Tallies
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import events, messages, stats
 from recado_core.messages import Status
 from sqlalchemy.ext.asyncio import AsyncConnection
 

@@ -21,10 +21,10 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from recado_core.engine.imports import ImportDefaults, ImportReport, Progress
 from recado_core.engine.plugins import load_plugins
 from recado_core.engine.runtime import Engine
 from recado_core.engine.settings import EngineSettings
+from recado_core.engine.suppressions.imports import ImportDefaults, ImportReport, Progress
 
 KINDS = ("suppressions", "do-not-disturb")
 LINE = "{:16}{:8}{:>10,.0f}{:>10.1f}{:>10.1f}{:>10.0f}{:>10.0f}{:>10.0f}{:>10.0f}\n"

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from recado_core import Category
 from recado_core.checks import Recipient
 from recado_core.engine.checks.quiet_hours import QuietHoursCheck
+from recado_core.engine.checks.zones import subdivision_of
 from recado_core.engine.settings import QuietHoursSettings
-from recado_core.engine.zones import subdivision_of
 
 _RECIPIENTS = 1000
 _ROUNDS = 15

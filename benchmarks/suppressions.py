@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from recado_core import Category, Recipient
 from recado_core.engine.checks.suppressions import SuppressionCheck
-from recado_core.engine.database import Database
-from recado_core.engine.identifiers import new_id
 from recado_core.engine.settings import DoNotDisturbSettings
-from recado_core.engine.store import suppressions as store
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import suppressions as store
 
 AT_ONCE = 10_000
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from litestar.types import Scope
-from recado_core.engine.keys import ApiKey
+from recado_core.engine.clients.keys import ApiKey
 from recado_core.engine.runtime import Engine
 
 from recado_gateway.failures import ForbiddenError, UnauthenticatedError

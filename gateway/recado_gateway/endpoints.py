@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.handlers.http_handlers import route
 from litestar.response.base import ASGIResponse
 from litestar.types import Method
-from recado_core.engine.idempotency import Answer
+from recado_core.engine.clients.idempotency import Answer
 from recado_core.engine.runtime import Engine
 
 from recado_gateway.authentication import needs

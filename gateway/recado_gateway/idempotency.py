@@ -4,7 +4,7 @@ import re
 from hashlib import sha256
 
 from litestar.types import HTTPScope
-from recado_core.engine.idempotency import IdempotencyKey
+from recado_core.engine.clients.idempotency import IdempotencyKey
 
 from recado_gateway.failures import MalformedKeyError
 from recado_gateway.requests import Request

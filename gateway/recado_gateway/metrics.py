@@ -13,14 +13,14 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.registry import Collector
-from recado_core.engine.account import AccountView
+from recado_core.engine.accounts.account import AccountView
+from recado_core.engine.deliver.sinks import SinkView
 from recado_core.engine.failures import UnavailableError
-from recado_core.engine.money import MILLION
 from recado_core.engine.readiness import Component
 from recado_core.engine.runtime import Engine
-from recado_core.engine.sinks import SinkView
-from recado_core.engine.tallies import COUNTED
-from recado_core.engine.tallies import Metric as Counted
+from recado_core.engine.statistics.tallies import COUNTED
+from recado_core.engine.statistics.tallies import Metric as Counted
+from recado_core.engine.store.money import MILLION
 
 STORE = frozenset({"database", "schema"})
 """The components without which nothing is known of accounts and sinks."""

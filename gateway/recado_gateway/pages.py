@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import msgspec
-from recado_core.engine.messages import MAX_PAGE
+from recado_core.engine.messages.messages import MAX_PAGE
 
 PageLimit = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
 """How many items a page may have."""

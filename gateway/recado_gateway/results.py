@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 
 import msgspec
-from recado_core.engine.campaign_views import CampaignRecipient, RecipientStatus
-from recado_core.engine.campaigns import Campaigns
+from recado_core.engine.campaigns.campaigns import Campaigns
+from recado_core.engine.campaigns.views import CampaignRecipient, RecipientStatus
 from recado_core.messages import Status
 
 from recado_gateway.spreadsheets import csv_text

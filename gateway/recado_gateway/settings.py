@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import msgspec
 from phonenumbers import SUPPORTED_REGIONS
 from recado_core.contract import Secret, decode_setting
-from recado_core.engine.database import parse_url
 from recado_core.engine.plugins import Plugins, load_plugins
 from recado_core.engine.settings import (
     DEFAULT_BALANCE_POLL,
@@ -29,6 +28,7 @@ from recado_core.engine.settings import (
     ScheduleSettings,
     SuppressionSettings,
 )
+from recado_core.engine.store.database import parse_url
 from recado_core.errors import ConfigurationError
 
 from recado_gateway.environment import Table, add_environment, resolve_secrets

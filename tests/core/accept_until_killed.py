@@ -6,7 +6,7 @@ import sys
 
 import msgspec
 from recado_core import Capabilities, ProviderType
-from recado_core.engine.accept import Draft
+from recado_core.engine.accept.accepting import Draft
 from recado_core.engine.plugins import load_plugins
 from recado_core.engine.runtime import Engine
 from recado_core.engine.settings import AccountSettings, EngineSettings, RouteSettings

@@ -3,8 +3,8 @@
 import json
 
 import sqlalchemy as sa
-from recado_core.engine.campaigns import CampaignRequest
-from recado_core.engine.schema import events, recipients
+from recado_core.engine.campaigns.campaigns import CampaignRequest
+from recado_core.engine.store.schema import events, recipients
 
 
 def number(index):

@@ -19,11 +19,11 @@ from recado_core import (
     WebhookReply,
     WebhookRequest,
 )
-from recado_core.engine.accept import BatchRequest, Draft
-from recado_core.engine.database import Database
+from recado_core.engine.accept.accepting import BatchRequest, Draft
 from recado_core.engine.plugins import load_plugins
 from recado_core.engine.runtime import Engine
 from recado_core.engine.settings import AccountSettings, EngineSettings, RouteSettings
+from recado_core.engine.store.database import Database
 from recado_core.messages import BatchRejected, InboundMessage, StatusUpdate
 from recado_core.testing import Clock
 

@@ -8,9 +8,9 @@ import anyio
 import msgspec
 import sqlalchemy as sa
 from recado_core import EventSubject, Finding, SinkType, WebhookReply, WebhookRequest
-from recado_core.engine import schema
+from recado_core.engine.deliver.sinks import DeliveryState
 from recado_core.engine.settings import SinkSettings
-from recado_core.engine.sinks import DeliveryState
+from recado_core.engine.store import schema
 
 ANA, BIA, EVA = (f"+551190000000{number}" for number in (1, 2, 3))
 SEVERAL_SECONDS = 20

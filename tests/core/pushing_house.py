@@ -6,9 +6,9 @@ from inspect import isawaitable
 
 import msgspec
 from recado_core import PermanentSendError, SuppressionReason
-from recado_core.engine.store import pushes
-from recado_core.engine.suppressing import Entry, Suppressing
-from recado_core.engine.suppressions import NewSuppression, SuppressionFilter
+from recado_core.engine.store.statements import pushes
+from recado_core.engine.suppressions.suppressing import Entry, Suppressing
+from recado_core.engine.suppressions.suppressions import NewSuppression, SuppressionFilter
 
 ANA, BIA, CAIO = (f"+551190000000{number}" for number in (1, 2, 3))
 EVERY_REASON = {"push_suppressions": [str(reason) for reason in SuppressionReason]}

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from recado_core import AddressError, Category, ContentError
-from recado_core.engine.accept import Draft
+from recado_core.engine.accept.accepting import Draft
 from recado_core.engine.failures import DraftError
-from recado_core.engine.messages import MessageFilter
+from recado_core.engine.messages.messages import MessageFilter
 from recado_core.engine.settings import RouteMatch, RouteSettings
 
 from .test_drafts import BAD, PICTURE, Album

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from recado_core.engine import audience_rows
+from recado_core.engine.campaigns import audience_rows
 from recado_core.engine.failures import ConflictError, DraftError, NotFoundError
-from recado_core.engine.store import campaigns
+from recado_core.engine.store.statements import campaigns
 
 from .campaign_house import Campaigner, number
 from .resilience.troubles import Statements

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 from recado_core import Category, Refusal
 from recado_core.checks import OnFailure
-from recado_core.engine.accept import BatchRequest, DraftDefaults
-from recado_core.engine.drafts import MAX_BATCH
+from recado_core.engine.accept.accepting import BatchRequest, DraftDefaults
 from recado_core.engine.failures import DraftError
-from recado_core.engine.messages import MessageFilter
+from recado_core.engine.messages.drafts import MAX_BATCH
+from recado_core.engine.messages.messages import MessageFilter
 
 from .test_drafts import BAD
 

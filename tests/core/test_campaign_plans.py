@@ -2,10 +2,10 @@
 
 import pytest
 import sqlalchemy as sa
-from recado_core.engine import schema
-from recado_core.engine.database import Database
-from recado_core.engine.identifiers import new_id
-from recado_core.engine.store import campaigns, outbox, recipients
+from recado_core.engine.store import schema
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import campaigns, outbox, recipients
 from recado_core.testing.clock import MONDAY_NOON
 
 from .test_plans import Statements, indexes_in, plan_of, whole_tables_in

@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import suppress
 
 import pytest
-from recado_core.engine import campaigning
+from recado_core.engine.campaigns import campaigning
 
 from .campaign_house import Campaigner, number
 from .resilience.troubles import Statements, until

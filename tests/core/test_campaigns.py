@@ -7,10 +7,10 @@ from functools import partial
 
 import pytest
 from recado_core import AccountError, Deferral, OnFailure, Refusal, TransientSendError
-from recado_core.engine import campaigning
-from recado_core.engine.campaigns import CampaignFilter, CampaignRequest
+from recado_core.engine.campaigns import campaigning
+from recado_core.engine.campaigns.campaigns import CampaignFilter, CampaignRequest
+from recado_core.engine.clients.idempotency import IdempotencyKey
 from recado_core.engine.failures import ConflictError, DraftError, NotFoundError
-from recado_core.engine.idempotency import IdempotencyKey
 from recado_core.testing.clock import MONDAY_NOON
 
 from .campaign_house import Campaigner, number

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 from recado_core import Category, ConfigurationError, Deferral, OnFailure, Refusal
-from recado_core.engine.accept import Draft
-from recado_core.engine.checking import Checking
-from recado_core.engine.schema import dispatches, nodes
-from recado_core.engine.suppressions import NewSuppression
+from recado_core.engine.accept.accepting import Draft
+from recado_core.engine.checks.checking import Checking
+from recado_core.engine.store.schema import dispatches, nodes
+from recado_core.engine.suppressions.suppressions import NewSuppression
 
 ANA = "+5511900000001"
 CUT = "\ud800"

@@ -12,12 +12,12 @@ from recado_core import (
     Refusal,
     TransientSendError,
 )
-from recado_core.engine.accept import BatchRequest, Draft
-from recado_core.engine.checking import CLEAR, Checking
-from recado_core.engine.documents import read_document
+from recado_core.engine.accept.accepting import BatchRequest, Draft
+from recado_core.engine.checks.checking import CLEAR, Checking
 from recado_core.engine.plugins import load_plugins
 from recado_core.engine.runtime import Engine, own_checks
 from recado_core.engine.settings import CheckSettings, EngineSettings, QuietHoursSettings
+from recado_core.engine.store.documents import read_document
 from recado_core.testing import Clock
 from recado_core.testing.check import TAKEN
 

@@ -3,9 +3,9 @@ from datetime import timedelta
 
 import pytest
 from recado_core import Category, SuppressionReason
-from recado_core.engine.conversations import ConversationFilter
+from recado_core.engine.conversations.conversations import ConversationFilter
 from recado_core.engine.settings import LanguageSettings, OptOutSettings
-from recado_core.engine.suppressions import NewSuppression, SuppressionFilter
+from recado_core.engine.suppressions.suppressions import NewSuppression, SuppressionFilter
 
 from .desks import open_before
 

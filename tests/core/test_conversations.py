@@ -4,15 +4,15 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from recado_core import TransientSendError
-from recado_core.engine import schema
-from recado_core.engine.conversations import (
+from recado_core.engine.clients.idempotency import IdempotencyKey
+from recado_core.engine.conversations.conversations import (
     ConversationChange,
     ConversationFilter,
     Reply,
 )
 from recado_core.engine.failures import DraftError, NotFoundError
-from recado_core.engine.idempotency import IdempotencyKey
-from recado_core.engine.suppressions import NewSuppression
+from recado_core.engine.store import schema
+from recado_core.engine.suppressions.suppressions import NewSuppression
 
 ANA, BIA = "+5511900000001", "+5511900000002"
 

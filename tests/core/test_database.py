@@ -3,8 +3,8 @@ import threading
 
 import pytest
 import sqlalchemy as sa
-from recado_core.engine.database import Database, is_down
-from recado_core.engine.schema import EPOCH, accounts
+from recado_core.engine.store.database import Database, is_down
+from recado_core.engine.store.schema import EPOCH, accounts
 from sqlalchemy.exc import IntegrityError
 
 NAMES = sa.select(accounts.c.name).order_by(accounts.c.name)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recado_core.engine.delimited import Columns, CsvFault, CsvFile, show
-from recado_core.engine.text_files import LONGEST_LINE
+from recado_core.engine.files.delimited import Columns, CsvFault, CsvFile, show
+from recado_core.engine.files.text_files import LONGEST_LINE
 
 PEOPLE = Columns(
     aliases={"address": ("telefone", "Número"), "name": ("nome", "nome completo"), "document": ()},

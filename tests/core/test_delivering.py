@@ -17,10 +17,12 @@ from recado_core import (
     TransientSendError,
     UnreachableError,
 )
-from recado_core.engine import conversing, database, delivering, schema
-from recado_core.engine.conversations import ConversationFilter
+from recado_core.engine.conversations.conversations import ConversationFilter
+from recado_core.engine.deliver import delivering
 from recado_core.engine.failures import UnavailableError
-from recado_core.engine.store import deliveries as store
+from recado_core.engine.messages import conversing
+from recado_core.engine.store import database, schema
+from recado_core.engine.store.statements import deliveries as store
 from recado_core.testing.clock import MONDAY_NOON
 
 from .desks import (

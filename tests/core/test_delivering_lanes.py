@@ -14,8 +14,8 @@ from recado_core import (
     TransientSendError,
     UnreachableError,
 )
-from recado_core.engine import schema
-from recado_core.engine.store import deliveries as store
+from recado_core.engine.store import schema
+from recado_core.engine.store.statements import deliveries as store
 from recado_core.testing.clock import MONDAY_NOON
 
 from .desks import (

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from recado_core import Category, ContentError, Media
 from recado_core.engine.channels import SmsChannel
-from recado_core.engine.drafts import Draft, DraftDefaults, apply_defaults, compose
 from recado_core.engine.failures import DraftError
+from recado_core.engine.messages.drafts import Draft, DraftDefaults, apply_defaults, compose
 from recado_core.testing.clock import MONDAY_NOON
 
 HOUR = timedelta(hours=1)

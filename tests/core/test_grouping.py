@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 import sqlalchemy as sa
-from recado_core.engine.accept import Draft, IdempotencyKey
+from recado_core.engine.accept.accepting import Draft, IdempotencyKey
 from recado_core.engine.grouping import Grouping
-from recado_core.engine.messages import MessageFilter
+from recado_core.engine.messages.messages import MessageFilter
 from sqlalchemy.exc import DBAPIError
 
 

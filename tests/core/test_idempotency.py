@@ -6,15 +6,15 @@ import pytest
 import sqlalchemy as sa
 from recado_core import TransientSendError
 from recado_core.checks import OnFailure
-from recado_core.engine.accept import BatchRequest, Draft, IdempotencyKey
-from recado_core.engine.database import Database
+from recado_core.engine.accept.accepting import BatchRequest, Draft, IdempotencyKey
 from recado_core.engine.failures import (
     DraftError,
     IdempotencyMismatchError,
     IdempotencyRunningError,
 )
-from recado_core.engine.messages import MessageFilter
-from recado_core.engine.schema import idempotency_keys
+from recado_core.engine.messages.messages import MessageFilter
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.schema import idempotency_keys
 
 DAY = 24 * 3600
 DRAFT = Draft(to="+5511900000001", text="oi")

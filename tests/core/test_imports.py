@@ -9,18 +9,19 @@ import pytest
 import sqlalchemy as sa
 import uuid_utils
 from recado_core import Category, Secret, SuppressionReason
-from recado_core.engine import imports, schema
 from recado_core.engine.channels import SmsChannel
-from recado_core.engine.database import Database
-from recado_core.engine.delimited import CsvFaults
-from recado_core.engine.documents import Documents
 from recado_core.engine.failures import DraftError, NotFoundError, UnavailableError
-from recado_core.engine.import_rows import EntryReader, ImportDefaults
-from recado_core.engine.imports import DoNotDisturbList, ImportReport, Imports
+from recado_core.engine.files.delimited import CsvFaults
 from recado_core.engine.settings import EngineSettings
-from recado_core.engine.store import do_not_disturb
-from recado_core.engine.suppressing import Suppressing
-from recado_core.engine.suppressions import SuppressionFilter
+from recado_core.engine.store import schema
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.documents import Documents
+from recado_core.engine.store.statements import do_not_disturb
+from recado_core.engine.suppressions import imports
+from recado_core.engine.suppressions.import_rows import EntryReader, ImportDefaults
+from recado_core.engine.suppressions.imports import DoNotDisturbList, ImportReport, Imports
+from recado_core.engine.suppressions.suppressing import Suppressing
+from recado_core.engine.suppressions.suppressions import SuppressionFilter
 from recado_core.testing import Clock
 from recado_core.testing.clock import MONDAY_NOON
 

@@ -1,11 +1,11 @@
 import pytest
-from recado_core.engine.accept import IdempotencyKey
+from recado_core.engine.accept.accepting import IdempotencyKey
+from recado_core.engine.clients.keys import SCOPES
 from recado_core.engine.failures import (
     DraftError,
     IdempotencyMismatchError,
     NotFoundError,
 )
-from recado_core.engine.keys import SCOPES
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
 

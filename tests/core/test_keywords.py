@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from recado_core import ConfigurationError
-from recado_core.engine.keywords import ConsentAct, Keywords, Spoken
 from recado_core.engine.settings import KeywordMatch, LanguageSettings, OptOutSettings
+from recado_core.engine.suppressions.keywords import ConsentAct, Keywords, Spoken
 
 FIRST_WORD = Keywords(OptOutSettings())
 MESSAGE = Keywords(OptOutSettings(match=KeywordMatch.MESSAGE))

@@ -1,6 +1,6 @@
 import pytest
 from recado_core import ConfigurationError
-from recado_core.engine.limits import CallBudget, Rate, parse_rate
+from recado_core.engine.accounts.limits import CallBudget, Rate, parse_rate
 
 
 @pytest.mark.parametrize(

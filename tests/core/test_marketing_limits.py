@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from recado_core import Category, TransientSendError
 from recado_core.engine.settings import LimitSettings
-from recado_core.engine.suppressions import AskedRecipient, CheckRequest
+from recado_core.engine.suppressions.suppressions import AskedRecipient, CheckRequest
 
 ANA, BIA = "+5511900000001", "+5511900000002"
 HOUR = 3600

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from recado_core import InDoubtError, OnFailure, Outcome, Refusal, SendResult, TransientSendError
 from recado_core.engine.failures import ConflictError, DraftError, NotFoundError
-from recado_core.engine.messages import MessageFilter
+from recado_core.engine.messages.messages import MessageFilter
 
 NOBODY = "018f0000-0000-7000-8000-000000000000"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)

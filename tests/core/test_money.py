@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recado_core.engine.money import decimals_of, from_millionths, to_millionths
+from recado_core.engine.store.money import decimals_of, from_millionths, to_millionths
 
 
 @pytest.mark.parametrize(

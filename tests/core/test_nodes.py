@@ -3,10 +3,10 @@ import os
 from datetime import timedelta
 
 import pytest
-from recado_core.engine.database import Database
-from recado_core.engine.identifiers import new_id
-from recado_core.engine.nodes import host_name
-from recado_core.engine.store import accounts, dispatches, outbox
+from recado_core.engine.dispatch.nodes import host_name
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import accounts, dispatches, outbox
 
 from .conftest import accept_all
 

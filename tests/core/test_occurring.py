@@ -7,13 +7,13 @@ from datetime import timedelta
 import msgspec
 import pytest
 from recado_core.engine.failures import ConflictError, NotFoundError, UnavailableError
-from recado_core.engine.identifiers import new_id
-from recado_core.engine.occurring import Occurring
-from recado_core.engine.schedule_requests import NewSchedule, ScheduleChange
-from recado_core.engine.schema import campaigns, schedules
+from recado_core.engine.schedules.occurring import Occurring
+from recado_core.engine.schedules.requests import NewSchedule, ScheduleChange
 from recado_core.engine.settings import ScheduleSettings
-from recado_core.engine.store import schedules as store
-from recado_core.engine.templates import NewTemplate
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.schema import campaigns, schedules
+from recado_core.engine.store.statements import schedules as store
+from recado_core.engine.templates.templates import NewTemplate
 
 from .campaign_house import Campaigner, number
 from .resilience.troubles import Statements
@@ -176,7 +176,7 @@ async def test_an_occurrence_within_the_grace_is_sent(house):
 
 async def test_what_an_outage_made_too_late_is_skipped(house, caplog):
     schedule_id, first = await add_daily(house)
-    with caplog.at_level(logging.WARNING, logger="recado_core.engine.occurring"):
+    with caplog.at_level(logging.WARNING, logger="recado_core.engine.schedules.occurring"):
         await reach(house, first + timedelta(days=2), late=GRACE + 1)
     assert await counts(house, schedule_id) == (0, 3, 0)
     shown = await show(house, schedule_id)
@@ -223,7 +223,7 @@ async def test_a_refused_occurrence_is_noted_and_the_schedule_goes_on(house, cap
     await house.engine.templates.add(NewTemplate(name="greeting", text="Oi!"))
     schedule_id, first = await add_daily(house, message={"to": TO, "template": "greeting"})
     await house.engine.templates.delete("greeting")
-    with caplog.at_level(logging.WARNING, logger="recado_core.engine.occurring"):
+    with caplog.at_level(logging.WARNING, logger="recado_core.engine.schedules.occurring"):
         await reach(house, first)
     shown = await show(house, schedule_id)
     assert (shown.status, shown.runs, shown.skipped, shown.last_at) == ("active", 0, 0, first)

@@ -4,8 +4,8 @@ import httpx
 import msgspec
 import pytest
 from recado_core import InDoubtError, Operation, PermanentSendError, TransientSendError
+from recado_core.engine.accounts.limits import Purpose
 from recado_core.engine.failures import NotFoundError
-from recado_core.engine.limits import Purpose
 
 
 class ReportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

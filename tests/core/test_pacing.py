@@ -3,8 +3,8 @@ import asyncio
 import httpx
 import pytest
 from recado_core import TransientSendError
-from recado_core.engine.limits import CallBudget, Purpose, Rate
-from recado_core.engine.pacing import calling, hooks_for
+from recado_core.engine.accounts.limits import CallBudget, Purpose, Rate
+from recado_core.engine.accounts.pacing import calling, hooks_for
 
 
 class Vendor:

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from recado_core import Category
-from recado_core.engine.database import Database
-from recado_core.engine.identifiers import new_id
-from recado_core.engine.schema import deliveries as deliveries_table
-from recado_core.engine.schema import dispatches as dispatches_table
-from recado_core.engine.schema import events as events_table
-from recado_core.engine.schema import messages as messages_table
-from recado_core.engine.store import (
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.schema import deliveries as deliveries_table
+from recado_core.engine.store.schema import dispatches as dispatches_table
+from recado_core.engine.store.schema import events as events_table
+from recado_core.engine.store.schema import messages as messages_table
+from recado_core.engine.store.statements import (
     consents,
     conversations,
     deliveries,

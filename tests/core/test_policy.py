@@ -1,7 +1,8 @@
 import pytest
 from recado_core import Outcome, Status
-from recado_core.engine import policy, schema
+from recado_core.engine import policy
 from recado_core.engine.policy import Retry, after_transient, may_follow
+from recado_core.engine.store import schema
 
 DELAYS = (60.0, 180.0)
 

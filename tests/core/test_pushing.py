@@ -3,7 +3,7 @@ from functools import partial
 
 import pytest
 from recado_core import Outcome, SendResult, Status, SuppressionReason, TransientSendError
-from recado_core.engine.suppressing import Entry, Suppressing
+from recado_core.engine.suppressions.suppressing import Entry, Suppressing
 
 from .pushing_house import (
     ANA,

@@ -3,7 +3,7 @@ from functools import partial
 
 import pytest
 from recado_core import AccountError, InDoubtError, PermanentSendError, TransientSendError
-from recado_core.engine.limits import Purpose
+from recado_core.engine.accounts.limits import Purpose
 
 from .pushing_house import (
     ANA,

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 from recado_core import Category, ConfigurationError, TransientSendError
-from recado_core.engine.store import pushes
+from recado_core.engine.store.statements import pushes
 from recado_core.testing import Clock
 
 from .pushing_house import (

@@ -8,9 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from recado_core import Category
 from recado_core.checks import Recipient
-from recado_core.engine import quiet_hours
+from recado_core.engine.checks import hours as quiet_hours
+from recado_core.engine.checks.hours import QuietHours
 from recado_core.engine.checks.quiet_hours import QuietHoursCheck
-from recado_core.engine.quiet_hours import QuietHours
 from recado_core.engine.settings import HoursSettings, QuietHoursSettings
 from recado_core.errors import ConfigurationError
 

@@ -2,10 +2,10 @@ import itertools
 
 import pytest
 from recado_core import MalformedWebhookError
-from recado_core.engine.arrivals import Arrivals
 from recado_core.engine.failures import NotFoundError
-from recado_core.engine.messages import MessageFilter
-from recado_core.engine.store import inbox, messages
+from recado_core.engine.messages.messages import MessageFilter
+from recado_core.engine.receive.arrivals import Arrivals
+from recado_core.engine.store.statements import inbox, messages
 from recado_core.http import WebhookRequest
 
 

@@ -18,12 +18,12 @@ from recado_core import (
     SuppressionReason,
     TransientSendError,
 )
-from recado_core.engine.accept import Draft
+from recado_core.engine.accept.accepting import Draft
 from recado_core.engine.failures import ConflictError, NotFoundError
-from recado_core.engine.schema import events, messages, stats, stats_changes
 from recado_core.engine.settings import RouteSettings
-from recado_core.engine.statistics import Group, StatsQuery
-from recado_core.engine.suppressions import NewSuppression
+from recado_core.engine.statistics.statistics import Group, StatsQuery
+from recado_core.engine.store.schema import events, messages, stats, stats_changes
+from recado_core.engine.suppressions.suppressions import NewSuppression
 from recado_core.testing import Clock
 
 ZONE = "America/New_York"

@@ -10,7 +10,7 @@ from dateutil import tz
 from dateutil.rrule import rrulestr
 from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
-from recado_core.engine.recurrences import read_recurrence
+from recado_core.engine.schedules.recurrences import read_recurrence
 
 ZONES = st.sampled_from(
     [

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recado_core import ContentError
-from recado_core.engine.rendering import (
+from recado_core.engine.templates.rendering import (
     MissingVariableError,
     check,
     optional_in,

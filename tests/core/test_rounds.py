@@ -5,11 +5,11 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 from recado_core import ConfigurationError, InboundMessage, TransientSendError
-from recado_core.engine import arrivals
-from recado_core.engine.limits import Purpose
-from recado_core.engine.messages import MessageFilter
-from recado_core.engine.pacing import wait_for_turn
-from recado_core.engine.schema import events
+from recado_core.engine.accounts.limits import Purpose
+from recado_core.engine.accounts.pacing import wait_for_turn
+from recado_core.engine.messages.messages import MessageFilter
+from recado_core.engine.receive import arrivals
+from recado_core.engine.store.schema import events
 from recado_core.testing import Clock
 
 HOUR = timedelta(hours=1)

@@ -1,6 +1,6 @@
 import pytest
 from recado_core import Category
-from recado_core.engine.routing import matching_route, order_accounts
+from recado_core.engine.accept.routing import matching_route, order_accounts
 from recado_core.engine.settings import RouteMatch, RouteSettings
 
 MARKETING = RouteSettings(accounts=["bulk"], match=RouteMatch(category=Category.MARKETING))

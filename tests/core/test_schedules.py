@@ -3,11 +3,11 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from recado_core.engine.clients.idempotency import IdempotencyKey
 from recado_core.engine.failures import ConflictError, DraftError, NotFoundError
-from recado_core.engine.idempotency import IdempotencyKey
-from recado_core.engine.identifiers import new_id
-from recado_core.engine.schedule_requests import NewSchedule, ScheduleChange
-from recado_core.engine.schedules import ScheduleFilter
+from recado_core.engine.schedules.requests import NewSchedule, ScheduleChange
+from recado_core.engine.schedules.schedules import ScheduleFilter
+from recado_core.engine.store.identifiers import new_id
 
 HOUR = timedelta(hours=1)
 TO = "+5511900000001"

@@ -1,10 +1,10 @@
 from datetime import timedelta
 
 import pytest
-from recado_core.engine.database import Database
 from recado_core.engine.failures import ConflictError
-from recado_core.engine.identifiers import new_id
-from recado_core.engine.store import outbox
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import outbox
 
 HOUR = timedelta(hours=1)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)

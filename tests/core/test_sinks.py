@@ -14,11 +14,11 @@ from recado_core import (
     TransientSendError,
     UnreachableError,
 )
-from recado_core.engine import links
-from recado_core.engine.conversations import ConversationFilter
+from recado_core.engine.conversations.conversations import ConversationFilter
 from recado_core.engine.failures import NotFoundError
+from recado_core.engine.messages import links
 from recado_core.engine.settings import SinkSettings
-from recado_core.engine.suppressions import NewSuppression
+from recado_core.engine.suppressions.suppressions import NewSuppression
 
 from .desks import ANA, BIA, EVA, DeskSettings, call, deliveries, open_before, told, write
 

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from recado_core import Outcome, SendResult, TransientSendError
-from recado_core.engine import statistics
-from recado_core.engine.accept import Draft
+from recado_core.engine.accept.accepting import Draft
 from recado_core.engine.failures import DraftError
-from recado_core.engine.schema import stats, stats_changes
 from recado_core.engine.settings import RouteSettings
-from recado_core.engine.statistics import Group, StatsQuery, figures_of
+from recado_core.engine.statistics import statistics
+from recado_core.engine.statistics.statistics import Group, StatsQuery, figures_of
+from recado_core.engine.store.schema import stats, stats_changes
 from recado_core.testing import Clock
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)

@@ -15,13 +15,13 @@ from recado_core import (
     SendResult,
     SuppressionReason,
 )
-from recado_core.engine import schema
+from recado_core.engine.clients.idempotency import IdempotencyKey
 from recado_core.engine.failures import DraftError, IdempotencyMismatchError, NotFoundError
-from recado_core.engine.idempotency import IdempotencyKey
 from recado_core.engine.policy import is_suppressed_by
 from recado_core.engine.settings import DoNotDisturbSettings
-from recado_core.engine.suppressing import Entry
-from recado_core.engine.suppressions import (
+from recado_core.engine.store import schema
+from recado_core.engine.suppressions.suppressing import Entry
+from recado_core.engine.suppressions.suppressions import (
     AskedRecipient,
     CheckRequest,
     NewSuppression,

@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from recado_core.engine.settings import AccountSettings, EngineSettings
-from recado_core.engine.store.events import new_event
-from recado_core.engine.tallies import COUNTED, WENT, Metric, Tallies, is_taken, local_day
+from recado_core.engine.statistics.tallies import (
+    COUNTED,
+    WENT,
+    Metric,
+    Tallies,
+    is_taken,
+    local_day,
+)
+from recado_core.engine.store.statements.events import new_event
 from recado_core.messages import Status
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -5,22 +5,22 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from recado_core import ContentError, ProviderTemplate
-from recado_core.engine import schema
-from recado_core.engine.accept import BatchRequest, Draft, DraftDefaults, OvertakenError
-from recado_core.engine.conversations import ConversationFilter, Reply
+from recado_core.engine.accept.accepting import BatchRequest, Draft, DraftDefaults, OvertakenError
+from recado_core.engine.clients.idempotency import IdempotencyKey
+from recado_core.engine.conversations.conversations import ConversationFilter, Reply
 from recado_core.engine.failures import (
     ConflictError,
     DraftError,
     IdempotencyMismatchError,
     NotFoundError,
 )
-from recado_core.engine.idempotency import IdempotencyKey
-from recado_core.engine.messages import MessageFilter
-from recado_core.engine.previews import RenderRequest
+from recado_core.engine.messages.messages import MessageFilter
 from recado_core.engine.settings import RouteMatch, RouteSettings
-from recado_core.engine.store import templates as store
-from recado_core.engine.templates import NewTemplate, ReplacedTemplate, TemplateView
-from recado_core.engine.variants import Template, Variant, choose
+from recado_core.engine.store import schema
+from recado_core.engine.store.statements import templates as store
+from recado_core.engine.templates.previews import RenderRequest
+from recado_core.engine.templates.templates import NewTemplate, ReplacedTemplate, TemplateView
+from recado_core.engine.templates.variants import Template, Variant, choose
 
 from .test_accept import answer_to, on_sqlite, pointers_of, stored
 

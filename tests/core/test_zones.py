@@ -11,7 +11,7 @@ from phonenumbers.timezone import (
     time_zones_for_number,
 )
 from phonenumbers.tzdata import TIMEZONE_DATA
-from recado_core.engine.zones import country_of, subdivision_of, zones_of
+from recado_core.engine.checks.zones import country_of, subdivision_of, zones_of
 
 HOME = "Antarctica/Troll"
 """The fallback: nobody else is there."""

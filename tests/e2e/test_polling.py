@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import sqlalchemy as sa
 from recado_core import Secret
-from recado_core.engine.accept import BatchRequest
-from recado_core.engine.database import Database
-from recado_core.engine.messages import MAX_PAGE, MessageFilter
+from recado_core.engine.accept.accepting import BatchRequest
+from recado_core.engine.messages.messages import MAX_PAGE, MessageFilter
 from recado_core.engine.plugins import load_plugins
 from recado_core.engine.runtime import Engine
-from recado_core.engine.schema import events
 from recado_core.engine.settings import AccountSettings, EngineSettings, RouteSettings
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.schema import events
 from recado_core.testing import Clock
 
 from .stack import texts, wait_until

@@ -10,9 +10,9 @@ import httpx
 import msgspec
 import pytest
 from recado_core import ConfigurationError
-from recado_core.engine.database import upgrade_database
 from recado_core.engine.runtime import Engine, utc_now
 from recado_core.engine.settings import QuietHoursSettings
+from recado_core.engine.store.database import upgrade_database
 from recado_gateway.app import create_app, make_state
 from recado_gateway.settings import load_settings
 

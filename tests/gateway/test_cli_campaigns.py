@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from recado_core.engine.audiences import Audiences
-from recado_core.engine.campaign_views import CampaignRequest, CampaignStatus, CampaignView
+from recado_core.engine.campaigns.audiences import Audiences
+from recado_core.engine.campaigns.views import CampaignRequest, CampaignStatus, CampaignView
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.runtime import Engine
 from recado_gateway.cli import main

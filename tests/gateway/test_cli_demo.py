@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from recado_core.engine.messages import EventView, MessageDetail
+from recado_core.engine.messages.messages import EventView, MessageDetail
 from recado_core.messages import Status
 from recado_gateway.cli import demo, main, progress
 from recado_gateway.cli.progress import Lines, Traffic, open_view

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from recado_core.engine.failures import UnavailableError
-from recado_core.engine.suppressing import Suppressing
+from recado_core.engine.suppressions.suppressing import Suppressing
 from recado_gateway.cli import file_imports, main
 from recado_gateway.cli.file_imports import Course, Lines
 from rich.console import Console

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from recado_core import Capabilities
-from recado_core.engine.account import AccountView
-from recado_core.engine.import_rows import ENTRY_COLUMNS
+from recado_core.engine.accounts.account import AccountView
+from recado_core.engine.deliver.sinks import SinkView
 from recado_core.engine.readiness import Component
 from recado_core.engine.settings import (
     DEFAULT_LANGUAGES,
@@ -26,7 +26,7 @@ from recado_core.engine.settings import (
     SinkSettings,
     SuppressionSettings,
 )
-from recado_core.engine.sinks import SinkView
+from recado_core.engine.suppressions.import_rows import ENTRY_COLUMNS
 from recado_gateway.api import HANDLERS
 from recado_gateway.endpoints import OPTION
 from recado_gateway.metrics import Figures

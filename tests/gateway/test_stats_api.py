@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from recado_core.engine import statistics
+from recado_core.engine.statistics import statistics
 
 LATE_EVENING = datetime(2030, 1, 7, 2, 30, tzinfo=UTC)  # the 6th, in São Paulo
 STATUSES = [

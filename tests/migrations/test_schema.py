@@ -9,9 +9,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from recado_core import ConfigurationError
-from recado_core.engine.database import MIGRATIONS, Database, head, parse_url
 from recado_core.engine.failures import SchemaError
-from recado_core.engine.schema import metadata
+from recado_core.engine.store.database import MIGRATIONS, Database, head, parse_url
+from recado_core.engine.store.schema import metadata
 
 # What a database says of its own schema, one line for each thing.
 SQLITE_CATALOGUE = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
@@ -32,7 +32,7 @@ REVISIONS = str(
 
 MIGRATE = """
 import sys
-from recado_core.engine.database import upgrade_database
+from recado_core.engine.store.database import upgrade_database
 print("ready", flush=True)
 for url in sys.stdin.readline().split():
     print(upgrade_database(url), flush=True)

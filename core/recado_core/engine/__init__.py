@@ -1,1 +1,1 @@
-"""The machinery that the gateway runs: accept, dispatch, receive, and the store beneath them."""
+"""The machinery that the gateway runs: accept, dispatch, receive, deliver, above one store."""

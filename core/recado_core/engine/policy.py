@@ -92,6 +92,11 @@ OUTCOME_STATUS = {
     Outcome.UNKNOWN: S.UNKNOWN,
 }
 
+THROTTLED = 60.0
+"""Seconds until a message is tried again whose provider asks for fewer calls, not saying when."""
+LONGEST_ASKED = 3600.0
+"""Seconds of ``Retry-After`` that are honoured at the most."""
+
 
 def may_follow(current: Status, following: Status) -> bool:
     """Tell whether a message may go from one status to the other."""

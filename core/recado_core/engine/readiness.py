@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
-from recado_core.engine.account import Account
+from recado_core.engine.accounts.account import Account
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,56 +8,56 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from recado_core.checks import Check
-from recado_core.engine.accept import Accept
-from recado_core.engine.accounts import Accounts
-from recado_core.engine.arrivals import Arrivals
-from recado_core.engine.audiences import Audiences
-from recado_core.engine.campaign_jobs import CampaignJobs
-from recado_core.engine.campaign_steps import CampaignSteps
-from recado_core.engine.campaign_telling import CampaignTelling
-from recado_core.engine.campaigning import Campaigning
-from recado_core.engine.campaigns import Campaigns
-from recado_core.engine.checking import Checking
+from recado_core.engine.accept.accepting import Accept
+from recado_core.engine.accept.composing import Composing
+from recado_core.engine.accounts.accounts import Accounts
+from recado_core.engine.accounts.inquiry import Inquiry
+from recado_core.engine.accounts.operations import Operations
+from recado_core.engine.campaigns.audiences import Audiences
+from recado_core.engine.campaigns.campaigning import Campaigning
+from recado_core.engine.campaigns.campaigns import Campaigns
+from recado_core.engine.campaigns.jobs import CampaignJobs
+from recado_core.engine.campaigns.rehearsing import Rehearsing
+from recado_core.engine.campaigns.steps import CampaignSteps
+from recado_core.engine.campaigns.telling import CampaignTelling
+from recado_core.engine.checks.checking import Checking
 from recado_core.engine.checks.do_not_disturb import DoNotDisturbCheck
 from recado_core.engine.checks.marketing_limits import MarketingLimitCheck
 from recado_core.engine.checks.quiet_hours import QuietHoursCheck
 from recado_core.engine.checks.suppressions import SuppressionCheck
-from recado_core.engine.composing import Composing
-from recado_core.engine.consents import Consents
-from recado_core.engine.conversations import Conversations
-from recado_core.engine.database import Database, head
-from recado_core.engine.desk import Desk
-from recado_core.engine.dispatch import STALE_CLAIM, Dispatcher
-from recado_core.engine.documents import Documents
-from recado_core.engine.doubts import Doubts
-from recado_core.engine.endings import Endings
+from recado_core.engine.clients.idempotency import Once
+from recado_core.engine.clients.keys import Keys
+from recado_core.engine.conversations.conversations import Conversations
+from recado_core.engine.conversations.desk import Desk
+from recado_core.engine.deliver.sinks import Sinks
+from recado_core.engine.dispatch.dispatcher import STALE_CLAIM, Dispatcher
+from recado_core.engine.dispatch.doubts import Doubts
+from recado_core.engine.dispatch.endings import Endings
+from recado_core.engine.dispatch.nodes import BEAT, Node
+from recado_core.engine.dispatch.scheduling import Scheduling
 from recado_core.engine.failures import UnavailableError
-from recado_core.engine.idempotency import Once
-from recado_core.engine.imports import Imports
-from recado_core.engine.inquiry import Inquiry
-from recado_core.engine.keys import Keys
-from recado_core.engine.links import Links
-from recado_core.engine.messages import Messages
-from recado_core.engine.nodes import BEAT, Node
-from recado_core.engine.occurring import Occurring
-from recado_core.engine.operations import Operations
+from recado_core.engine.messages.links import Links
+from recado_core.engine.messages.messages import Messages
+from recado_core.engine.messages.telling import Telling
 from recado_core.engine.plugins import Plugins
-from recado_core.engine.polling import Polling
-from recado_core.engine.pushing import Pushing
 from recado_core.engine.readiness import Component, of_accounts, of_sinks
-from recado_core.engine.receive import Receive
-from recado_core.engine.rehearsing import Rehearsing
-from recado_core.engine.rounds import Rounds
-from recado_core.engine.schedules import Schedules
-from recado_core.engine.scheduling import Scheduling
+from recado_core.engine.receive.arrivals import Arrivals
+from recado_core.engine.receive.polling import Polling
+from recado_core.engine.receive.rounds import Rounds
+from recado_core.engine.receive.webhooks import Receive
+from recado_core.engine.schedules.occurring import Occurring
+from recado_core.engine.schedules.schedules import Schedules
 from recado_core.engine.settings import EngineSettings
-from recado_core.engine.sinks import Sinks
-from recado_core.engine.statistics import Statistics
-from recado_core.engine.suppressing import Suppressing
-from recado_core.engine.suppressions import Suppressions
-from recado_core.engine.tallies import Tallies
-from recado_core.engine.telling import Telling
-from recado_core.engine.templates import Templates
+from recado_core.engine.statistics.statistics import Statistics
+from recado_core.engine.statistics.tallies import Tallies
+from recado_core.engine.store.database import Database, head
+from recado_core.engine.store.documents import Documents
+from recado_core.engine.suppressions.consents import Consents
+from recado_core.engine.suppressions.imports import Imports
+from recado_core.engine.suppressions.pushing import Pushing
+from recado_core.engine.suppressions.suppressing import Suppressing
+from recado_core.engine.suppressions.suppressions import Suppressions
+from recado_core.engine.templates.templates import Templates
 from recado_core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class Engine:
             plugins.channels,
             settings.default_region,
             settings.accounts,
-            composing,
+            composing.route,
             self._database,
             once,
             now,

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from recado_core.engine.account import AccountView
-from recado_core.engine.accounts import BalanceView, Verification
-from recado_core.engine.operations import OperationView
+from recado_core.engine.accounts.account import AccountView
+from recado_core.engine.accounts.accounts import BalanceView, Verification
+from recado_core.engine.accounts.operations import OperationView
 
 from recado_gateway.endpoints import (
     PROVIDER_PROBLEMS,

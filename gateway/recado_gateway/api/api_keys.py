@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from recado_core.engine.keys import ApiKey
+from recado_core.engine.clients.keys import ApiKey
 
 from recado_gateway.authentication import bearer_token
 from recado_gateway.endpoints import (

@@ -4,8 +4,9 @@ import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from litestar.response.streaming import ASGIStreamingResponse
-from recado_core.engine.audiences import AudienceReport
-from recado_core.engine.campaign_views import (
+from recado_core.engine.campaigns.audiences import AudienceReport
+from recado_core.engine.campaigns.campaigns import Campaigns
+from recado_core.engine.campaigns.views import (
     CampaignFilter,
     CampaignPage,
     CampaignRequest,
@@ -15,7 +16,6 @@ from recado_core.engine.campaign_views import (
     RecipientPage,
     Rehearsal,
 )
-from recado_core.engine.campaigns import Campaigns
 from recado_core.engine.failures import Fault
 
 from recado_gateway.endpoints import (

@@ -2,7 +2,7 @@
 
 import msgspec
 from litestar.response.base import ASGIResponse
-from recado_core.engine.suppressions import ConsentPage
+from recado_core.engine.suppressions.suppressions import ConsentPage
 
 from recado_gateway.endpoints import Endpoint, answer_with, endpoint, engine_of
 from recado_gateway.filters import stored_address

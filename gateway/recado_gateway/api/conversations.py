@@ -3,16 +3,16 @@
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from recado_core.engine.answers import AcceptedMessage
-from recado_core.engine.conversations import (
+from recado_core.engine.accept.answers import AcceptedMessage
+from recado_core.engine.conversations.conversations import (
     ConversationChange,
     ConversationFilter,
     ConversationPage,
     ConversationView,
     Reply,
 )
-from recado_core.engine.conversing import ConversationStatus
-from recado_core.engine.messages import Page
+from recado_core.engine.messages.conversing import ConversationStatus
+from recado_core.engine.messages.messages import Page
 
 from recado_gateway.endpoints import Endpoint, answer_once, answer_with, endpoint, engine_of
 from recado_gateway.filters import stored_address

@@ -2,7 +2,7 @@
 
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from recado_core.engine.imports import DoNotDisturbList, ImportReport
+from recado_core.engine.suppressions.imports import DoNotDisturbList, ImportReport
 
 from recado_gateway.endpoints import (
     FILE_LIMIT,

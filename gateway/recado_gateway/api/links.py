@@ -6,7 +6,7 @@ from urllib.parse import quote
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from recado_core.engine.links import LinkPage, LinkView, NewLink
+from recado_core.engine.messages.links import LinkPage, LinkView, NewLink
 
 from recado_gateway.endpoints import Endpoint, answer_once, answer_with, endpoint, engine_of
 from recado_gateway.idempotency import idempotency_key

@@ -7,9 +7,9 @@ from typing import Annotated
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from recado_core.engine.answers import AcceptedMessage, BatchAccepted
-from recado_core.engine.drafts import MAX_BATCH, BatchRequest, Draft, DraftDefaults
-from recado_core.engine.messages import MessageDetail, MessageFilter, MessageView, Page
+from recado_core.engine.accept.answers import AcceptedMessage, BatchAccepted
+from recado_core.engine.messages.drafts import MAX_BATCH, BatchRequest, Draft, DraftDefaults
+from recado_core.engine.messages.messages import MessageDetail, MessageFilter, MessageView, Page
 from recado_core.messages import Status
 
 from recado_gateway.endpoints import (

@@ -5,13 +5,13 @@ from typing import Annotated
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from recado_core.engine.schedule_requests import (
+from recado_core.engine.schedules.requests import (
     NewSchedule,
     ScheduleChange,
     ScheduleKind,
     ScheduleStatus,
 )
-from recado_core.engine.schedules import (
+from recado_core.engine.schedules.schedules import (
     MOST_OCCURRENCES,
     OccurrencePage,
     ScheduleFilter,

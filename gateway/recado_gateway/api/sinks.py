@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from recado_core.engine.sinks import DeliveryPage, DeliveryState, Replayed, SinkView
+from recado_core.engine.deliver.sinks import DeliveryPage, DeliveryState, Replayed, SinkView
 
 from recado_gateway.api.webhooks import answer_caller
 from recado_gateway.endpoints import (

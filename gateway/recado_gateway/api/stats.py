@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 from litestar.response.base import ASGIResponse
-from recado_core.engine.statistics import Group, Stats, StatsQuery, read_groups
+from recado_core.engine.statistics.statistics import Group, Stats, StatsQuery, read_groups
 
 from recado_gateway.endpoints import Endpoint, answer_with, endpoint, engine_of
 from recado_gateway.requests import Request, read_query

@@ -6,9 +6,9 @@ from typing import Annotated
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from recado_core.engine.import_rows import ImportDefaults
-from recado_core.engine.imports import ImportReport
-from recado_core.engine.suppressions import (
+from recado_core.engine.suppressions.import_rows import ImportDefaults
+from recado_core.engine.suppressions.imports import ImportReport
+from recado_core.engine.suppressions.suppressions import (
     Checked,
     CheckRequest,
     NewSuppression,

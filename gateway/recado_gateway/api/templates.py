@@ -3,8 +3,8 @@
 import msgspec
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from recado_core.engine.previews import RenderedTemplate, RenderRequest
-from recado_core.engine.templates import (
+from recado_core.engine.templates.previews import RenderedTemplate, RenderRequest
+from recado_core.engine.templates.templates import (
     NewTemplate,
     ReplacedTemplate,
     TemplatePage,

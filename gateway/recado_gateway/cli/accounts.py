@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import msgspec
 from recado_core.contract import Capabilities
-from recado_core.engine.account import AccountView
-from recado_core.engine.accounts import BalanceView, Verification
+from recado_core.engine.accounts.account import AccountView
+from recado_core.engine.accounts.accounts import BalanceView, Verification
 from recado_core.engine.failures import UnsupportedError
 from recado_core.engine.runtime import Engine
 from recado_core.errors import ConfigurationError, SendError

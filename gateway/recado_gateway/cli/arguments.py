@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from recado_core.engine.entry_rules import ANY_CHANNEL
 from recado_core.engine.failures import DraftError, Fault
+from recado_core.engine.suppressions.entry_rules import ANY_CHANNEL
 from recado_core.errors import AddressError, RecadoError
 
 from recado_gateway.settings import Settings

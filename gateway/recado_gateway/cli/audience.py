@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from recado_core.engine.audiences import AudienceReport
-from recado_core.engine.campaign_views import Rehearsal
+from recado_core.engine.campaigns.audiences import AudienceReport
+from recado_core.engine.campaigns.views import Rehearsal
 from recado_core.engine.runtime import Engine
 
 from recado_gateway.cli.gauge import BYTES, open_gauge

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from recado_core.engine.campaign_views import CampaignRequest, CampaignView
+from recado_core.engine.campaigns.views import CampaignRequest, CampaignView
 from recado_core.errors import RecadoError
 from recado_core.messages import Category
 

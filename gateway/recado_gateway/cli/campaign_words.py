@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from recado_core.engine.campaign_views import (
+from recado_core.engine.campaigns.views import (
     CampaignRecipient,
     CampaignView,
     Rehearsal,

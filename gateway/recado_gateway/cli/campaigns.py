@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO, TypeVar
 
 import msgspec
-from recado_core.engine.campaign_views import (
+from recado_core.engine.campaigns.views import (
     CampaignFilter,
     CampaignPage,
     CampaignStatus,

@@ -2,7 +2,7 @@
 
 import argparse
 
-from recado_core.engine.database import upgrade_database
+from recado_core.engine.store.database import upgrade_database
 
 from recado_gateway.cli.commands import DONE, Commands
 from recado_gateway.cli.configuration import read_settings

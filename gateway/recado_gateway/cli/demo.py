@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 import msgspec
-from recado_core.engine.answers import AcceptedMessage, BatchAccepted
-from recado_core.engine.messages import MessageDetail, Page
+from recado_core.engine.accept.answers import AcceptedMessage, BatchAccepted
+from recado_core.engine.messages.messages import MessageDetail, Page
 from recado_core.errors import RecadoError
 
 from recado_gateway.app import create_app

@@ -4,8 +4,8 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from recado_core.engine.imports import DoNotDisturbList, ImportReport, Progress
 from recado_core.engine.runtime import Engine
+from recado_core.engine.suppressions.imports import DoNotDisturbList, ImportReport, Progress
 
 from recado_gateway.cli.commands import DONE, Commands, add_json_option
 from recado_gateway.cli.configuration import open_engine, read_settings

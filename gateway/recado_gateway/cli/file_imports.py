@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from recado_core.engine.failures import DraftError
-from recado_core.engine.imports import ImportReport, Progress
 from recado_core.engine.runtime import Engine
+from recado_core.engine.suppressions.imports import ImportReport, Progress
 from recado_core.errors import RecadoError
 from rich import filesize
 from rich import progress as bars

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from recado_core.engine.campaign_views import CampaignStatus, CampaignView
+from recado_core.engine.campaigns.views import CampaignStatus, CampaignView
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.runtime import Engine
 from recado_core.errors import RecadoError

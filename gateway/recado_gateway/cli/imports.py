@@ -6,15 +6,15 @@ import hashlib
 from pathlib import Path
 
 import msgspec
-from recado_core.engine.audiences import AudienceReport
-from recado_core.engine.campaign_views import (
+from recado_core.engine.campaigns.audiences import AudienceReport
+from recado_core.engine.campaigns.views import (
     CampaignFilter,
     CampaignStatus,
     CampaignView,
     Rehearsal,
 )
+from recado_core.engine.clients.idempotency import IdempotencyKey
 from recado_core.engine.failures import ConflictError, DraftError
-from recado_core.engine.idempotency import IdempotencyKey
 from recado_core.engine.runtime import Engine
 from recado_core.errors import RecadoError
 

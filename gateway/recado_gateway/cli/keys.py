@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from recado_core.engine.keys import SCOPES, ApiKey
+from recado_core.engine.clients.keys import SCOPES, ApiKey
 
 from recado_gateway.cli.commands import DONE, Commands, add_json_option
 from recado_gateway.cli.configuration import open_engine, read_settings

@@ -5,12 +5,7 @@ import asyncio
 from datetime import datetime
 
 import msgspec
-from recado_core.engine.messages import (
-    MessageDetail,
-    MessageFilter,
-    MessageView,
-    Page,
-)
+from recado_core.engine.messages.messages import MessageDetail, MessageFilter, MessageView, Page
 from recado_core.errors import AddressError
 from recado_core.messages import Status
 

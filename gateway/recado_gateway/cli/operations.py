@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 from recado_core.contract import Operation, Progress
-from recado_core.engine.operations import OperationView
+from recado_core.engine.accounts.operations import OperationView
 
 from recado_gateway.cli.commands import DONE, Commands, UsageError, add_json_option
 from recado_gateway.cli.configuration import open_engine, read_settings

@@ -2,7 +2,7 @@
 
 import argparse
 
-from recado_core.engine.messages import MAX_PAGE
+from recado_core.engine.messages.messages import MAX_PAGE
 
 from recado_gateway.cli.commands import UsageError, add_json_option
 from recado_gateway.cli.output import explain

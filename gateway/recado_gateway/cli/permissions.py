@@ -3,9 +3,9 @@
 import argparse
 import asyncio
 
-from recado_core.engine.entry_rules import ANY_CHANNEL
 from recado_core.engine.failures import DraftError
-from recado_core.engine.suppressions import (
+from recado_core.engine.suppressions.entry_rules import ANY_CHANNEL
+from recado_core.engine.suppressions.suppressions import (
     AskedRecipient,
     Checked,
     CheckRequest,

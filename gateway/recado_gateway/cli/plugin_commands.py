@@ -38,7 +38,7 @@ class PluginCommandLine:
     def sinks(self, args: argparse.Namespace, kind: str) -> list[ConfiguredSink]:
         """Return the configured sinks of a kind, with their settings."""
         # Here and not above: it brings the engine, which help does not need
-        from recado_core.engine.sinks import sink_url  # noqa: PLC0415
+        from recado_core.engine.deliver.sinks import sink_url  # noqa: PLC0415
 
         from recado_gateway.cli.configuration import read_settings  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 from recado_core.contract import Progress
-from recado_core.engine.messages import MessageDetail, MessageView
+from recado_core.engine.messages.messages import MessageDetail, MessageView
 from recado_core.engine.policy import FINAL
 from rich import progress as bars
 from rich.console import Console

@@ -10,12 +10,8 @@ from typing import TypeVar
 import msgspec
 from recado_core.engine.failures import DraftError, fault_of
 from recado_core.engine.runtime import Engine
-from recado_core.engine.schedule_requests import NewSchedule, ScheduleKind, ScheduleStatus
-from recado_core.engine.schedules import (
-    MOST_OCCURRENCES,
-    ScheduleFilter,
-    ScheduleView,
-)
+from recado_core.engine.schedules.requests import NewSchedule, ScheduleKind, ScheduleStatus
+from recado_core.engine.schedules.schedules import MOST_OCCURRENCES, ScheduleFilter, ScheduleView
 from recado_core.errors import RecadoError
 
 from recado_gateway.cli.arguments import STANDARD_INPUT, words_of

@@ -7,9 +7,9 @@ import time
 from datetime import datetime
 
 import msgspec
-from recado_core.engine.accept import Draft
+from recado_core.engine.accept.accepting import Draft
 from recado_core.engine.failures import DraftError
-from recado_core.engine.messages import MessageDetail
+from recado_core.engine.messages.messages import MessageDetail
 from recado_core.engine.policy import FINAL
 from recado_core.engine.runtime import Engine
 from recado_core.errors import RecadoError

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from recado_core.engine.sinks import DeliveryPage, DeliveryState, Replayed, SinkView
+from recado_core.engine.deliver.sinks import DeliveryPage, DeliveryState, Replayed, SinkView
 
 from recado_gateway.cli.commands import DONE, Commands, add_json_option
 from recado_gateway.cli.configuration import open_engine, read_settings

@@ -7,7 +7,7 @@ from datetime import date
 
 from msgspec import UNSET
 from recado_core.engine.failures import DraftError
-from recado_core.engine.statistics import (
+from recado_core.engine.statistics.statistics import (
     Figures,
     Group,
     Stats,

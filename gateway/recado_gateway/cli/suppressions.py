@@ -5,12 +5,12 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+from recado_core.engine.clients.idempotency import Answer
 from recado_core.engine.failures import DraftError, NotFoundError
-from recado_core.engine.idempotency import Answer
-from recado_core.engine.imports import ImportDefaults, ImportReport, Progress
-from recado_core.engine.messages import MAX_PAGE
+from recado_core.engine.messages.messages import MAX_PAGE
 from recado_core.engine.runtime import Engine
-from recado_core.engine.suppressions import (
+from recado_core.engine.suppressions.imports import ImportDefaults, ImportReport, Progress
+from recado_core.engine.suppressions.suppressions import (
     NewSuppression,
     SuppressionFilter,
     SuppressionPage,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 from recado_core.engine.failures import DraftError
-from recado_core.engine.previews import RenderedTemplate, RenderRequest, RenderWarning
-from recado_core.engine.templates import ReplacedTemplate, TemplatePage, TemplateView
+from recado_core.engine.templates.previews import RenderedTemplate, RenderRequest, RenderWarning
+from recado_core.engine.templates.templates import ReplacedTemplate, TemplatePage, TemplateView
 from recado_core.errors import RecadoError
 from recado_core.messages import Category
 

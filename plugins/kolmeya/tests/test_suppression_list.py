@@ -8,12 +8,12 @@ import httpx
 import msgspec
 import pytest
 from recado_core import Category, Secret, Status, SuppressionReason
-from recado_core.engine.accept import Draft
-from recado_core.engine.imports import ImportDefaults
+from recado_core.engine.accept.accepting import Draft
 from recado_core.engine.plugins import load_plugins
 from recado_core.engine.runtime import Engine
 from recado_core.engine.settings import AccountSettings, EngineSettings, RouteSettings
-from recado_core.engine.suppressions import NewSuppression, SuppressionFilter
+from recado_core.engine.suppressions.imports import ImportDefaults
+from recado_core.engine.suppressions.suppressions import NewSuppression, SuppressionFilter
 from recado_kolmeya.simulator.inprocess import BASE_URL, open_bench
 from recado_kolmeya.simulator.switches import Fault, FaultKind, Switches
 

@@ -14,8 +14,8 @@ from recado_core import (
     Status,
     TransientSendError,
 )
-from recado_core.engine.outage import Outage
-from recado_core.engine.schema import dispatches
+from recado_core.engine.accounts.outage import Outage
+from recado_core.engine.store.schema import dispatches
 from recado_core.messages import StatusUpdate
 
 from ..conftest import accept_all

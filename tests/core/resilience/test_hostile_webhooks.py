@@ -6,7 +6,7 @@ import json
 import pytest
 import sqlalchemy as sa
 from recado_core import TransientSendError
-from recado_core.engine.schema import inbox, messages
+from recado_core.engine.store.schema import inbox, messages
 
 from ..conftest import VendorReceiver
 

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 from recado_core import LookupResult, Outcome, SendResult
-from recado_core.engine import endings
-from recado_core.engine.database import Database
+from recado_core.engine.dispatch import endings
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.settings import RouteMatch, RouteSettings
-from recado_core.engine.store import accounts, dispatches, outbox
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.statements import accounts, dispatches, outbox
 
 from ..conftest import accept_all
 from .troubles import (

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 from recado_core import PermanentSendError
-from recado_core.engine import nodes
-from recado_core.engine.store import accounts
+from recado_core.engine.dispatch import nodes
+from recado_core.engine.store.statements import accounts
 from recado_core.testing import Clock
 
 from .troubles import Silence, until, until_status

@@ -1,1 +1,1 @@
-"""The gateway's own checks: may a message go to its recipient now?"""
+"""The gateway's own checks, and the asking of all: may a message go to its recipient now?"""

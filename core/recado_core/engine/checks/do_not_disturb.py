@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from recado_core.addresses import forms_of
 from recado_core.checks import Answer, OnFailure, Recipient, Refusal
-from recado_core.engine.database import Database
 from recado_core.engine.policy import is_disturbing
 from recado_core.engine.settings import DoNotDisturbSettings
-from recado_core.engine.store import do_not_disturb as store
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.statements import do_not_disturb as store
 
 
 class DoNotDisturbCheck:

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from recado_core.checks import Answer, OnFailure, Recipient, Refusal
-from recado_core.engine.database import Database
 from recado_core.engine.settings import LimitSettings
-from recado_core.engine.store import messages
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.statements import messages
 from recado_core.messages import Category
 
 DAY = timedelta(days=1)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from recado_core.checks import Deferral, OnFailure, Recipient
-from recado_core.engine.quiet_hours import QuietHours
+from recado_core.engine.checks.hours import QuietHours
 from recado_core.engine.settings import QuietHoursSettings
 
 

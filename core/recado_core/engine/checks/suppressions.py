@@ -5,11 +5,11 @@ from datetime import datetime
 
 from recado_core.addresses import forms_of
 from recado_core.checks import Answer, OnFailure, Recipient, Refusal
-from recado_core.engine.database import Database
 from recado_core.engine.policy import is_suppressed_by
-from recado_core.engine.schema import EPOCH
 from recado_core.engine.settings import DoNotDisturbSettings
-from recado_core.engine.store import suppressions as store
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.schema import EPOCH
+from recado_core.engine.store.statements import suppressions as store
 
 
 class SuppressionCheck:

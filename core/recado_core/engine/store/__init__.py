@@ -1,5 +1,1 @@
-"""Every statement on the database, each a named function; one room for each table.
-
-A function takes the connection of a transaction that its caller opened, and says in its name what
-it does. No statement stands anywhere else.
-"""
+"""The database: its connection, its tables, and every statement on them."""

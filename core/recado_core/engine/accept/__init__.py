@@ -1,0 +1,1 @@
+"""Taking messages in: checked, routed, durable, and the client answered."""

@@ -1,0 +1,378 @@
+"""Accepting messages: checked, routed and durable before the client hears that they are."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.checks import Recipient
+from recado_core.engine.accept.acceptances import events_of
+from recado_core.engine.accept.answers import ItemResult, tell_batch, tell_message
+from recado_core.engine.accept.composing import ITEMS_AT_ONCE, Composing
+from recado_core.engine.accounts.accounts import Accounts
+from recado_core.engine.checks.checking import Checking, Verdict, tell_reasons
+from recado_core.engine.clients.idempotency import Answer, IdempotencyKey, Once
+from recado_core.engine.failures import (
+    ConflictError,
+    DraftError,
+    Fault,
+    IdempotencyMismatchError,
+    NotFoundError,
+    fault_of,
+)
+from recado_core.engine.grouping import Grouping
+from recado_core.engine.messages import conversing
+from recado_core.engine.messages.batches import recipient_of
+from recado_core.engine.messages.drafts import (
+    MAX_BATCH,
+    BatchRequest,
+    Draft,
+    DraftDefaults,
+    apply_defaults,
+)
+from recado_core.engine.messages.telling import Telling
+from recado_core.engine.policy import RESENDABLE
+from recado_core.engine.store.database import Database, is_down
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import messages
+from recado_core.messages import Category, Media, ProviderTemplate, Status
+
+__all__ = ["Accept", "Answer", "BatchRequest", "Draft", "DraftDefaults", "IdempotencyKey"]
+
+Row = dict[str, Any]
+
+_decode_draft = msgspec.json.Decoder(Draft).decode
+
+
+Guard = Callable[[AsyncConnection], Awaitable[bool]]
+"""Is asked within the transaction that stores messages whether they shall be stored after all."""
+
+MoveOn = Callable[[AsyncConnection, Sequence[DraftError | None]], Awaitable[bool]]
+"""A guard that is told what is wrong with each draft."""
+
+
+class OvertakenError(Exception):
+    """A guard said no: another node has done the same meanwhile, and nothing was stored."""
+
+
+class _Unit(msgspec.Struct, frozen=True):
+    rows: list[Row]
+    told: list[Row]
+    key: IdempotencyKey | None
+    answer: Answer
+    reply: bool = False
+    guard: Guard | None = None
+
+
+_Result = Answer | IdempotencyMismatchError | OvertakenError
+
+
+class Accept:
+    """Takes messages from clients, the command line, and the parts of Recado that send."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  # it joins the rooms that a message passes on its way in
+        self,
+        composing: Composing,
+        accounts: Accounts,
+        database: Database,
+        once: Once,
+        checking: Checking,
+        telling: Telling,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._composing = composing
+        self._accounts = accounts
+        self._database = database
+        self._once = once
+        self._checking = checking
+        self._telling = telling
+        self._now = now
+        self._group = Grouping(
+            self._commit_group, weigh=lambda unit: len(unit.rows), is_fatal=is_down
+        )
+
+    async def message(
+        self,
+        draft: Draft,
+        key: IdempotencyKey | None = None,
+        *,
+        reply: bool = False,
+        origin: str | None = None,
+    ) -> Answer:
+        """Accept one message.
+
+        Args:
+            draft: As the client wrote it.
+            key: The call's idempotency key.
+            reply: Whether an agent answers by it.
+            origin: The sink that it comes from.
+
+        Raises:
+            DraftError: It can't be accepted; nothing was stored.
+            IdempotencyMismatchError: The key came before, with another body.
+            IdempotencyRunningError: The first call with this key is not finished.
+        """
+        async with self._once.claimed(key) as answered:
+            if answered:
+                return answered
+            made = await self._composing.row(draft, self._now())
+            row = made.row | {"origin": origin}
+            verdicts = await self._check([row], [made.document])
+            answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
+            return await self._commit([row], verdicts, key, answer, reply=reply)
+
+    async def batch(self, request: BatchRequest, key: IdempotencyKey | None = None) -> Answer:
+        """Accept 1 to 10,000 messages; a bad item is reported and spoils no other.
+
+        Raises:
+            DraftError: The batch as a whole is wrong; an item's faults stand in its result.
+            IdempotencyMismatchError: As in ``message``.
+            IdempotencyRunningError: As in ``message``.
+        """
+        if not 1 <= len(request.messages) <= MAX_BATCH:
+            raise DraftError([Fault(pointer="/messages", detail=f"needs 1 to {MAX_BATCH} items")])
+        async with self._once.claimed(key) as answered:
+            if answered:
+                return answered
+            now, batch_id = self._now(), new_id()
+            results: list[ItemResult] = []
+            rows: list[Row] = []
+            documents: list[str | None] = []
+            made = await self._composing.rows(await _read_items(request), now)
+            for index, each in enumerate(made):
+                if isinstance(each, DraftError):
+                    results.append(
+                        ItemResult(index=index, id=None, status=Status.REJECTED, error=each.faults)
+                    )
+                    continue
+                row = each.row
+                row["batch_id"] = batch_id
+                rows.append(row)
+                documents.append(each.document)
+                results.append(ItemResult(index=index, id=row["id"], status=row["status"]))
+            verdicts = await self._check(rows, documents)
+            told = tell_batch(batch_id, results, rows, verdicts)
+            return await self._commit(rows, verdicts, key, Answer(body=msgspec.json.encode(told)))
+
+    async def walk(
+        self, drafts: Sequence[Draft], marks: Sequence[Row], move_on: MoveOn
+    ) -> list[DraftError | None]:
+        """Accept the next messages of a campaign, or none of them; say what is wrong with each.
+
+        Args:
+            drafts: As the campaign makes them.
+            marks: What each message's row has besides: its campaign, the position in its audience.
+            move_on: Moves the campaign on, in the same transaction, or says that it can't.
+
+        Raises:
+            OvertakenError: The campaign can't be moved on.
+        """
+        now = self._now()
+        faults: list[DraftError | None] = []
+        rows: list[Row] = []
+        documents: list[str | None] = []
+        for made, mark in zip(await self._composing.rows(drafts, now), marks, strict=True):
+            if isinstance(made, DraftError):
+                faults.append(made)
+                continue
+            faults.append(None)
+            rows.append(made.row | mark)
+            documents.append(made.document)
+        verdicts = await self._check(rows, documents)
+        await self._commit(
+            rows,
+            verdicts,
+            None,
+            Answer(body=b""),
+            guard=lambda connection: move_on(connection, faults),
+        )
+        return faults
+
+    async def rehearse(
+        self, drafts: Sequence[Draft], marks: Sequence[Row]
+    ) -> list[tuple[Row, Verdict] | DraftError]:
+        """Return what messages would be if they were accepted now, and what the checks say.
+
+        Args:
+            drafts: As a campaign makes them.
+            marks: What each message's row has besides.
+        """
+        made = await self._composing.rows(drafts, self._now())
+        rows = [
+            each.row | mark
+            for each, mark in zip(made, marks, strict=True)
+            if not isinstance(each, DraftError)
+        ]
+        judged = iter(zip(rows, await self._check(rows, [None] * len(rows)), strict=True))
+        return [each if isinstance(each, DraftError) else next(judged) for each in made]
+
+    async def resend(self, message_id: str, key: IdempotencyKey | None = None) -> Answer:
+        """Accept a new message like an old one that did not arrive, linked to it.
+
+        Raises:
+            NotFoundError: There is no such MT.
+            ConflictError: The old one is not failed, expired, undelivered or unknown.
+            IdempotencyMismatchError: As in ``message``.
+            IdempotencyRunningError: As in ``message``.
+        """
+        async with self._once.claimed(key) as answered:
+            if answered:
+                return answered
+            async with self._database.read() as connection:
+                old = await messages.get(connection, message_id.replace("\0", ""))
+            if old is None or old["direction"] != "out":
+                raise NotFoundError(f"there is no message {message_id!r} that was sent from here")
+            if old["status"] not in RESENDABLE:
+                raise ConflictError(
+                    f"the message is {old['status']}; only a failed, expired, undelivered or "
+                    "unknown one can be sent again"
+                )
+            again = msgspec.convert(old["template"], ProviderTemplate | None)
+            made = await self._composing.row(_draft_of(old), self._now(), again=again)
+            row = made.row | {"resend_of": message_id}
+            row |= {name: old[name] for name in ("document_hash", "origin")}
+            verdicts = await self._check([row], [made.document])
+            answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
+            return await self._commit([row], verdicts, key, answer)
+
+    async def _check(self, rows: Sequence[Row], documents: Sequence[str | None]) -> list[Verdict]:
+        """Mark what the checks forbid, and put off what may not go yet.
+
+        What they hold is checked when it is sent.
+        """
+        recipients = [
+            recipient_of(row, row["due_at"], document)
+            for row, document in zip(rows, documents, strict=True)
+        ]
+        verdicts = await self._judge(recipients)
+        for row, verdict in zip(rows, verdicts, strict=True):
+            if verdict.refusals:
+                row |= {
+                    "status": Status.SUPPRESSED,
+                    "code": verdict.refusals[0].check,
+                    "status_text": tell_reasons(verdict.refusals),
+                }
+            elif verdict.deferrals:
+                until = max(deferral.until for deferral in verdict.deferrals)
+                row |= {
+                    "status": Status.SCHEDULED,
+                    "scheduled_at": until,
+                    "due_at": until,
+                    "code": verdict.deferrals[0].check,
+                    "status_text": tell_reasons(verdict.deferrals),
+                }
+        return verdicts
+
+    async def _judge(self, recipients: Sequence[Recipient]) -> list[Verdict]:
+        """Ask the checks; of what is put off and forbidden only for now, for its time as well."""
+        verdicts = await self._checking.judge_grouped(recipients)
+        later = [
+            index
+            for index, verdict in enumerate(verdicts)
+            if verdict.deferrals and verdict.refusals and all(r.until for r in verdict.refusals)
+        ]
+        if later:
+            again = await self._checking.judge_grouped(
+                [
+                    msgspec.structs.replace(
+                        recipients[index], at=max(each.until for each in verdicts[index].deferrals)
+                    )
+                    for index in later
+                ]
+            )
+            for index, verdict in zip(later, again, strict=True):
+                if not verdict.refusals:
+                    put_off = verdicts[index].deferrals + verdict.deferrals
+                    verdicts[index] = Verdict(deferrals=put_off)
+        return verdicts
+
+    async def _commit(  # noqa: PLR0913  # all that one transaction stores
+        self,
+        rows: list[Row],
+        verdicts: Sequence[Verdict],
+        key: IdempotencyKey | None,
+        answer: Answer,
+        *,
+        reply: bool = False,
+        guard: Guard | None = None,
+    ) -> Answer:
+        told = events_of(rows, verdicts)
+        unit = _Unit(rows=rows, told=told, key=key, answer=answer, reply=reply, guard=guard)
+        result = await self._group.submit(unit)
+        if isinstance(result, IdempotencyMismatchError | OvertakenError):
+            raise result
+        if not result.replayed:
+            self._accounts.wake({row["account"] for row in rows if row["status"] == Status.QUEUED})
+        return result
+
+    async def _commit_group(self, units: list[_Unit]) -> list[_Result]:
+        async def work(connection: AsyncConnection) -> list[_Result | None]:
+            refused = [
+                unit.guard is not None and not await unit.guard(connection) for unit in units
+            ]
+            earlier = await self._once.reserve(
+                connection, [(unit.key, unit.answer) for unit in units]
+            )
+            ends: list[_Result | None] = [
+                OvertakenError() if no else done for no, done in zip(refused, earlier, strict=True)
+            ]
+            fresh = [unit for unit, end in zip(units, ends, strict=True) if end is None]
+            await messages.insert(connection, [row for unit in fresh for row in unit.rows])
+            by_id = {row["id"]: row for unit in fresh for row in unit.rows}
+            told = [event for unit in fresh for event in unit.told]
+            about = {event["id"]: by_id[event["message_id"]] for event in told}
+            await self._telling.tell(connection, told, about)
+            now = self._now()
+            await conversing.note_sent(connection, by_id.values(), now, self._telling)
+            replies = [
+                row
+                for unit in fresh
+                if unit.reply
+                for row in unit.rows
+                if row["status"] != Status.SUPPRESSED
+            ]
+            await conversing.note_replies(connection, replies, now)
+            return ends
+
+        ends = await self._database.write(work)
+        return [end or unit.answer for unit, end in zip(units, ends, strict=True)]
+
+
+async def _read_items(request: BatchRequest) -> list[Draft | DraftError]:
+    """Return each item of a batch as a draft, or what is wrong with it."""
+    read: list[Draft | DraftError] = []
+    for index, raw in enumerate(request.messages):
+        if index % ITEMS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        try:
+            read.append(apply_defaults(_decode(raw), request.defaults))
+        except DraftError as error:
+            read.append(error)
+    return read
+
+
+def _decode(raw: msgspec.Raw) -> Draft:
+    try:
+        return _decode_draft(raw)
+    except msgspec.ValidationError as error:
+        raise DraftError([fault_of(error)]) from error
+    except UnicodeDecodeError as error:  # the batch was read without a look into its items
+        raise DraftError([Fault(pointer="", detail="is not to be read as UTF-8")]) from error
+
+
+def _draft_of(old: Row) -> Draft:
+    return Draft(
+        to=old["address"],
+        channel=old["channel"],
+        text=old["text"] or None,
+        sender_id=old["sender_id"],
+        reference=old["reference"],
+        category=Category(old["category"]),
+        priority=old["priority"],
+        metadata=old["metadata"],
+        cost_centre=old["cost_centre"],
+        media=msgspec.convert(old["media"], list[Media]) if old["media"] else None,
+    )

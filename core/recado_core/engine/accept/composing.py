@@ -1,0 +1,178 @@
+"""Making a message's row of a draft: its templates, its route, what its providers refuse."""
+
+import asyncio
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from recado_core.engine.accept.routing import matching_route, order_accounts
+from recado_core.engine.accounts.accounts import Accounts
+from recado_core.engine.failures import DraftError, Fault
+from recado_core.engine.messages.batches import outbound_of
+from recado_core.engine.messages.drafts import Draft, compose, new_row
+from recado_core.engine.plugins import Plugins
+from recado_core.engine.settings import EngineSettings
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.documents import Documents
+from recado_core.engine.store.statements import templates as store
+from recado_core.engine.templates.variants import Template, is_name, read_template
+from recado_core.errors import AddressError, ContentError
+from recado_core.messages import Category, ProviderTemplate
+
+Row = dict[str, Any]
+
+ITEMS_AT_ONCE = 250
+"""Drafts that are read before other requests get their turn."""
+
+
+class Composition(msgspec.Struct, frozen=True, kw_only=True):
+    """A message's row, and the document, of which only the hash is stored."""
+
+    row: Row
+    document: str | None
+
+
+class Composing:
+    """Makes rows of drafts."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        plugins: Plugins,
+        accounts: Accounts,
+        documents: Documents,
+        database: Database,
+    ) -> None:
+        self._settings = settings
+        self._plugins = plugins
+        self._accounts = accounts
+        self._documents = documents
+        self._database = database
+
+    async def row(
+        self, draft: Draft, now: datetime, *, again: ProviderTemplate | None = None
+    ) -> Composition:
+        """Return the row of one message.
+
+        Args:
+            draft: As the client wrote it.
+            now: The time.
+            again: The vendor's template of a message that is sent again.
+
+        Raises:
+            DraftError: It can't be accepted.
+        """
+        return self._row(draft, now, await self._templates([draft]), again)
+
+    async def rows(
+        self, drafts: Sequence[Draft | DraftError], now: datetime
+    ) -> list[Composition | DraftError]:
+        """Return the rows of many messages, for which the templates are read once.
+
+        Of one that can't be accepted, as of what is no draft to begin with, what is wrong.
+        """
+        templates = await self._templates(each for each in drafts if isinstance(each, Draft))
+        made: list[Composition | DraftError] = []
+        for index, draft in enumerate(drafts):
+            if index % ITEMS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if isinstance(draft, DraftError):
+                made.append(draft)
+                continue
+            try:
+                made.append(self._row(draft, now, templates))
+            except DraftError as error:
+                made.append(error)
+        return made
+
+    async def _templates(self, drafts: Iterable[Draft]) -> dict[str, Template]:
+        """Return the templates that drafts name, as they are now, by name."""
+        names = {draft.template for draft in drafts if draft.template and is_name(draft.template)}
+        if not names:
+            return {}
+        async with self._database.read() as connection:
+            rows = await store.named(connection, names)
+        return {row["name"]: read_template(row) for row in rows}
+
+    def _row(
+        self,
+        draft: Draft,
+        now: datetime,
+        templates: Mapping[str, Template],
+        again: ProviderTemplate | None = None,
+    ) -> Composition:
+        composed = compose(
+            draft,
+            self._plugins.channels,
+            self._settings.default_region,
+            now,
+            templates,
+            again=again,
+        )
+        names = self.route(composed.channel, composed.category, composed.to, draft.account)
+        row = new_row(composed, names, now)
+        if composed.document is not None:
+            row["document_hash"] = self._documents.hash(composed.document)
+        faults = self._refusals(names, row)
+        if not faults:
+            return Composition(row=row, document=composed.document)
+        carriers = [name for name in names if name not in faults]
+        if not carriers:
+            raise DraftError([faults[names[0]]])
+        row |= {"account": carriers[0], "fallbacks": carriers[1:] or None}
+        return Composition(row=row, document=composed.document)
+
+    def route(self, channel: str, category: Category, to: str, account: str | None) -> list[str]:
+        """Return the accounts that may carry such a message, in the order in which to try them.
+
+        Args:
+            channel: The channel's id.
+            category: The message's.
+            to: The address.
+            account: The one to send by, if the client names one.
+
+        Raises:
+            DraftError: There is none.
+        """
+        if account is not None:
+            found = self._accounts.by_name.get(account)
+            if found is None:
+                raise DraftError([Fault(pointer="/account", detail=f"there is no {account!r}")])
+            if channel not in found.kind.channels:
+                raise DraftError([Fault(pointer="/account", detail=f"carries no {channel}")])
+            return [account]
+        route = matching_route(self._settings.routes, channel, category, to)
+        if route is None:
+            detail = "no route leads there; name an account or add a route"
+            raise DraftError([Fault(pointer="/to", detail=detail)])
+        return order_accounts(route, self._accounts.paused(), random.random)
+
+    def _refusals(self, names: Sequence[str], row: Row) -> dict[str, Fault]:
+        """Return the accounts whose provider is known not to carry a message, and why."""
+        kinds = {name: self._accounts.by_name[name].kind for name in names}
+        faults: dict[str, Fault] = {}
+        by_vendor = row["template"] is not None and not row["text"]
+        if not by_vendor and not any(kind.check_message for kind in kinds.values()):
+            return faults
+        message = outbound_of(row)
+        for name, kind in kinds.items():
+            if by_vendor and not kind.capabilities.templates:
+                detail = (
+                    f"the template has no text of its own, and the account {name} knows no "
+                    "templates of a provider"
+                )
+                faults[name] = Fault(pointer="/template", detail=detail)
+                continue
+            try:
+                if kind.check_message is not None:
+                    kind.check_message(message)
+            except AddressError as error:
+                faults[name] = Fault(pointer="/to", detail=str(error))
+            except ContentError as error:
+                theirs = row["template"] is not None and kind.capabilities.templates
+                pointer = "/template" if theirs else "/text"
+                faults[name] = Fault(pointer=pointer, detail=str(error))
+        return faults

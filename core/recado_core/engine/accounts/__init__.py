@@ -1,0 +1,1 @@
+"""The accounts at providers: their state, their limits, and how a provider is asked."""

@@ -1,0 +1,1 @@
+"""Campaigns: one text to many people, from the audience's file to the results."""

@@ -1,0 +1,123 @@
+"""Walking the audience of a campaign: the next recipients, and their messages, in one transaction.
+
+The campaign is moved on only from where it was when its recipients were read. So whatever breaks
+off, and however many nodes walk, everyone gets exactly one message.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.accept.accepting import Accept, OvertakenError
+from recado_core.engine.campaigns.results import LATE
+from recado_core.engine.campaigns.rules import draft_of, is_recipients
+from recado_core.engine.campaigns.views import CampaignRequest, CampaignStatus
+from recado_core.engine.failures import DraftError
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.statements import campaigns, recipients
+
+Row = dict[str, Any]
+
+SUSPICIOUS = 10
+"""Of as many messages that can't be made, all for the same reason, none is the recipient's fault"""
+
+
+class CampaignFaultError(Exception):
+    """No message of the campaign can be made; the text says why."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that was made: up to which position, with how many messages."""
+
+    position: int
+    messages: int
+
+
+class CampaignSteps:
+    """Takes campaigns forward."""
+
+    def __init__(self, accept: Accept, database: Database, now: Callable[[], datetime]) -> None:
+        self._accept = accept
+        self._database = database
+        self._now = now
+
+    async def take(
+        self,
+        campaign: Row,
+        most: int,
+        statuses: Collection[CampaignStatus],
+        credit: float | None = None,
+    ) -> Step | None:
+        """Accept the messages of a campaign's next recipients; None: there is no further one.
+
+        Args:
+            campaign: As it was read.
+            most: How many recipients are taken at the most.
+            statuses: Those in which the campaign must still be.
+            credit: How many messages its throttle lets go now; None if it has none.
+
+        Raises:
+            OvertakenError: The campaign is not where it was, or in none of these statuses.
+            CampaignFaultError: Something is wrong with all messages; nothing was changed.
+        """
+        audience_id, now = campaign["audience_id"], self._now()
+        async with self._database.read() as connection:
+            rows = await recipients.following(connection, audience_id, campaign["position"], most)
+        if not rows:
+            return None
+        request = msgspec.convert(campaign["request"], CampaignRequest)
+        usable = [row for row in rows if row["fault"] is None]
+        common: list[str] = []
+
+        async def move_on(connection: AsyncConnection, faults: Sequence[DraftError | None]) -> bool:
+            common[:] = [found] if (found := _common_fault(faults)) else []
+            if common:
+                return False
+            moved: Row = {"position": rows[-1]["position"]}
+            if credit is not None:
+                moved |= {"fed_at": now, "credit": credit - faults.count(None)}
+            if not await campaigns.move_on(connection, campaign, statuses, **moved):
+                return False
+            late = {
+                row["position"]: LATE + "; ".join(each.detail for each in fault.faults)
+                for row, fault in zip(usable, faults, strict=True)
+                if fault is not None
+            }
+            await recipients.fault(connection, audience_id, late, now)
+            return True
+
+        try:
+            faults = await self._accept.walk(
+                [draft_of(request, row["address"], row["variables"]) for row in usable],
+                [_mark(campaign, row) for row in usable],
+                move_on,
+            )
+        except OvertakenError:
+            if common:
+                raise CampaignFaultError(common[0]) from None
+            raise
+        return Step(position=rows[-1]["position"], messages=faults.count(None))
+
+
+def _mark(campaign: Row, row: Row) -> Row:
+    return {
+        "campaign_id": campaign["id"],
+        "recipient": row["position"],
+        "document_hash": row["document_hash"],
+    }
+
+
+def _common_fault(faults: Sequence[DraftError | None]) -> str | None:
+    """Return what is wrong with every message of a campaign, if anything is."""
+    found = [error for error in faults if error is not None]
+    for error in found:
+        for fault in error.faults:
+            if not is_recipients(fault):
+                return f"{fault.pointer.removeprefix('/')}: {fault.detail}"
+    texts = {str(error) for error in found}
+    if len(found) == len(faults) >= SUSPICIOUS and len(texts) == 1:
+        return f"no message can be sent: {texts.pop()}"
+    return None

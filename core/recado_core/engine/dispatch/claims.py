@@ -1,0 +1,177 @@
+"""Taking due messages out of the outbox, each batch for a dispatch of its own."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.accounts.account import Account
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import accounts as nodes
+from recado_core.engine.store.statements import dispatches, outbox
+from recado_core.engine.store.vendor_words import clip_code, clip_text
+from recado_core.errors import SendError
+from recado_core.messages import Category
+
+Row = dict[str, Any]
+
+LONGEST_ROW = 10
+"""Batches of categories that go first, after which one of the others goes."""
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch of one dispatch, and when it was claimed, by both clocks, before the commit."""
+
+    dispatch_id: str
+    rows: list[Row]
+    at: datetime
+    monotonic: float
+
+
+class Claims:
+    """The claims of one account.
+
+    Args:
+        node_id: This process.
+        account: Whose messages are claimed.
+        timezone: The zone in which a day begins, for the daily limit.
+        database: The store.
+        carried: The dispatches that this process carries; a new one is added before its claim.
+        now: The clock on the wall.
+        monotonic: The clock that never jumps, in seconds.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  # as above
+        self,
+        node_id: str,
+        account: Account,
+        timezone: str,
+        database: Database,
+        carried: set[str],
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._node_id = node_id
+        self._account = account
+        self._zone = ZoneInfo(timezone)
+        self._database = database
+        self._carried = carried
+        self._now = now
+        self._monotonic = monotonic
+        self._in_a_row = 0
+
+    async def take(self) -> Claimed | None:
+        """Claim the next batch for a new dispatch, if there is one and it may go today."""
+        name, dispatch_id = self._account.name, new_id()
+        self._carried.add(dispatch_id)  # before the time that the dispatch bears
+        now, monotonic = self._now(), self._monotonic()
+
+        async def work(connection: AsyncConnection) -> list[Row]:
+            if not await nodes.hold(connection, self._node_id):
+                return []  # others took us for dead; the next beat says otherwise
+            limit = await self._allowance(connection, now)
+            rows = await self._take(connection, dispatch_id, limit, now) if limit > 0 else []
+            if rows:
+                row = dispatch_row(dispatch_id, name, self._node_id, len(rows), now)
+                await dispatches.insert(connection, [row])
+            return rows
+
+        rows = []
+        try:
+            rows = await self._database.write(work)
+        finally:
+            if not rows:
+                self._carried.discard(dispatch_id)
+        if not rows:
+            return None
+        self._account.budget.spend(self._monotonic())
+        return Claimed(dispatch_id=dispatch_id, rows=rows, at=now, monotonic=monotonic)
+
+    async def reaffirm(self, claimed: Claimed) -> bool:
+        """Say that the call is made only at ``claimed.at``; tell whether the claim still holds."""
+        return await self._database.write(
+            lambda connection: dispatches.reopen(
+                connection, claimed.dispatch_id, self._node_id, claimed.at
+            )
+        )
+
+    async def split(
+        self,
+        dispatch_id: str,
+        parts: Sequence[tuple[str, list[Row]]],
+        error: SendError,
+        now: datetime,
+    ) -> bool:
+        """Give a refused batch's messages to new dispatches; tell whether it was still ours.
+
+        Args:
+            dispatch_id: The refused batch's dispatch.
+            parts: The new dispatches' ids, and their messages.
+            error: Why it was refused.
+            now: The time.
+        """
+
+        async def work(connection: AsyncConnection) -> bool:
+            if not await dispatches.reopen(connection, dispatch_id, self._node_id, now):
+                return False  # others thought us dead and took it over
+            await dispatches.finish(
+                connection,
+                dispatch_id,
+                outcome="permanent",
+                now=now,
+                code=clip_code(error.code),
+                text=clip_text(error.text),
+            )
+            for part_id, part in parts:
+                row = dispatch_row(part_id, self._account.name, self._node_id, len(part), now)
+                await dispatches.insert(connection, [row])
+                ids = [row["id"] for row in part]
+                await outbox.hand_over(connection, ids, dispatch_id, part_id)
+            return True
+
+        return await self._database.write(work)
+
+    async def _take(
+        self, connection: AsyncConnection, dispatch_id: str, limit: int, now: datetime
+    ) -> list[Row]:
+        """Claim messages that may share a call; those of a category with its own calls first."""
+        apart = self._account.kind.capabilities.own_batches
+        name = self._account.name
+        turns: list[Category | None] = [*apart, None]
+        if self._in_a_row >= LONGEST_ROW:  # the others, which None stands for, wait as well
+            turns = [None, *apart]
+        for only in turns:
+            size = limit if only is None else min(limit, apart[only])
+            rows = await outbox.claim(
+                connection, name, dispatch_id, size, now, only=only, without=apart
+            )
+            if rows:
+                self._in_a_row = self._in_a_row + 1 if only else 0
+                return rows
+        self._in_a_row = 0
+        return []
+
+    async def _allowance(self, connection: AsyncConnection, now: datetime) -> int:
+        """Return how many messages the next batch may hold, the daily limit considered."""
+        daily = self._account.settings.daily_limit
+        if daily is None:
+            return self._account.batch_size
+        midnight = now.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        await nodes.hold_account(connection, self._account.name)  # one node's claim after another's
+        sent = await dispatches.sent_since(connection, self._account.name, midnight)
+        return min(self._account.batch_size, daily - sent)
+
+
+def dispatch_row(dispatch_id: str, account: str, node_id: str, size: int, now: datetime) -> Row:
+    """Return the row of a dispatch whose call this process is about to make."""
+    return {
+        "id": dispatch_id,
+        "account": account,
+        "node_id": node_id,
+        "size": size,
+        "started_at": now,
+    }

@@ -1,0 +1,389 @@
+"""Emptying the outbox of one account: claim, hand over, record."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.accounts.account import Account
+from recado_core.engine.accounts.accounts import Accounts
+from recado_core.engine.accounts.limits import Purpose
+from recado_core.engine.accounts.outage import Outage
+from recado_core.engine.accounts.pacing import calling
+from recado_core.engine.checks.checking import CLEAR, Checking
+from recado_core.engine.dispatch import settling
+from recado_core.engine.dispatch.claims import Claimed, Claims
+from recado_core.engine.dispatch.endings import Endings, first_poll
+from recado_core.engine.messages.batches import batch_of, recipient_of
+from recado_core.engine.messages.transitions import Change
+from recado_core.engine.settings import EngineSettings
+from recado_core.engine.store.database import Database, until_done
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import dispatches
+from recado_core.engine.store.vendor_words import clip_code, clip_text
+from recado_core.errors import (
+    AccountError,
+    InDoubtError,
+    PermanentSendError,
+    SendError,
+    TransientSendError,
+)
+from recado_core.messages import OutboundBatch
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+IDLE = 1.0
+"""Seconds after which an idle account looks for retries, and for what other processes accepted."""
+STALE_CLAIM = 10.0
+"""Seconds after its claim, or after we have said that it is still ours, in which a batch leaves."""
+MAX_SPLITS = 64
+"""How often a batch is halved in a row, without a part that is taken, to find its bad messages."""
+
+
+class Splits(msgspec.Struct):
+    """How often the parts of one batch may still be halved."""
+
+    left: int = MAX_SPLITS
+
+
+class Dispatcher:
+    """Carries the messages of one account to its provider.
+
+    One loop claims batches under the account's call budget; each batch is carried by a task of its
+    own, at most ``concurrency`` at once. A dispatch is in ``carried`` from before its claim until
+    its end is recorded; one that is open and not there is in doubt (``Node.beat``).
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  # it joins the rooms that a message passes on its way out
+        self,
+        node_id: str,
+        account: Account,
+        accounts: Accounts,
+        settings: EngineSettings,
+        checking: Checking,
+        endings: Endings,
+        database: Database,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._node_id = node_id
+        self._account = account
+        self._accounts = accounts
+        self._settings = settings
+        self._checking = checking
+        self._endings = endings
+        self._database = database
+        self._now = now
+        self._monotonic = monotonic
+        self._slots = asyncio.Semaphore(account.concurrency)
+        self._carriers: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._is_puzzled = False
+        self._outage = Outage(account)
+        self.carried: set[str] = set()
+        self._claims = Claims(
+            node_id, account, settings.timezone, database, self.carried, now, monotonic
+        )
+
+    async def run(self) -> None:
+        """Claim and carry until ``stop`` is called, and end when what is in flight is recorded."""
+        self._stopping = False
+        troubled = False
+        try:
+            while not self._stopping:
+                try:
+                    await self._step()
+                    troubled = False
+                except Exception:
+                    if not troubled:
+                        log.exception(
+                            "dispatch fails and is tried again",
+                            extra={"account": self._account.name},
+                        )
+                    troubled = True
+                    await asyncio.sleep(IDLE)
+            if self._carriers:
+                await asyncio.wait(self._carriers)
+        finally:
+            for carrier in self._carriers:
+                carrier.cancel()
+            await asyncio.gather(*self._carriers, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Claim no more."""
+        self._stopping = True
+        self._account.wake.set()
+
+    async def drain(self) -> int:
+        """Carry all that is due and may go now, batch by batch; return how many messages."""
+        carried = 0
+        while self._account.paused_at is None and self._pause() <= 0:
+            claimed = await self._claims.take()
+            if not claimed:
+                break
+            await self._carry(claimed)
+            carried += len(claimed.rows)
+        return carried
+
+    async def _step(self) -> None:
+        account = self._account
+        account.wake.clear()
+        await self._slots.acquire()
+        claimed, pause = None, 0.0
+        try:
+            pause = self._pause()
+            if account.paused_at is None and pause <= 0 and not self._stopping:
+                claimed = await self._claims.take()
+        finally:
+            if not claimed:
+                self._slots.release()
+        if claimed:
+            self._carry_in_background(claimed)
+        elif pause > 0:
+            await self._sleep(pause, wakeable=False)
+        else:
+            await self._sleep(IDLE)
+
+    def _pause(self) -> float:
+        """Return the seconds until the provider may be called again."""
+        now = self._monotonic()
+        return max(self._account.budget.wait(now), self._outage.wait(now))
+
+    async def _sleep(self, seconds: float, *, wakeable: bool = True) -> None:
+        if self._stopping:
+            return
+        if not wakeable:  # a new message does not shorten this, a stop does within IDLE
+            await asyncio.sleep(min(seconds, IDLE))
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._account.wake.wait()
+        except TimeoutError:
+            return
+
+    def _carry_in_background(self, claimed: Claimed) -> None:
+        carrier = asyncio.create_task(self._carry(claimed))
+        self._carriers.add(carrier)
+
+        def ended(carrier: asyncio.Task[None]) -> None:
+            self._carriers.discard(carrier)
+            self._slots.release()
+            self._account.wake.set()
+            if not carrier.cancelled() and (error := carrier.exception()) is not None:
+                log.error(
+                    "dispatch broke; it is in doubt and will be looked up",
+                    exc_info=error,
+                    extra={"account": self._account.name, "dispatch": claimed.dispatch_id},
+                )
+
+        carrier.add_done_callback(ended)
+
+    async def _carry(self, claimed: Claimed, splits: Splits | None = None) -> None:
+        splits = splits or Splits()
+        dispatch_id = claimed.dispatch_id
+        try:
+            rows = await self._ready(claimed)
+            if rows:
+                await self._hand_over(batch_of(dispatch_id, rows), rows, splits)
+            else:
+                self._account.budget.refund()  # nobody was called
+        finally:
+            self.carried.discard(dispatch_id)
+
+    async def _ready(self, claimed: Claimed) -> list[Row]:
+        """Return what may go now and is still ours; what may not go is put where it belongs."""
+        dispatch_id, rows = claimed.dispatch_id, claimed.rows
+        try:
+            rows = await self._without_refused(dispatch_id, rows)
+            batch_of(dispatch_id, rows)
+        except Exception:
+            if not self._is_puzzled:
+                extra = {"account": self._account.name, "dispatch": dispatch_id}
+                log.exception("messages can't be made ready and wait", extra=extra)
+            self._is_puzzled = True
+            text = "it could not be made ready to be sent"
+            return await self._put_back(dispatch_id, rows, text, "checked")
+        self._is_puzzled = False
+        if not rows or not self._is_stale(claimed):
+            return rows
+        again = await self._reaffirm(claimed)  # the checks may take longer than a claim lasts
+        if again is None:
+            return []
+        if self._is_stale(again):
+            text = "it was not sent in time after its claim"
+            return await self._put_back(dispatch_id, rows, text, "stale")
+        return rows
+
+    async def _put_back(
+        self, dispatch_id: str, rows: list[Row], text: str, outcome: str
+    ) -> list[Row]:
+        changes = [settling.hold(row, code=None, text=text) for row in rows]
+        await self._record(dispatch_id, changes, outcome=outcome)
+        return []
+
+    async def _reaffirm(self, claimed: Claimed) -> Claimed | None:
+        """Say that the call is made only now; None: others thought us dead and took it over."""
+        again = msgspec.structs.replace(claimed, at=self._now(), monotonic=self._monotonic())
+        ours = await until_done(lambda: self._claims.reaffirm(again))
+        return again if ours else None
+
+    def _is_stale(self, claimed: Claimed) -> bool:
+        # Both clocks: one stands still while a machine is suspended, the other may be set.
+        late = (self._now() - claimed.at).total_seconds()
+        return max(self._monotonic() - claimed.monotonic, late) > STALE_CLAIM
+
+    async def _hand_over(self, batch: OutboundBatch, rows: list[Row], splits: Splits) -> None:
+        dispatch_id = batch.reference
+        try:
+            with calling(self._account.budget, Purpose.SEND, paid=1):
+                async with asyncio.timeout(self._account.settings.timeout * 2):
+                    results = await self._account.provider.send(batch)
+            changes = settling.after_results(
+                rows, results, self._settings.retry_delays, random.random
+            )
+        except TimeoutError:
+            late = InDoubtError("no answer within the account's timeout")
+            await self._fail(dispatch_id, rows, late, splits)
+        except SendError as error:
+            await self._fail(dispatch_id, rows, error, splits)
+        except Exception as error:
+            log.exception("provider plugin broke", extra={"account": self._account.name})
+            broken = InDoubtError(f"the provider plugin broke: {type(error).__name__}")
+            await self._fail(dispatch_id, rows, broken, splits)
+        else:
+            self._outage.end()
+            splits.left = MAX_SPLITS
+            await self._record(dispatch_id, changes, outcome="accepted", poll=True)
+
+    async def _without_refused(self, dispatch_id: str, rows: list[Row]) -> list[Row]:
+        """Run the checks once more, and take out what may not be sent now."""
+        now = self._now()
+        asked = [row for row in rows if not row["unchecked"]]
+        verdicts = await self._checking.judge([recipient_of(row, now) for row in asked])
+        stopped = {
+            row["id"]: settling.after_verdict(row, verdict, now)
+            for row, verdict in zip(asked, verdicts, strict=True)
+            if verdict is not CLEAR
+        }
+        if not stopped:
+            return rows
+        left = [row for row in rows if row["id"] not in stopped]
+        await self._record(dispatch_id, list(stopped.values()), outcome=None if left else "checked")
+        return left
+
+    async def _fail(
+        self, dispatch_id: str, rows: list[Row], error: SendError, splits: Splits
+    ) -> None:
+        in_doubt = isinstance(error, InDoubtError)
+        if isinstance(error, TransientSendError):
+            self._outage.go_on(error, self._monotonic(), error.retry_after)
+            in_doubt = error.possibly_taken
+        elif in_doubt:
+            self._outage.go_on(error, self._monotonic())
+        if in_doubt:
+            await self._doubt(dispatch_id, error)
+        elif isinstance(error, PermanentSendError) and len(rows) > 1 and splits.left > 0:
+            splits.left -= 1
+            await self._halve(dispatch_id, rows, error, splits)
+        else:
+            if isinstance(error, AccountError):
+                await self._pause_account(error)
+            changes = settling.after_error(rows, error, self._settings.retry_delays, random.random)
+            await self._record(
+                dispatch_id, changes, outcome=settling.outcome_of(error), error=error
+            )
+
+    async def _pause_account(self, error: AccountError) -> None:
+        log.error(
+            "account paused",
+            extra={"account": self._account.name, "code": error.code, "reason": error.text},
+        )
+        await until_done(
+            lambda: self._accounts.pause(self._account.name, f"{error.text} ({error.code})")
+        )
+
+    async def _doubt(self, dispatch_id: str, error: SendError) -> None:
+        now = self._now()
+
+        async def work(connection: AsyncConnection) -> None:
+            await dispatches.mark_doubt(
+                connection,
+                dispatch_id,
+                now=now,
+                due_at=now,
+                code=clip_code(error.code),
+                text=clip_text(error.text),
+            )
+
+        await until_done(lambda: self._database.write(work))
+
+    async def _halve(
+        self, dispatch_id: str, rows: list[Row], error: SendError, splits: Splits
+    ) -> None:
+        """Send a refused batch again as two, so that one bad message does not spoil the others."""
+        middle = len(rows) // 2
+        halves = [(new_id(), rows[:middle]), (new_id(), rows[middle:])]
+        self.carried.update(half_id for half_id, _ in halves)  # before the time that they bear
+        now = self._now()
+
+        try:
+            if await until_done(lambda: self._claims.split(dispatch_id, halves, error, now)):
+                for half_id, half in halves:
+                    await self._carry_half(half_id, half, splits)
+        finally:
+            self.carried.difference_update(half_id for half_id, _ in halves)
+
+    async def _carry_half(self, half_id: str, half: list[Row], splits: Splits) -> None:
+        while (pause := self._pause()) > 0 and not self._stopping:  # noqa: ASYNC110  # a clock's
+            await asyncio.sleep(min(pause, IDLE))
+        if self._stopping or self._account.paused_at is not None:
+            changes = [settling.wait_in_queue(row, code=None, text=None) for row in half]
+            await self._record(half_id, changes, outcome="held")
+            return
+        claimed = Claimed(
+            dispatch_id=half_id, rows=half, at=self._now(), monotonic=self._monotonic()
+        )
+        again = await self._reaffirm(claimed)
+        if again is not None:
+            self._account.budget.spend(again.monotonic)
+            await self._carry(again, splits)
+
+    async def _record(
+        self,
+        dispatch_id: str,
+        changes: list[Change],
+        *,
+        outcome: str | None,
+        error: SendError | None = None,
+        poll: bool = False,
+    ) -> None:
+        """Write what became of the messages; close the dispatch if ``outcome`` is given."""
+        delays = self._settings.poll_delays if poll else ()
+
+        async def work(connection: AsyncConnection) -> list[Change]:
+            now = self._now()
+            own = (dispatch_id, self._account.name)
+            done = await self._endings.change_own(connection, own, changes, now)
+            if outcome is None:  # the others go on
+                await dispatches.lessen(connection, dispatch_id, len(changes))
+            else:
+                await dispatches.finish(
+                    connection,
+                    dispatch_id,
+                    outcome=outcome,
+                    now=now,
+                    poll_at=first_poll(self._account, delays, now),
+                    code=clip_code(error.code if error else None),
+                    text=clip_text(error.text if error else None),
+                )
+            return done
+
+        done = await until_done(lambda: self._database.write(work))
+        self._accounts.wake({change.retry.account for change in done if change.retry is not None})

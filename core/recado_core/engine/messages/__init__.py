@@ -1,0 +1,1 @@
+"""A message's life: drafted, going from status to status, told of, shown."""

@@ -1,0 +1,132 @@
+"""What messages do to conversations, in the transaction that takes the messages in."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.messages.telling import Telling
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import conversations as store
+from recado_core.engine.store.statements import events
+from recado_core.messages import Status
+
+Row = dict[str, Any]
+Key = tuple[str, str, str]
+
+
+TOLD = ("id", "account", "channel", "address", "status", "agent", "unread")
+"""What the event of a conversation says of it."""
+
+BY_API = "api"
+"""The origin of what an agent answers by the API; no sink is called so."""
+
+
+class ConversationStatus(StrEnum):
+    """Where a conversation stands."""
+
+    NEW = "new"  # waits for an agent
+    CURRENT = "current"  # an agent has it
+    DONE = "done"  # closed, until the person writes again
+
+
+async def note_sent(
+    connection: AsyncConnection, rows: Iterable[Row], now: datetime, telling: Telling
+) -> None:
+    """Open the conversations that MTs are the first messages of."""
+    wanted = {_key(row) for row in rows if row["status"] != Status.SUPPRESSED}
+    if not wanted:
+        return
+    opened = await _open(connection, wanted, now)
+    await tell(connection, [("conversation.opened", row) for row in opened], now, telling)
+
+
+async def note_received(
+    connection: AsyncConnection, rows: Sequence[Row], now: datetime, telling: Telling
+) -> dict[str, Row]:
+    """Open, reopen or go on with the conversations of MOs; return them by the MOs' ids."""
+    if not rows:
+        return {}
+    keys = {_key(row) for row in rows}
+    addresses = {address for _, _, address in keys}
+    opened = {row["id"] for row in await _open(connection, keys, now)}
+    there = {_key(row): row for row in await store.lock_addresses(connection, addresses)}
+    for row in rows:
+        conversation = there[_key(row)]
+        if conversation["status"] == ConversationStatus.DONE:
+            opened.add(conversation["id"])
+            conversation |= {"status": ConversationStatus.NEW, "agent": None, "opened_at": now}
+        conversation["unread"] += 1
+        conversation["last_activity"] = conversation["last_received_at"] = now
+    changed = {key: there[key] for key in keys}
+    await store.write(connection, list(changed.values()))
+    told = [("conversation.opened", row) for row in changed.values() if row["id"] in opened]
+    await tell(connection, told, now, telling)
+    return {row["id"]: changed[_key(row)] for row in rows}
+
+
+async def note_replies(connection: AsyncConnection, rows: Sequence[Row], now: datetime) -> None:
+    """Note that agents have answered by these MTs, and so have seen what was written."""
+    if not rows:
+        return
+    keys = {_key(row) for row in rows}
+    there = await store.lock_addresses(connection, {address for _, _, address in keys})
+    seen = [row for row in there if _key(row) in keys]
+    for row in seen:
+        row |= {"unread": 0, "last_activity": now, "last_sent_at": now}
+    await store.write(connection, seen)
+
+
+async def note_seen(connection: AsyncConnection, account: str, channel: str, address: str) -> None:
+    """Note that an agent has seen what a person wrote."""
+    there = await store.lock_addresses(connection, [address])
+    seen = [row for row in there if _key(row) == (account, channel, address) and row["unread"]]
+    for row in seen:
+        row["unread"] = 0
+    await store.write(connection, seen)
+
+
+async def tell(
+    connection: AsyncConnection,
+    told: Sequence[tuple[str, Row]],
+    now: datetime,
+    telling: Telling,
+) -> None:
+    """Append events of conversations: the type, and the conversation as it is now."""
+    rows, about = [], {}
+    for kind, row in told:
+        data = {name: row[name] for name in TOLD}
+        event = events.new_event(kind, now, account=row["account"], data=data)
+        rows.append(event)
+        about[event["id"]] = row
+    await telling.tell(connection, rows, about)
+
+
+async def _open(connection: AsyncConnection, keys: set[Key], now: datetime) -> list[Row]:
+    """Open the conversations of these that are not there yet; return those."""
+    known = await store.known(connection, {address for _, _, address in keys})
+    # In one order everywhere: two processes that insert the same must not wait crosswise.
+    return await store.insert(connection, [_new(key, now) for key in sorted(keys - known)])
+
+
+def _new(key: Key, now: datetime) -> Row:
+    account, channel, address = key
+    return {
+        "id": new_id(),
+        "account": account,
+        "channel": channel,
+        "address": address,
+        "status": ConversationStatus.NEW,
+        "agent": None,
+        "unread": 0,
+        "opened_at": now,
+        "last_activity": now,
+        "last_received_at": None,
+        "last_sent_at": None,
+    }
+
+
+def _key(row: Row) -> Key:
+    return row["account"], row["channel"], row["address"]

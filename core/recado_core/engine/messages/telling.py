@@ -1,0 +1,130 @@
+"""Telling of what happened: the event log, statistics, a delivery for every sink that wants it."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.statistics.tallies import Tallies
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import deliveries, events, stats
+from recado_core.sinks import EventSubject, Lane
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+ENDINGS = {Lane.CONVERSATION: "", Lane.OUTCOME: deliveries.OUTCOME, Lane.NOTE: deliveries.NOTE}
+"""How the threads of the lanes end."""
+
+
+class Outlet(msgspec.Struct, frozen=True, kw_only=True):
+    """A sink, which events it wants, and in which order each is told."""
+
+    sink: str
+    types: frozenset[str]
+    wants: Callable[[EventSubject], bool]
+    lane: Callable[[EventSubject], Lane]
+
+
+class Telling:
+    """The one way into the event log of what statistics count and sinks may want to hear.
+
+    An event, what it adds to statistics and its deliveries are written in one transaction with what
+    they tell of.
+    """
+
+    def __init__(
+        self, outlets: Sequence[Outlet], wake: Callable[[str], None], tallies: Tallies
+    ) -> None:
+        self.tallies = tallies
+        self._outlets = outlets
+        self._types = frozenset[str]().union(*(outlet.types for outlet in outlets))
+        self._wake = wake
+        self._broken: set[tuple[str, str]] = set()
+
+    async def tell(
+        self,
+        connection: AsyncConnection,
+        told: Sequence[Row],
+        about: Mapping[str, Row] | None = None,
+    ) -> None:
+        """Append events, count them, and add a delivery for every sink that wants one of them.
+
+        Args:
+            connection: The transaction's.
+            told: The events (``store.statements.events.new_event``).
+            about: The message or conversation of each event, by the event's id, with ``account``,
+                ``channel``, ``address`` and ``origin``, a message also with what ``tallies`` needs;
+                without it no sink hears of them. Those of messages have it always.
+        """
+        await events.append(connection, told)
+        await stats.note(connection, self.tallies.count(told, about or {}))
+        if not self._types or not about:
+            return
+        rows = [
+            self._delivery(outlet, event, about[event["id"]])
+            for event in told
+            if event["type"] in self._types
+            for outlet in self._outlets
+            if event["type"] in outlet.types
+            and self._is_wanted(outlet, _subject(event["type"], about[event["id"]]))
+        ]
+        await deliveries.insert(connection, rows)
+        for sink in {row["sink"] for row in rows}:
+            self._wake(sink)
+
+    def _is_wanted(self, outlet: Outlet, subject: EventSubject) -> bool:
+        """Ask the sink's plugin, which must not spoil what the event tells of when it breaks."""
+        try:
+            return bool(outlet.wants(subject))
+        except Exception:
+            if self._is_first_break(outlet.sink, "wants"):
+                log.exception(
+                    "sink plugin broke on what it wants; it is told of all",
+                    extra={"sink": outlet.sink},
+                )
+            return True
+
+    def _lane(self, outlet: Outlet, subject: EventSubject) -> Lane:
+        """Ask the sink's plugin, as above."""
+        try:
+            return Lane(outlet.lane(subject))
+        except Exception:
+            if self._is_first_break(outlet.sink, "lane"):
+                log.exception(
+                    "sink plugin broke on a lane; the event goes in the conversation's",
+                    extra={"sink": outlet.sink},
+                )
+            return Lane.CONVERSATION
+
+    def _is_first_break(self, sink: str, where: str) -> bool:
+        known = (sink, where) in self._broken
+        self._broken.add((sink, where))
+        return not known
+
+    def _delivery(self, outlet: Outlet, event: Row, about: Row) -> Row:
+        created_at: datetime = event["time"]
+        lane = self._lane(outlet, _subject(event["type"], about))
+        thread = f"{about['account']}/{about['channel']}/{about['address']}"
+        return {
+            "id": new_id(),
+            "sink": outlet.sink,
+            "event_id": event["id"],
+            "thread": thread + ENDINGS[lane],
+            "background": lane is Lane.NOTE,
+            "created_at": created_at,
+            "due_at": created_at,
+        }
+
+
+def _subject(kind: str, about: Row) -> EventSubject:
+    return EventSubject(
+        type=kind,
+        account=about["account"],
+        channel=about["channel"],
+        origin=about.get("origin"),
+    )

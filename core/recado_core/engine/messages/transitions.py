@@ -1,0 +1,156 @@
+"""A message's way from one status to the next: the row, and the event that tells of it."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.checks import Deferral, Refusal
+from recado_core.engine import policy
+from recado_core.engine.messages.telling import Telling
+from recado_core.engine.statistics.tallies import is_taken
+from recado_core.engine.store.statements import events, messages
+from recado_core.engine.store.vendor_words import clip_code, clip_reference, clip_text
+from recado_core.messages import Status, SuppressionReason
+
+Row = dict[str, Any]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What shall become of one message.
+
+    ``status`` *queued* and *scheduled* need ``retry``, whose delay counts from now unless
+    ``due_at`` says when. ``waits_on`` is that nothing happened but that the message still waits:
+    that is told only where the reason is another than before. ``account`` is the one whose provider
+    took a message that has gone on to another since. ``at`` is when the provider says that it
+    happened. ``reasons`` are the checks', ``suppression`` is why the provider never sends
+    to this address.
+    """
+
+    message_id: str
+    status: Status
+    code: str | None = None
+    text: str | None = None
+    provider_ref: str | None = None
+    account: str | None = None
+    at: datetime | None = None
+    retry: policy.Retry | None = None
+    due_at: datetime | None = None
+    waits_on: bool = False
+    reasons: tuple[Refusal | Deferral, ...] = ()
+    suppression: SuppressionReason | None = None
+
+
+async def apply(
+    connection: AsyncConnection,
+    standing: Mapping[str, Row],
+    changes: Iterable[Change],
+    now: datetime,
+    telling: Telling,
+) -> list[Change]:
+    """Write the changes that the policy allows, with their events; return those.
+
+    Args:
+        connection: The transaction's.
+        standing: Where the messages stand, locked (``messages.lock``); kept current here, so
+            that several changes of one message follow each other.
+        changes: What shall become of them, in order; one for a message that is not in ``standing``
+            is passed over.
+        now: The time that the events bear.
+        telling: Where the events go.
+    """
+    settled: list[Row] = []
+    requeued: list[Row] = []
+    named: list[Row] = []
+    told: list[Row] = []
+    about: dict[str, Row] = {}
+    done: list[Change] = []
+    for change in changes:
+        row = standing.get(change.message_id)
+        if row is None:
+            continue
+        if not policy.may_follow(Status(row["status"]), change.status):
+            if change.provider_ref and row["provider_ref"] is None:  # a DLR overtook the answer
+                row["provider_ref"] = clip_reference(change.provider_ref)
+                named.append({"id_": row["id"], "provider_ref": row["provider_ref"]})
+            continue
+        written = {
+            "id_": row["id"],
+            "status_at": now,
+            "code": clip_code(change.code),
+            "status_text": clip_text(change.text),
+        }
+        row["account"] = change.account or row["account"]
+        if is_taken(row["status"], change.status):
+            row["cost"] = telling.tallies.cost_of(row["account"], row["segments"])
+        why = (written["code"], written["status_text"])
+        if not change.waits_on or why != (row["code"], row["status_text"]):
+            event = _event(row, change, now)
+            told.append(event)
+            about[event["id"]] = row
+        row["code"], row["status_text"] = why
+        if change.retry is not None:
+            requeued.append(written | _placed(change, change.retry, now))
+        else:
+            row["provider_ref"] = clip_reference(change.provider_ref) or row["provider_ref"]
+            settled.append(
+                written
+                | {
+                    "status": change.status,
+                    "provider_ref": row["provider_ref"],
+                    "account_": row["account"],
+                    "cost_": row["cost"],
+                }
+            )
+        row["status"] = change.status
+        done.append(change)
+    await messages.settle(connection, settled)
+    await messages.requeue(connection, requeued)
+    await messages.name(connection, named)
+    await telling.tell(connection, told, about)
+    return done
+
+
+def _placed(change: Change, retry: policy.Retry, now: datetime) -> Row:
+    due_at = _due_at(change, retry, now)
+    return {
+        "status_": change.status,
+        "scheduled_at_": due_at if change.status is Status.SCHEDULED else None,
+        "account_": retry.account,
+        "attempts_": retry.attempts,
+        "fallbacks_": list(retry.fallbacks) or None,
+        "due_at_": due_at,
+    }
+
+
+def _due_at(change: Change, retry: policy.Retry, now: datetime) -> datetime:
+    return change.due_at or now + timedelta(seconds=retry.delay)
+
+
+def _event(row: Row, change: Change, now: datetime) -> Row:
+    data: dict[str, Any] = {}
+    if change.at is not None:
+        data["provider_time"] = change.at
+    if change.reasons:
+        data["reasons"] = list(change.reasons)
+    if change.retry is not None:
+        data["next_attempt"] = {
+            "account": change.retry.account,
+            "at": _due_at(change, change.retry, now),
+        }
+    # One that is put off waits in the queue, too, as far as the events' names go.
+    kind = Status.QUEUED if change.status is Status.SCHEDULED else change.status
+    return events.new_event(
+        f"message.{kind}",
+        now,
+        message_id=row["id"],
+        account=row["account"],
+        dispatch_id=row["dispatch_id"],
+        from_status=row["status"],
+        to_status=change.status,
+        code=clip_code(change.code),
+        text=clip_text(change.text),
+        data=data or None,
+    )

@@ -1,0 +1,1 @@
+"""Taking in what providers bring or are asked for: DLRs and MO messages."""

@@ -1,0 +1,236 @@
+"""What comes back from providers, by webhook or when they are asked: DLRs, MOs, late refusals."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine import policy
+from recado_core.engine.messages import conversing
+from recado_core.engine.messages.telling import Telling
+from recado_core.engine.messages.transitions import Change, apply
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import dispatches, events, messages
+from recado_core.engine.store.vendor_words import (
+    LONGEST_CHANNEL,
+    clip_address,
+    clip_reference,
+    storable,
+)
+from recado_core.engine.suppressions.consents import Consents
+from recado_core.messages import (
+    BatchRejected,
+    Category,
+    InboundMessage,
+    Status,
+    StatusUpdate,
+    WebhookItem,
+)
+from recado_core.segments import count_segments
+
+Row = dict[str, Any]
+
+ANSWERED_WITHIN = timedelta(hours=168)
+"""How far back the MT is looked for that an MO answers, where the vendor does not name it."""
+
+
+class Arrivals:
+    """The one way in of what providers say."""
+
+    def __init__(self, consents: Consents, telling: Telling) -> None:
+        self._consents = consents
+        self._telling = telling
+
+    async def take(
+        self, connection: AsyncConnection, account: str, items: Sequence[WebhookItem], now: datetime
+    ) -> set[int]:
+        """Write what a provider says; return the ``id()`` of items about messages not known here.
+
+        Such an item may be early: a DLR can overtake the answer to the send.
+        """
+        updates = [item for item in items if isinstance(item, StatusUpdate)]
+        strangers = await _take_updates(connection, account, updates, now, self._telling)
+        for item in items:
+            if isinstance(item, BatchRejected) and not await _take_rejection(
+                connection, account, item, now, self._telling
+            ):
+                strangers.add(id(item))
+        inbound = [item for item in items if isinstance(item, InboundMessage)]
+        if inbound:
+            answered = await _take_inbound(connection, account, inbound, now)
+            new = [row for row, _ in answered]
+            conversations = await conversing.note_received(connection, new, now, self._telling)
+            told = [_received_event(row, conversations[row["id"]], now) for row in new]
+            about = {
+                event["id"]: row | _counted_for(mt)
+                for event, (row, mt) in zip(told, answered, strict=True)
+            }
+            await self._telling.tell(connection, told, about)
+            await self._consents.take(connection, new, now)
+        return strangers
+
+
+async def _take_updates(
+    connection: AsyncConnection,
+    account: str,
+    updates: Sequence[StatusUpdate],
+    now: datetime,
+    telling: Telling,
+) -> set[int]:
+    by_reference = await messages.ids_by_provider_ref(
+        connection,
+        account,
+        [clip_reference(item.provider_ref) or "" for item in updates if item.provider_ref],
+    )
+    keys = [
+        (item.message_id or "", by_reference.get(clip_reference(item.provider_ref) or "", ""))
+        for item in updates
+    ]
+    standing = await messages.lock(connection, {key for pair in keys for key in pair if key})
+    attempts = await dispatches.account_of(
+        connection,
+        sorted({row["dispatch_id"] for row in standing.values() if _waits_again(row)}),
+    )
+    changes: list[Change] = []
+    strangers: set[int] = set()
+    for item, (named, referred) in zip(updates, keys, strict=True):
+        row = standing.get(named) or standing.get(referred)
+        if row is None:
+            strangers.add(id(item))
+        elif _concerns(row, account, item, attempts):
+            changes.append(
+                Change(
+                    message_id=row["id"],
+                    status=item.status,
+                    code=item.code,
+                    text=item.text,
+                    provider_ref=item.provider_ref,
+                    account=account,
+                    at=item.at,
+                )
+            )
+    await apply(connection, standing, changes, now, telling)
+    return strangers
+
+
+_WAITING = (Status.QUEUED, Status.SCHEDULED)
+
+
+def _waits_again(row: Row) -> bool:
+    return row["status"] in _WAITING and row["dispatch_id"] is not None
+
+
+def _concerns(row: Row, account: str, item: StatusUpdate, attempts: Mapping[str, str]) -> bool:
+    """Tell whether a DLR is about the message's latest attempt, at this account.
+
+    A message that waits again was not taken, we thought; a DLR may say that it was.
+    """
+    if item.status not in policy.DLR_STATUSES:
+        return False
+    if row["status"] in _WAITING:
+        return item.status in policy.TAKEN and attempts.get(row["dispatch_id"] or "") == account
+    return row["account"] == account and (
+        row["provider_ref"] is None
+        or item.provider_ref is None
+        or row["provider_ref"] == clip_reference(item.provider_ref)
+    )
+
+
+async def _take_rejection(
+    connection: AsyncConnection,
+    account: str,
+    item: BatchRejected,
+    now: datetime,
+    telling: Telling,
+) -> bool:
+    if not await dispatches.exists(connection, item.batch_reference, account):
+        return False
+    standing = await messages.lock_dispatch(connection, item.batch_reference)
+    changes = [
+        Change(message_id=key, status=Status.REJECTED, code=item.code, text=item.text)
+        for key in standing
+    ]
+    await apply(connection, standing, changes, now, telling)
+    return True
+
+
+async def _take_inbound(
+    connection: AsyncConnection, account: str, items: Sequence[InboundMessage], now: datetime
+) -> list[tuple[Row, Row | None]]:
+    """Store the MOs that are not there yet; return their rows, and the MTs that they answer."""
+    references = [_reference_of(item) for item in items]
+    known = await messages.known_inbound(connection, account, references)
+    items = [item for item, key in zip(items, references, strict=True) if key not in known]
+    answered = await messages.outbound_by_id(
+        connection, account, [item.answers_message_id for item in items if item.answers_message_id]
+    )
+    answers: list[tuple[Row, Row | None]] = []
+    for item in items:
+        mt, sender = answered.get(item.answers_message_id or ""), clip_address(item.sender)
+        if mt is None and item.answers_provider_ref:
+            reference = clip_reference(item.answers_provider_ref) or ""
+            mt = await messages.outbound_by_ref(connection, account, sender, reference)
+        if mt is None:
+            since = now - ANSWERED_WITHIN
+            mt = await messages.last_outbound(connection, account, sender, since)
+        answers.append((_inbound_row(account, item, mt, now), mt))
+    inserted = await messages.insert_inbound(connection, [row for row, _ in answers])
+    return [(row, mt) for row, mt in answers if row["id"] in inserted]
+
+
+def _counted_for(mt: Row | None) -> Row:
+    """Return for what an MO counts in the statistics: what the MT was for that it answers."""
+    return {name: mt and mt[name] for name in ("campaign_id", "cost_centre")}
+
+
+def _received_event(row: Row, conversation: Row, now: datetime) -> Row:
+    return events.new_event(
+        "message.received",
+        now,
+        message_id=row["id"],
+        account=row["account"],
+        to_status=Status.RECEIVED,
+        data={"answers_id": row["answers_id"], "conversation_id": conversation["id"]},
+    )
+
+
+def _reference_of(item: InboundMessage) -> str:
+    """Return what makes a repeat of an MO known: the vendor's reference, or else all it says."""
+    if item.provider_ref:
+        return clip_reference(item.provider_ref) or ""
+    content = repr((item.sender, item.recipient, item.text, item.received_at))
+    return "sha256:" + hashlib.sha256(content.encode(errors="replace")).hexdigest()
+
+
+def _inbound_row(account: str, item: InboundMessage, mt: Row | None, now: datetime) -> Row:
+    named = mt is not None and mt["id"] == item.answers_message_id
+    text = storable(item.text)
+    segments = count_segments(text)
+    return {
+        "id": new_id(),
+        "direction": "in",
+        "channel": storable(item.channel[:LONGEST_CHANNEL]),
+        "account": account,
+        # The vendor may write the number in a form of its own; the MT that it names has ours.
+        "address": mt["address"] if mt is not None and named else clip_address(item.sender),
+        "sender_id": clip_address(item.recipient) if item.recipient else None,
+        "text": text,
+        "media": list(item.media) or None,
+        "category": Category.TRANSACTIONAL,
+        "priority": 0,
+        "reference": mt["reference"] if mt else None,
+        "segments": segments.count,
+        "encoding": segments.encoding,
+        "status": Status.RECEIVED,
+        "status_at": now,
+        "provider_ref": _reference_of(item),
+        "answers_id": mt["id"] if mt else None,
+        "created_at": _aware(item.received_at) or now,
+        "due_at": now,
+    }
+
+
+def _aware(at: datetime | None) -> datetime | None:
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at

@@ -1,0 +1,198 @@
+"""Webhooks: stored raw, answered, then processed."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.accounts.accounts import Accounts
+from recado_core.engine.failures import NotFoundError
+from recado_core.engine.grouping import Grouping
+from recado_core.engine.receive.arrivals import Arrivals
+from recado_core.engine.store.database import Database, is_down
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import inbox
+from recado_core.errors import MalformedWebhookError, WebhookError
+from recado_core.http import WebhookReply, WebhookRequest
+from recado_core.messages import WebhookItem
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+AT_ONCE = 200
+"""Webhooks processed in one transaction at the most."""
+IDLE = 1.0
+"""Seconds after which the inbox is looked at for what another process stored."""
+PATIENCE = (2.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0)
+"""Seconds before each further look at a webhook about messages that are not known yet."""
+KEPT_HEADERS = frozenset({"content-type", "user-agent"})
+"""Headers that are stored beside those that a receiver may need, which begin with ``x-``."""
+
+
+class Receive:
+    """Takes webhooks from providers."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        arrivals: Arrivals,
+        database: Database,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._accounts = accounts
+        self._arrivals = arrivals
+        self._database = database
+        self._now = now
+        self._group = Grouping(self._store, is_fatal=is_down)
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    async def webhook(self, account: str, token: str, request: WebhookRequest) -> WebhookReply:
+        """Store a webhook and return what to answer; the same webhook again changes nothing.
+
+        Raises:
+            NotFoundError: There is no such account, or the token is wrong.
+            WebhookRefusedError: The vendor did not sign it.
+            MalformedWebhookError: It can't be read; it was not stored.
+        """
+        receiver = self._accounts.by_webhook(account, token).receiver
+        if receiver is None:
+            raise NotFoundError(f"the provider of account {account} takes no webhooks")
+        receiver.authenticate(request)
+        try:
+            receiver.parse(request)
+        except WebhookError:
+            raise
+        except Exception:
+            # The plugin broke, not the webhook: it is kept for a version that reads it.
+            log.exception("provider plugin broke on a webhook", extra={"account": account})
+        await self._group.submit(_row(account, token, request, self._now()))
+        self._wake.set()
+        return receiver.reply
+
+    async def run(self) -> None:
+        """Process what is stored until ``stop`` is called."""
+        self._stopping = False
+        troubled = False
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                if await self.process() == 0:
+                    await self._sleep()
+                troubled = False
+            except Exception:
+                if not troubled:
+                    log.exception("webhooks can't be processed now; they wait")
+                troubled = True
+                await asyncio.sleep(IDLE)
+
+    def stop(self) -> None:
+        """End ``run`` after the webhooks at hand."""
+        self._stopping = True
+        self._wake.set()
+
+    async def process(self) -> int:
+        """Process the webhooks that are due, at most ``AT_ONCE``; return how many there were."""
+        return await self._database.write(self._process_some)
+
+    async def _process_some(self, connection: AsyncConnection) -> int:
+        now = self._now()
+        rows = await inbox.lock_pending(connection, now, AT_ONCE)
+        try:
+            async with connection.begin_nested():
+                await self._take(connection, rows, now)
+        except Exception as error:
+            if is_down(error):
+                raise
+            log.exception("a webhook can't be processed; the group is processed one by one")
+            for row in rows:
+                await self._take_alone(connection, row, now)
+        return len(rows)
+
+    async def _take_alone(self, connection: AsyncConnection, row: Row, now: datetime) -> None:
+        try:
+            async with connection.begin_nested():
+                await self._take(connection, [row], now)
+        except Exception as error:
+            if is_down(error):
+                raise
+            log.exception("webhook put aside", extra={"webhook": row["id"]})
+            await self._look_again(connection, row, now, repr(error)[:500])
+
+    async def _take(self, connection: AsyncConnection, rows: list[Row], now: datetime) -> None:
+        done: list[str] = []
+        by_account: dict[str, list[tuple[Row, list[WebhookItem]]]] = {}
+        for row in rows:
+            by_account.setdefault(row["account"], []).append((row, self._parse(row)))
+        for account, parsed in sorted(by_account.items()):
+            every = [item for _, items in parsed for item in items]
+            strangers = await self._arrivals.take(connection, account, every, now)
+            for row, items in parsed:
+                if any(id(item) in strangers for item in items):
+                    text = "speaks of messages that are not known here"
+                    await self._look_again(connection, row, now, text)
+                else:
+                    done.append(row["id"])
+        await inbox.finish(connection, done)
+
+    def _parse(self, row: Row) -> list[WebhookItem]:
+        account = self._accounts.by_name.get(row["account"])
+        receiver = account.receiver if account else None
+        if receiver is None:
+            raise NotFoundError(f"account {row['account']} is not configured, or takes no webhooks")
+        request = WebhookRequest(
+            url=row["url"],
+            headers=row["headers"],
+            query=row["query"],
+            body=row["body"],
+            method=row["method"],
+        )
+        try:
+            return receiver.parse(request)
+        except Exception as error:  # whatever a plugin raises, it is not the database that failed
+            raise MalformedWebhookError(f"the plugin can't read it: {error!r}") from error
+
+    async def _look_again(
+        self, connection: AsyncConnection, row: Row, now: datetime, why: str
+    ) -> None:
+        """Keep a webhook that can't be processed now; in the end it is put aside as failed."""
+        tries = row["attempts"]
+        due_at = now + timedelta(seconds=PATIENCE[tries]) if tries < len(PATIENCE) else None
+        await inbox.postpone(connection, row["id"], due_at, why)
+
+    async def _sleep(self) -> None:
+        try:
+            async with asyncio.timeout(IDLE):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _store(self, rows: list[Row]) -> list[None]:
+        await self._database.write(lambda connection: inbox.insert(connection, rows))
+        return [None] * len(rows)
+
+
+def _row(account: str, token: str, request: WebhookRequest, now: datetime) -> Row:
+    said = repr(sorted(request.query.items())).encode() + b"\0" + request.body
+    return {
+        "id": new_id(),
+        "account": account,
+        "digest": hashlib.sha256(said).digest(),
+        "received_at": now,
+        "method": request.method,
+        "url": request.url.replace(token, "***"),
+        "headers": {
+            name: value
+            for name, value in request.headers.items()
+            if name in KEPT_HEADERS or name.startswith("x-")
+        },
+        "query": dict(request.query),
+        "body": request.body,
+        "state": "pending",
+        "due_at": now,
+    }

@@ -1,0 +1,1 @@
+"""Schedules: what is sent by the clock, once or again and again."""

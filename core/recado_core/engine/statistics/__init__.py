@@ -1,0 +1,1 @@
+"""What messages have come to, counted."""

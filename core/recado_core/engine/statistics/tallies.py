@@ -1,0 +1,175 @@
+"""What statistics count: figures that the events of messages add to, values in and values out."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from recado_core.engine.settings import EngineSettings
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.money import to_millionths
+from recado_core.messages import Status
+
+Row = dict[str, Any]
+
+KEY = ("day", "account", "channel", "campaign_id", "cost_centre", "metric")
+"""The columns by which is counted."""
+
+COUNTED = (
+    Status.SENT,
+    Status.DELIVERED,
+    Status.READ,
+    Status.UNDELIVERED,
+    Status.EXPIRED,
+    Status.REJECTED,
+    Status.FAILED,
+    Status.SUPPRESSED,
+    Status.CANCELED,
+    Status.UNKNOWN,
+)
+"""The statuses of which is known how many messages are in them; each is a metric of its name."""
+
+WENT = frozenset({Status.SENT, Status.DELIVERED, Status.READ, Status.UNDELIVERED})
+"""The statuses that a message has only after a provider has taken it, to be paid for."""
+
+_ACCEPTED = "message.accepted"
+_RECEIVED = "message.received"
+
+
+class Metric(StrEnum):
+    """What else is counted; ``segments`` and ``cost`` (in millionths) are of what was taken."""
+
+    ACCEPTED = "accepted"  # an MT was stored
+    TAKEN = "taken"  # a provider took it
+    SEGMENTS = "segments"
+    COST = "cost"
+    RECEIVED = "received"  # an MO was stored
+    REPLIES = "replies"  # it answers an MT
+
+
+class Tallies:
+    """Counts what is told of messages, and knows what they cost.
+
+    Args:
+        settings: The zone in which a day begins, and the accounts' prices of a segment.
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._zone = ZoneInfo(settings.timezone)
+        self._prices = {
+            name: to_millionths(account.price)
+            for name, account in settings.accounts.items()
+            if account.price is not None
+        }
+
+    def cost_of(self, account: str, segments: int) -> int | None:
+        """Return what a message costs at an account, in millionths; None where no price is set."""
+        price = self._prices.get(account)
+        return None if price is None else price * segments
+
+    def count(self, told: Iterable[Row], about: Mapping[str, Row]) -> list[Row]:
+        """Return the rows of ``stats_changes`` that events are; those that are of messages.
+
+        Args:
+            told: The events.
+            about: The message of each event, by the event's id, with ``created_at``, ``channel``,
+                ``campaign_id``, ``cost_centre``, ``segments`` and, once taken, ``cost``; of an MO
+                the campaign and the cost centre are those of the MT that it answers, which
+                ``answers_id`` names.
+        """
+        sums: Counter[tuple[str, ...]] = Counter()
+        for (created_at, *alike), totals in _group(told, about).items():
+            account, channel, campaign_id, cost_centre, *step = alike
+            key = (
+                local_day(created_at, self._zone),
+                account,
+                channel,
+                campaign_id or "",
+                cost_centre or "",
+            )
+            for metric, value in _counts(_Step(*step), totals):
+                sums[*key, metric] += value
+        return [
+            {"id": new_id(), **dict(zip(KEY, key, strict=True)), "value": value}
+            for key, value in sums.items()
+            if value
+        ]
+
+
+def is_taken(from_status: str | None, to_status: str | None) -> bool:
+    """Tell whether a message that goes from one status to the other is taken by a provider now."""
+    return to_status in WENT and from_status not in WENT
+
+
+def local_day(at: datetime, zone: ZoneInfo) -> str:
+    """Return the date at a moment in a zone, as ISO 8601 writes it."""
+    try:
+        return at.astimezone(zone).date().isoformat()
+    except OverflowError:  # a provider may say that an MO is of the first day of the year 1
+        return at.date().isoformat()
+
+
+class _Step(NamedTuple):
+    """What happened to a message: the event, and whether it answers another."""
+
+    type: str
+    before: str | None
+    after: str | None
+    is_reply: bool
+
+
+class _Totals:
+    """How many messages are alike, and what they have together."""
+
+    __slots__ = ("cost", "messages", "segments")
+
+    def __init__(self) -> None:
+        self.messages = self.segments = self.cost = 0
+
+
+def _group(told: Iterable[Row], about: Mapping[str, Row]) -> dict[tuple[Any, ...], _Totals]:
+    """Put together the events that count alike: those of a batch differ in little."""
+    groups: defaultdict[tuple[Any, ...], _Totals] = defaultdict(_Totals)
+    for event in told:
+        kind = event["type"]
+        if not kind.startswith("message."):
+            continue
+        row = about[event["id"]]
+        totals = groups[
+            row["created_at"],
+            event["account"],  # its own: the message may have gone on to another since
+            row["channel"],
+            row["campaign_id"],
+            row["cost_centre"],
+            kind,
+            event["from_status"],
+            event["to_status"],
+            kind == _RECEIVED and row["answers_id"] is not None,
+        ]
+        totals.messages += 1
+        totals.segments += row["segments"]
+        totals.cost += row.get("cost") or 0
+    return groups
+
+
+def _counts(step: _Step, totals: _Totals) -> list[tuple[str, int]]:
+    """Return what messages add to which metrics."""
+    number = totals.messages
+    if step.type == _ACCEPTED:
+        return [(Metric.ACCEPTED, number)]
+    if step.type == _RECEIVED:
+        return [(Metric.RECEIVED, number), (Metric.REPLIES, number if step.is_reply else 0)]
+    counts: list[tuple[str, int]] = []
+    if step.before in COUNTED:
+        counts.append((step.before, -number))
+    if step.after in COUNTED:
+        counts.append((step.after, number))
+    if is_taken(step.before, step.after):
+        counts += [
+            (Metric.TAKEN, number),
+            (Metric.SEGMENTS, totals.segments),
+            (Metric.COST, totals.cost),
+        ]
+    return counts

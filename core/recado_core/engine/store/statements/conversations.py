@@ -1,0 +1,104 @@
+"""Statements on ``conversations``."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.store.schema import conversations
+from recado_core.engine.store.statements.among import among
+
+Row = dict[str, Any]
+
+C = conversations.c
+
+WRITTEN = ("status", "agent", "unread", "opened_at", "last_activity", "last_received_at",
+           "last_sent_at")  # fmt: skip
+"""What changes of a conversation."""
+
+
+async def known(
+    connection: AsyncConnection, addresses: Collection[str]
+) -> set[tuple[str, str, str]]:
+    """Return the account, channel and address of the conversations with these addresses."""
+    statement = sa.select(C.account, C.channel, C.address).where(
+        among(connection, C.address, addresses)
+    )
+    return {(row[0], row[1], row[2]) for row in await connection.execute(statement)}
+
+
+async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
+    """Insert conversations that are not there yet; return those that were not."""
+    if not rows:
+        return []
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(conversations).on_conflict_do_nothing().returning(C.id)
+    new = set((await connection.execute(statement, rows)).scalars())
+    return [row for row in rows if row["id"] in new]
+
+
+async def lock_addresses(connection: AsyncConnection, addresses: Collection[str]) -> list[Row]:
+    """Return the conversations with these addresses, kept from others until the commit."""
+    statement = (
+        sa.select(conversations)
+        .where(among(connection, C.address, addresses))
+        .order_by(C.id)
+        .with_for_update()
+    )
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def lock(connection: AsyncConnection, conversation_id: str) -> Row | None:
+    """Return one conversation, kept from others until the commit."""
+    statement = sa.select(conversations).where(C.id == conversation_id).with_for_update()
+    row = (await connection.execute(statement)).mappings().first()
+    return dict(row) if row else None
+
+
+async def get(connection: AsyncConnection, conversation_id: str) -> Row | None:
+    """Return one conversation."""
+    statement = sa.select(conversations).where(C.id == conversation_id)
+    row = (await connection.execute(statement)).mappings().first()
+    return dict(row) if row else None
+
+
+async def write(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Write what has changed of conversations."""
+    if rows:
+        statement = (
+            sa.update(conversations)
+            .where(C.id == sa.bindparam("id_"))
+            .values({name: sa.bindparam(f"{name}_") for name in WRITTEN})
+        )
+        await connection.execute(
+            statement,
+            [{f"{name}_": row[name] for name in (*WRITTEN, "id")} for row in rows],
+        )
+
+
+async def page(
+    connection: AsyncConnection,
+    equal: Mapping[str, str],
+    before: tuple[datetime, str] | None,
+    limit: int,
+) -> list[Row]:
+    """Return conversations, those with the latest activity first.
+
+    Args:
+        connection: The transaction's.
+        equal: Columns and the values they must have.
+        before: The activity and the id with which the page before ended.
+        limit: How many at the most.
+    """
+    statement = sa.select(conversations).order_by(C.last_activity.desc(), C.id.desc()).limit(limit)
+    for column, value in equal.items():
+        statement = statement.where(C[column] == value)
+    if before is not None:
+        at, last_id = before
+        statement = statement.where(
+            sa.or_(C.last_activity < at, sa.and_(C.last_activity == at, C.id < last_id))
+        )
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]

@@ -1,0 +1,58 @@
+"""Statements on ``inbox``."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.store.schema import inbox
+
+Row = dict[str, Any]
+
+I = inbox.c  # noqa: E741  # the table's initial, as in the other rooms
+
+
+async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Store webhooks; one whose account and digest are there already is not stored again.
+
+    Where that one could not be processed so far it is tried at once, as its sender does.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(inbox)
+    again = {"state": "pending", "attempts": 0, "due_at": statement.excluded.due_at}
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[I.account, I.digest], set_=again, where=I.state != "done"
+        ),
+        rows,
+    )
+
+
+async def lock_pending(connection: AsyncConnection, now: datetime, limit: int) -> list[Row]:
+    """Return the webhooks to process, the oldest first, and keep other nodes off them."""
+    statement = (
+        sa.select(inbox)
+        .where(I.state == sa.literal_column("'pending'"), I.due_at <= now)
+        .order_by(I.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def finish(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    """Mark webhooks as processed."""
+    if ids:
+        await connection.execute(sa.update(inbox).where(I.id.in_(ids)).values(state="done"))
+
+
+async def postpone(
+    connection: AsyncConnection, webhook_id: str, due_at: datetime | None, error: str
+) -> None:
+    """Try a webhook again at ``due_at``; None: give it up."""
+    values: dict[str, Any] = {"attempts": I.attempts + 1, "error": error}
+    values |= {"state": "failed"} if due_at is None else {"due_at": due_at}
+    await connection.execute(sa.update(inbox).where(I.id == webhook_id).values(values))

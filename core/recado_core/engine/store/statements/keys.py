@@ -1,0 +1,82 @@
+"""Statements on ``api_keys`` and ``idempotency_keys``."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.store.schema import api_keys, idempotency_keys
+
+Row = dict[str, Any]
+
+K = api_keys.c
+P = idempotency_keys.c
+
+
+async def insert_api_key(connection: AsyncConnection, row: Row) -> None:
+    """Insert an API key."""
+    await connection.execute(sa.insert(api_keys), [row])
+
+
+async def api_key_by_hash(connection: AsyncConnection, digest: str) -> Row | None:
+    """Return the API key with this hash unless it is revoked."""
+    statement = sa.select(api_keys).where(K.hash == digest, K.revoked_at.is_(None))
+    row = (await connection.execute(statement)).mappings().first()
+    return dict(row) if row else None
+
+
+async def list_api_keys(connection: AsyncConnection) -> list[Row]:
+    """Return the API keys that are not revoked, the oldest first."""
+    statement = sa.select(api_keys).where(K.revoked_at.is_(None)).order_by(K.id)
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def revoke_api_key(connection: AsyncConnection, key_id: str, now: datetime) -> bool:
+    """Revoke an API key; tell whether there was one."""
+    statement = (
+        sa.update(api_keys).where(K.id == key_id, K.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    return (await connection.execute(statement)).rowcount > 0
+
+
+async def note_use(connection: AsyncConnection, uses: Sequence[Row]) -> None:
+    """Note when API keys were last used; each row: ``id_``, ``used_at``."""
+    statement = (
+        sa.update(api_keys)
+        .where(K.id == sa.bindparam("id_"))
+        .values(last_used_at=sa.bindparam("used_at"))
+    )
+    await connection.execute(statement, uses)
+
+
+async def reserve(connection: AsyncConnection, rows: Sequence[Row]) -> set[tuple[str, str]]:
+    """Insert idempotency keys; return (owner, key) of those that were not there before."""
+    if not rows:
+        return set()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(idempotency_keys).on_conflict_do_nothing().returning(P.owner, P.key)
+    return {(row.owner, row.key) for row in await connection.execute(statement, rows)}
+
+
+async def find_reserved(
+    connection: AsyncConnection, names: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Row]:
+    """Return the idempotency keys with their answers, by (owner, key), of those that are there."""
+    by_owner: dict[str, list[str]] = {}
+    for owner, key in names:
+        by_owner.setdefault(owner, []).append(key)
+    found: dict[tuple[str, str], Row] = {}
+    for owner, some in by_owner.items():  # SQLite would look for pairs by reading the whole table
+        statement = sa.select(idempotency_keys).where(P.owner == owner, P.key.in_(some))
+        rows = (await connection.execute(statement)).mappings()
+        found.update(((row["owner"], row["key"]), dict(row)) for row in rows)
+    return found
+
+
+async def forget_reserved(connection: AsyncConnection, until: datetime) -> int:
+    """Delete idempotency keys that are as old as this or older; return how many."""
+    statement = sa.delete(idempotency_keys).where(P.created_at <= until)
+    return (await connection.execute(statement)).rowcount

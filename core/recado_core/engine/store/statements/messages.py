@@ -1,0 +1,329 @@
+"""Statements on ``messages``."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine import policy
+from recado_core.engine.store.schema import Instant, messages
+from recado_core.engine.store.statements.among import among
+from recado_core.messages import Status
+
+Row = dict[str, Any]
+
+M = messages.c
+
+AT_ONCE = 5000
+"""Values that one statement compares with at the most."""
+
+LONGEST_DELAY = timedelta(days=30)
+"""How far back a message is found that has waited since then; within it, each read is short."""
+YET_TO_GO = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENDING})
+"""The statuses of a message that has not gone, as far as anybody knows."""
+RAN_OUT = "expires_at"
+"""The code of a message that expired before it could be sent."""
+
+_NEVER_WENT = (
+    Status.SUPPRESSED,
+    Status.CANCELED,
+    Status.REJECTED,
+    Status.FAILED,
+)
+
+# What deciding on a transition needs of it.
+_STANDING = (
+    M.id,
+    M.account,
+    M.status,
+    M.code,
+    M.status_text,
+    M.provider_ref,
+    M.dispatch_id,
+    M.attempts,
+    M.fallbacks,
+    M.due_at,
+    M.channel,
+    M.address,
+    M.origin,
+    M.created_at,
+    M.campaign_id,
+    M.cost_centre,
+    M.segments,
+    M.cost,
+)
+
+# What an MO takes over of the MT that it answers.
+_ANSWERED = (M.id, M.address, M.reference, M.campaign_id, M.cost_centre)
+
+
+async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Insert messages; every row has the same columns."""
+    if rows:
+        await connection.execute(sa.insert(messages), rows)
+
+
+async def known_inbound(
+    connection: AsyncConnection, account: str, references: Iterable[str]
+) -> set[str]:
+    """Return those of the vendor's references by which an account's MOs are there already."""
+    known: set[str] = set()
+    for some in _chunks(sorted(set(references))):
+        statement = sa.select(M.provider_ref).where(
+            M.account == account,
+            M.direction == sa.literal_column("'in'"),
+            M.provider_ref.in_(some),
+        )
+        known.update((await connection.execute(statement)).scalars())
+    return known
+
+
+async def insert_inbound(connection: AsyncConnection, rows: Sequence[Row]) -> set[str]:
+    """Insert MOs that are not there yet; return the ids of those that were new."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    new: set[str] = set()
+    for row in rows:
+        statement = dialect.insert(messages).values(row).on_conflict_do_nothing().returning(M.id)
+        new.update((await connection.execute(statement)).scalars())
+    return new
+
+
+async def any_unsettled(connection: AsyncConnection, dispatch_id: str) -> bool:
+    """Tell whether a message of this dispatch still waits for its DLR."""
+    statement = sa.select(M.id).where(
+        M.dispatch_id == dispatch_id, in_flight(), M.status != Status.SENDING
+    )
+    return (await connection.execute(statement.limit(1))).first() is not None
+
+
+async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Row]:
+    """Return where these MTs stand, by id, and keep others from changing them until the commit."""
+    standing: dict[str, Row] = {}
+    for some in _chunks(sorted(set(ids))):
+        statement = (
+            sa.select(*_STANDING)
+            .where(M.id.in_(some), M.direction == "out")
+            .order_by(M.id)
+            .with_for_update()
+        )
+        rows = (await connection.execute(statement)).mappings()
+        standing.update((row["id"], dict(row)) for row in rows)
+    return standing
+
+
+async def lock_dispatch(connection: AsyncConnection, dispatch_id: str) -> dict[str, Row]:
+    """As ``lock``, for the messages of a dispatch that are in flight."""
+    statement = (
+        sa.select(*_STANDING)
+        .where(M.dispatch_id == dispatch_id, in_flight())
+        .order_by(M.id)
+        .with_for_update()
+    )
+    return {row["id"]: dict(row) for row in (await connection.execute(statement)).mappings()}
+
+
+async def ids_by_provider_ref(
+    connection: AsyncConnection, account: str, references: Iterable[str]
+) -> dict[str, str]:
+    """Return our ids of the account's messages in flight, by the vendor's."""
+    found: dict[str, str] = {}
+    for some in _chunks(sorted(set(references))):
+        statement = sa.select(M.provider_ref, M.id).where(
+            M.account == account, M.provider_ref.in_(some), in_flight()
+        )
+        found.update((row.provider_ref, row.id) for row in await connection.execute(statement))
+    return found
+
+
+async def last_outbound(
+    connection: AsyncConnection, account: str, address: str, since: datetime
+) -> Row | None:
+    """Return the account's latest MT to an address that the provider has taken."""
+    statement = (
+        sa.select(*_ANSWERED)
+        .where(
+            M.address == address,
+            M.account == account,
+            M.direction == "out",
+            M.created_at >= since,
+            M.dispatch_id.is_not(None),
+        )
+        .order_by(M.id.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(statement)).mappings().first()
+    return dict(row) if row else None
+
+
+async def outbound_by_id(
+    connection: AsyncConnection, account: str, ids: Iterable[str]
+) -> dict[str, Row]:
+    """Return the account's MTs among these ids, with what an answer takes over."""
+    found: dict[str, Row] = {}
+    for some in _chunks(sorted(set(ids))):
+        statement = sa.select(*_ANSWERED).where(
+            M.id.in_(some), M.account == account, M.direction == "out"
+        )
+        rows = (await connection.execute(statement)).mappings()
+        found.update((row["id"], dict(row)) for row in rows)
+    return found
+
+
+async def addressed(connection: AsyncConnection, ids: Collection[str]) -> list[Row]:
+    """Return id, address and channel of these messages."""
+    statement = sa.select(M.id, M.address, M.channel).where(among(connection, M.id, ids))
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def marketing_since(
+    connection: AsyncConnection, addresses: Collection[str], since: datetime
+) -> list[Row]:
+    """Return the marketing messages to these addresses that went since then, or have yet to go.
+
+    Each with ``id``, ``address``, ``status`` and ``due_at``, the time at which it went or may go.
+    """
+    statement = sa.select(M.id, M.address, M.status, M.due_at).where(
+        among(connection, M.address, addresses),
+        # Spelled as in the partial index, so that both databases see that it applies.
+        sa.text("category = 'marketing' AND direction = 'out'"),
+        M.due_at > since - LONGEST_DELAY,
+        sa.or_(M.due_at > since, M.status.in_(sorted(YET_TO_GO))),
+        M.status.not_in(_NEVER_WENT),
+        sa.or_(M.status != Status.EXPIRED, M.code.is_distinct_from(RAN_OUT)),
+    )
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def outbound_by_ref(
+    connection: AsyncConnection, account: str, address: str, provider_ref: str
+) -> Row | None:
+    """Return the account's MT to an address that the vendor knows by this reference."""
+    statement = sa.select(*_ANSWERED).where(
+        M.address == address,
+        M.account == account,
+        M.direction == "out",
+        M.provider_ref == provider_ref,
+    )
+    row = (await connection.execute(statement.limit(1))).mappings().first()
+    return dict(row) if row else None
+
+
+async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Write new statuses; one that was in flight to the provider bears when it went as ``due_at``.
+
+    Each row: ``id_``, ``status``, ``status_at``, ``code``, ``status_text``, ``provider_ref``,
+    ``account_``, ``cost_``.
+    """
+    if rows:
+        statement = (
+            sa.update(messages)
+            .where(M.id == sa.bindparam("id_"))
+            .values(
+                status=sa.bindparam("status"),
+                status_at=sa.bindparam("status_at"),
+                # The limits of marketing count by it, and a pause or an outage may have been long.
+                due_at=sa.case(
+                    (M.status == sa.literal_column("'sending'"), sa.bindparam("status_at")),
+                    else_=M.due_at,
+                ),
+                code=sa.bindparam("code"),
+                status_text=sa.bindparam("status_text"),
+                provider_ref=sa.bindparam("provider_ref"),
+                account=sa.bindparam("account_"),
+                cost=sa.bindparam("cost_"),
+            )
+        )
+        await connection.execute(statement, rows)
+
+
+async def requeue(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Put messages into the queue, or back into it, or off.
+
+    Each row: ``id_``, ``status_``, ``status_at``, ``code``, ``status_text``, ``account_``,
+    ``attempts_``, ``fallbacks_``, ``due_at_``, ``scheduled_at_`` (None: as it is).
+    """
+    if rows:
+        statement = (
+            sa.update(messages)
+            .where(M.id == sa.bindparam("id_"))
+            .values(
+                status=sa.bindparam("status_"),
+                status_at=sa.bindparam("status_at"),
+                code=sa.bindparam("code"),
+                status_text=sa.bindparam("status_text"),
+                account=sa.bindparam("account_"),
+                attempts=sa.bindparam("attempts_"),
+                fallbacks=sa.bindparam("fallbacks_"),
+                due_at=sa.bindparam("due_at_"),
+                scheduled_at=sa.func.coalesce(
+                    sa.bindparam("scheduled_at_", type_=Instant()), M.scheduled_at
+                ),
+                provider_ref=None,
+            )
+        )
+        await connection.execute(statement, rows)
+
+
+async def name(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Write the vendor's references of messages: ``id_``, ``provider_ref``."""
+    if rows:
+        statement = (
+            sa.update(messages)
+            .where(M.id == sa.bindparam("id_"))
+            .values(provider_ref=sa.bindparam("provider_ref"))
+        )
+        await connection.execute(statement, rows)
+
+
+async def get(connection: AsyncConnection, message_id: str) -> Row | None:
+    """Return one message, whole."""
+    statement = sa.select(messages).where(M.id == message_id)
+    row = (await connection.execute(statement)).mappings().first()
+    return dict(row) if row else None
+
+
+async def page(  # noqa: PLR0913, PLR0917  # what a list can be narrowed by
+    connection: AsyncConnection,
+    equal: Mapping[str, str],
+    since: datetime | None,
+    until: datetime | None,
+    before: str | None,
+    limit: int,
+) -> list[Row]:
+    """Return messages, the newest first.
+
+    Args:
+        connection: The transaction's.
+        equal: Columns and the values they must have.
+        since: Not older than this.
+        until: Older than this.
+        before: Only ids below this one.
+        limit: How many at the most.
+    """
+    statement = sa.select(messages).order_by(M.id.desc()).limit(limit)
+    for column, value in equal.items():
+        statement = statement.where(M[column] == value)
+    if since is not None:
+        statement = statement.where(M.created_at >= since)
+    if until is not None:
+        statement = statement.where(M.created_at < until)
+    if before is not None:
+        statement = statement.where(M.id < before)
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+def in_flight() -> sa.ColumnElement[bool]:
+    """Return the condition that a message is in flight."""
+    # Spelled as in the partial indexes, so that both databases see that they apply.
+    return sa.text(f"status IN ({', '.join(repr(str(s)) for s in _IN_FLIGHT)})")  # type: ignore[return-value]
+
+
+_IN_FLIGHT = sorted(policy.IN_FLIGHT)
+
+
+def _chunks(values: list[str]) -> Iterator[list[str]]:
+    # PostgreSQL's protocol takes 32,767 parameters in one statement.
+    return (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))

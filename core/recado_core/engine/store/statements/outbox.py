@@ -1,0 +1,253 @@
+"""Statements on the outbox: the ``messages`` that wait to be sent, or are being sent."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.store.schema import campaigns, messages
+from recado_core.engine.store.statements.messages import in_flight
+from recado_core.messages import Category, Status
+
+Row = dict[str, Any]
+
+M = messages.c
+
+_HELD: tuple[sa.ColumnClause[str], ...] = tuple(
+    sa.literal_column(f"'{status}'", sa.String) for status in ("paused", "canceled")
+)
+
+# What a dispatch needs of a message.
+_CLAIMED = (
+    M.id,
+    M.channel,
+    M.account,
+    M.address,
+    M.sender_id,
+    M.text,
+    M.media,
+    M.category,
+    M.priority,
+    M.reference,
+    M.metadata,
+    M.template,
+    M.segments,
+    M.attempts,
+    M.fallbacks,
+    M.code,
+    M.due_at,
+    M.expires_at,
+    M.document_hash,
+    M.unchecked,
+)
+
+
+async def claim(  # noqa: PLR0913  # whose, for what, how many, which
+    connection: AsyncConnection,
+    account: str,
+    dispatch_id: str,
+    limit: int,
+    now: datetime,
+    *,
+    only: Category | None = None,
+    without: Collection[Category] = (),
+) -> list[Row]:
+    """Take up to ``limit`` due messages of an account for a dispatch, the most urgent first.
+
+    An agent's message waits for the agents' earlier ones to the same person, which may be on their
+    way or wait for another attempt: what is said in a conversation arrives in its order. Those of a
+    campaign that is paused or canceled are left.
+
+    Args:
+        connection: The transaction's.
+        account: Whose messages.
+        dispatch_id: For which dispatch.
+        limit: How many at the most.
+        now: The time.
+        only: The one category to take, if it travels in calls of its own.
+        without: The categories to leave.
+    """
+    due = (
+        sa.select(M.id)
+        .where(
+            M.account == account,
+            M.status == sa.literal_column("'queued'"),
+            M.due_at <= now,
+            sa.or_(M.expires_at.is_(None), M.expires_at > now),
+            sa.or_(M.origin.is_(None), ~_earlier_under_way()),
+            sa.or_(M.campaign_id.is_(None), _campaign_status().not_in(_HELD)),
+        )
+        .order_by(M.priority.desc(), M.due_at, M.id)
+        .limit(limit)
+    )
+    if only is not None:  # spelled out, so that a partial index applies
+        due = due.where(M.category == sa.literal_column(f"'{only.value}'"))
+    elif without:
+        due = due.where(M.category.not_in(sorted(without)))
+    taken = (
+        sa.update(messages)
+        .where(_within(connection, due.with_for_update(skip_locked=True)))
+        .values(
+            status=Status.SENDING,
+            status_at=now,
+            dispatch_id=dispatch_id,
+            attempts=M.attempts + 1,
+            provider_ref=None,
+        )
+        .returning(*_CLAIMED)
+    )
+    rows = [dict(row) for row in (await connection.execute(taken)).mappings()]
+    rows.sort(key=lambda row: (-row["priority"], row["due_at"], row["id"]))
+    return rows
+
+
+def _earlier_under_way() -> sa.ColumnElement[bool]:
+    earlier = messages.alias("earlier")
+    # One that would be claimed before is no obstacle; one that waits for longer is.
+    waits = sa.and_(earlier.c.status == sa.literal_column("'queued'"), earlier.c.due_at > M.due_at)
+    return sa.exists().where(
+        earlier.c.address == M.address,
+        earlier.c.id < M.id,
+        earlier.c.account == M.account,
+        earlier.c.origin.is_not(None),
+        sa.or_(earlier.c.status == sa.literal_column("'sending'"), waits),
+    )
+
+
+def _campaign_status() -> sa.ColumnElement[str]:
+    # Looked up by the id for each message that has one: a join might read all campaigns.
+    status = sa.select(campaigns.c.status).where(campaigns.c.id == M.campaign_id)
+    return sa.func.coalesce(status.scalar_subquery(), "")
+
+
+async def of_dispatch(connection: AsyncConnection, dispatch_id: str) -> list[Row]:
+    """Return the messages of a dispatch that are still in flight, as a claim returns them."""
+    statement = (
+        sa.select(*_CLAIMED, M.status)
+        .where(M.dispatch_id == dispatch_id, in_flight())
+        .order_by(M.priority.desc(), M.due_at, M.id)
+    )
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def hand_over(
+    connection: AsyncConnection, ids: Sequence[str], from_id: str, to_id: str
+) -> None:
+    """Move claimed messages from one dispatch to another."""
+    statement = (
+        sa.update(messages)
+        .where(M.id.in_(ids), M.dispatch_id == from_id, M.status == sa.literal_column("'sending'"))
+        .values(dispatch_id=to_id)
+    )
+    await connection.execute(statement)
+
+
+async def count_queued(connection: AsyncConnection) -> dict[str, int]:
+    """Count the queued messages of each account."""
+    statement = (
+        sa.select(M.account, sa.func.count())
+        .where(M.status == sa.literal_column("'queued'"))
+        .group_by(M.account)
+    )
+    return {row[0]: row[1] for row in await connection.execute(statement)}
+
+
+async def accounts_with_queued(connection: AsyncConnection) -> list[str]:
+    """Return the accounts that hold queued messages.
+
+    From one account to the next in the index: DISTINCT would read the whole queue.
+    """
+    found: list[str] = []
+    while True:
+        following = sa.select(sa.func.min(M.account)).where(
+            M.status == sa.literal_column("'queued'"), M.account > (found[-1] if found else "")
+        )
+        account = (await connection.execute(following)).scalar()
+        if account is None:
+            return found
+        found.append(account)
+
+
+async def fallbacks_of_queued(connection: AsyncConnection, account: str) -> list[list[str]]:
+    """Return the different lists of fallbacks that an account's queued messages have."""
+    statement = (
+        sa.select(_fallbacks_text())
+        .where(
+            M.account == account,
+            M.status == sa.literal_column("'queued'"),
+            M.fallbacks.is_not(None),
+        )
+        .distinct()
+    )
+    found = (await connection.execute(statement)).scalars()
+    return [msgspec.json.decode(text) for text in found]
+
+
+async def move_queued(  # noqa: PLR0913  # from where, to where, how many
+    connection: AsyncConnection,
+    from_account: str,
+    plan: list[str],
+    *,
+    account: str,
+    fallbacks: list[str] | None,
+    limit: int,
+) -> int:
+    """Give queued messages that have this list of fallbacks to another account."""
+    some = (
+        sa.select(M.id)
+        .where(
+            M.account == from_account,
+            M.status == sa.literal_column("'queued'"),
+            _fallbacks_text() == msgspec.json.encode(plan).decode(),
+        )
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        sa.update(messages)
+        .where(M.id.in_(some))
+        .values(account=account, fallbacks=fallbacks, attempts=0)
+    )
+    return (await connection.execute(statement)).rowcount
+
+
+async def scheduled_due(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
+    """Lock the ids of scheduled messages whose time has come."""
+    statement = (
+        sa.select(M.id)
+        .where(M.status == sa.literal_column("'scheduled'"), M.due_at <= now)
+        .order_by(M.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list((await connection.execute(statement)).scalars())
+
+
+async def expired(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
+    """Lock the ids of waiting messages whose time has run out."""
+    statement = (
+        sa.select(M.id)
+        .where(
+            M.expires_at.is_not(None),
+            M.expires_at <= now,
+            M.status.in_([sa.literal_column("'scheduled'"), sa.literal_column("'queued'")]),
+        )
+        .order_by(M.expires_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list((await connection.execute(statement)).scalars())
+
+
+def _fallbacks_text() -> sa.ColumnElement[str]:
+    return sa.cast(M.fallbacks, sa.Text)
+
+
+def _within(connection: AsyncConnection, ids: sa.Select[tuple[str]]) -> sa.ColumnElement[bool]:
+    # PostgreSQL plans `= ANY(ARRAY(...))` as a few index look-ups; `IN (...)` may become a join.
+    if connection.dialect.name == "postgresql":
+        return M.id == sa.any_(sa.func.array(ids.scalar_subquery()))
+    return M.id.in_(ids)

@@ -1,0 +1,147 @@
+"""Statements on ``suppressions``."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.store.schema import suppressions
+from recado_core.engine.store.statements.among import among
+
+Row = dict[str, Any]
+
+S = suppressions.c
+
+KEY = ("address", "document_hash", "channel", "category", "reason")
+"""What makes two entries the same one."""
+
+
+async def concerning(
+    connection: AsyncConnection, addresses: Collection[str], document_hashes: Collection[str] = ()
+) -> list[Row]:
+    """Return the entries of these addresses, and those of these documents at any address."""
+    wanted = among(connection, S.address, addresses)
+    if document_hashes:
+        of_person = among(connection, S.document_hash, document_hashes)
+        wanted = sa.or_(wanted, sa.and_(S.address == "", of_person))
+    statement = sa.select(suppressions).where(wanted)
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def upsert(connection: AsyncConnection, rows: Sequence[Row], now: datetime) -> list[Row]:
+    """Insert entries; return them as they stand then, in any order.
+
+    One that is there already keeps its id and lasts as long as the longer of both; its source is
+    another's only once it is over. The database decides that: another node may have inserted it
+    since this one looked. They are locked in one order everywhere.
+    """
+    if not rows:
+        return []
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(suppressions)
+    new = statement.excluded
+    later = sa.case(  # what has no end is greater than nothing, and so ends up without one
+        (S.expires_at >= new.expires_at, S.expires_at),
+        (S.expires_at < new.expires_at, new.expires_at),
+    )
+    source = sa.case((S.expires_at <= now, new.source), else_=S.source)
+    statement = statement.on_conflict_do_update(
+        index_elements=KEY, set_={"source": source, "expires_at": later}
+    )
+    ordered = sorted(rows, key=key_of)
+    found = await connection.execute(statement.returning(suppressions), ordered)
+    return [dict(row) for row in found.mappings()]
+
+
+def key_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what makes an entry the one that it is."""
+    return tuple(str(row[name]) for name in KEY)
+
+
+async def delete(connection: AsyncConnection, ids: Collection[str]) -> list[Row]:
+    """Delete entries; return those that were there."""
+    statement = sa.delete(suppressions).where(among(connection, S.id, ids)).returning(suppressions)
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def expired(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
+    """Return the ids of entries whose time is over."""
+    statement = (
+        sa.select(S.id)
+        .where(S.expires_at.is_not(None), S.expires_at <= now)
+        .order_by(S.expires_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list((await connection.execute(statement)).scalars())
+
+
+async def page(  # noqa: PLR0913, PLR0917  # all that makes a page
+    connection: AsyncConnection,
+    addresses: Collection[str],
+    equal: Mapping[str, str],
+    now: datetime,
+    before: str | None,
+    limit: int,
+) -> list[Row]:
+    """Return entries that are not over, the newest first.
+
+    Args:
+        connection: The transaction's.
+        addresses: Of one of which entries are wanted; if there are none, of any.
+        equal: Columns and the values they must have.
+        now: The time.
+        before: Only ids below this one.
+        limit: How many at the most.
+    """
+    statement = (
+        sa.select(suppressions)
+        .where(sa.or_(S.expires_at.is_(None), S.expires_at > now))
+        .order_by(S.id.desc())
+        .limit(limit)
+    )
+    if addresses:
+        statement = statement.where(S.address.in_(addresses))
+    for column, value in equal.items():
+        statement = statement.where(S[column] == value)
+    if before is not None:
+        statement = statement.where(S.id < before)
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def listed(  # noqa: PLR0913  # all that tells one entry from another
+    connection: AsyncConnection,
+    addresses: Collection[str],
+    reasons: Collection[str],
+    channels: Collection[str],
+    now: datetime,
+    *,
+    but_from: str | None = None,
+    only_from: str | None = None,
+) -> set[str]:
+    """Return those of the addresses that have such an entry, for everybody there.
+
+    Args:
+        connection: The transaction's.
+        addresses: Which are looked for.
+        reasons: Of which an entry must have one.
+        channels: The same; an entry of all channels counts too.
+        now: The time.
+        but_from: The source of entries that do not count.
+        only_from: The source of those that count.
+    """
+    statement = sa.select(S.address).where(
+        among(connection, S.address, addresses),
+        S.document_hash == "",
+        S.reason.in_(sorted(reasons)),
+        S.channel.in_(["", *sorted(channels)]),
+        sa.or_(S.expires_at.is_(None), S.expires_at > now),
+    )
+    if but_from is not None:
+        statement = statement.where(S.source != but_from)
+    if only_from is not None:
+        statement = statement.where(S.source == only_from)
+    return set((await connection.execute(statement)).scalars())

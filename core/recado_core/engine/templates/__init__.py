@@ -1,0 +1,1 @@
+"""Templates: kept, filled, and shown as the messages that they would be."""
