@@ -245,6 +245,49 @@ async def test_what_the_sink_took_before_does_not_blame_an_event(desk):
     assert [each.error for each in await deliveries(desk, "dead")] == ["500"]
 
 
+@pytest.mark.parametrize("minutes", [1, 28, 61])
+async def test_message_that_a_broken_system_takes_in_between_blames_no_other(desk, minutes):
+    people = [f"+551190000001{index}" for index in range(7)]
+    for person in people:
+        desk.system.refusing[f"for {person}"] = NEVER
+        await write(desk, f"for {person}", person)
+    for _ in range(75):
+        if (minutes := minutes - 1) == 0:
+            await write(desk, "taken", EVA)
+        await desk.advance(60)
+    assert desk.system.texts == ["taken"]
+    assert await deliveries(desk, "dead") == []
+
+
+async def test_call_that_ends_well_as_the_system_breaks_blames_no_other(desk):
+    desk.system.held = asyncio.Event()
+    people = [f"+551190000001{index}" for index in range(7)]
+    async with running(desk):
+        for person in people:
+            desk.system.refusing[f"for {person}"] = NEVER
+            await write(desk, f"for {person}", person)
+        await write(desk, "taken", EVA)
+        desk.worker.wake.set()
+        await until(lambda: len(desk.system.calls) == 8)
+        desk.system.held.set()
+        await until(lambda: not desk.worker._calls)  # noqa: SLF001  # nothing tells it
+    for _ in range(12):
+        await desk.advance(601)
+    assert desk.system.texts == ["taken"]
+    assert await deliveries(desk, "dead") == []
+
+
+async def test_messages_and_outcomes_that_fail_together_blame_the_system(open_desk):
+    async with open_desk(events=EVERY, lane=lane) as house:
+        house.system.refusing = {"message.received": NEVER, "message.undelivered": NEVER}
+        await send(house, BIA, fails=True)
+        await write(house, "oi", ANA)
+        for _ in range(12):
+            await house.advance(601)
+        assert house.system.types == ["message.sent"]
+        assert await deliveries(house, "dead") == []
+
+
 async def test_notes_that_are_taken_blame_no_message(open_desk):
     async with open_desk(events=EVERY, lane=lane) as house:
         house.system.refusing = {"message.received": NEVER, "message.undelivered": NEVER}
@@ -332,7 +375,8 @@ async def test_whose_fault_it_is_is_found_however_much_waits_untried(desk):
     since = MONDAY_NOON + timedelta(seconds=1)
 
     async def ask(connection, thread):
-        return await store.is_poison(connection, "desk", thread, since)
+        failing = {"thread": thread, "background": False, "failing_since": since}
+        return await store.is_poison(connection, "desk", failing, since)
 
     async def fill(connection):
         for start in range(0, count, 2000):

@@ -239,10 +239,13 @@ class Delivering:
     async def _blame(self, row: Row, outcome: Outcome, asked: float) -> Outcome:
         """Let an event wait on whose attempts are used up, where the sink takes no other either."""
         since = outcome.failing_since_ or self._now()
+        delays = self._settings.retry_delays
+        tried = max(since, row["due_at"] - timedelta(seconds=delays[-1] if delays else 0.0))
+        failing = row | {"failing_since": since}
 
         async def ask() -> bool:
             async with self._database.read() as connection:
-                return await deliveries.is_poison(connection, self.name, row["thread"], since)
+                return await deliveries.is_poison(connection, self.name, failing, tried)
 
         if await until_done(ask):
             return outcome

@@ -98,16 +98,17 @@ def _first(sink: str) -> sa.ScalarSelect[str]:
     )
 
 
-async def is_poison(connection: AsyncConnection, sink: str, thread: str, since: datetime) -> bool:
-    """Tell whether the fault is that of an event which fails since then, and not the sink's.
+async def is_poison(connection: AsyncConnection, sink: str, row: Row, tried: datetime) -> bool:
+    """Tell whether the fault is that of this event, and not the sink's.
 
-    It is the event's if the sink has taken others since, or if no other thread's fails as well.
-    Those of its lane count alone: notes may go by a way that works while messages go by one that
-    does not. Only the latest deliveries and those that are due last are looked at, which an index
-    has in their order: what fails waits for longer than what was never tried.
+    It is the event's if no other person's fails as well, or if the sink has taken those of as many
+    others since ``tried``, when this one failed before: a few are taken by a broken system too.
+    Notes are compared with notes, and the rest with the rest, as notes may go by a way of their
+    own. Only the latest deliveries and those that are due last are looked at, which an index has in
+    their order: what fails waits for longer than what was never tried.
     """
     latest = (
-        sa.select(D.settled_at, D.thread)
+        sa.select(D.settled_at, D.thread, D.background)
         .where(D.sink == sink, D.state == _DELIVERED)
         .order_by(D.id.desc())
         .limit(LOOKED_AT)
@@ -118,30 +119,28 @@ async def is_poison(connection: AsyncConnection, sink: str, thread: str, since: 
         .where(
             D.sink == sink,
             D.state == _PENDING,
-            D.background == thread.endswith(NOTE),
-            D.due_at >= since,
+            D.background == row["background"],
+            D.due_at >= row["failing_since"],
         )
         .order_by(D.due_at.desc())
         .limit(LOOKED_AT)
         .subquery()
     )
-    taken = sa.exists().where(latest.c.settled_at >= since, _in_lane(latest.c.thread, thread))
-    others = sa.exists().where(
-        last.c.failing_since.is_not(None),
-        last.c.thread != thread,
-        _in_lane(last.c.thread, thread),
+    taken = sa.select(latest.c.thread).where(
+        latest.c.settled_at >= tried, latest.c.background == row["background"]
     )
-    found = await connection.execute(sa.select(sa.or_(taken, sa.not_(others))))
-    return bool(found.scalar_one())
+    failing = sa.select(last.c.thread).where(last.c.failing_since.is_not(None))
+    own = {_person(row["thread"])}
+    others = {_person(each) for each in (await connection.execute(failing)).scalars()} - own
+    if not others:
+        return True
+    served = {_person(each) for each in (await connection.execute(taken)).scalars()} - own
+    return len(served) >= len(others)
 
 
-def _in_lane(column: sa.ColumnElement[str], thread: str) -> sa.ColumnElement[bool]:
-    """Return the condition that a thread is of the same lane as this one."""
-    endings = (OUTCOME, NOTE)
-    for ending in endings:
-        if thread.endswith(ending):
-            return column.like(f"%{ending}")
-    return sa.and_(*(column.not_like(f"%{ending}") for ending in endings))
+def _person(thread: str) -> str:
+    """Return a thread without its lane."""
+    return thread.removesuffix(OUTCOME).removesuffix(NOTE)
 
 
 async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
