@@ -9,10 +9,10 @@ from recado_core import (
     AccountError,
     Finding,
     InDoubtError,
+    NotYetError,
     PermanentSendError,
     SendError,
     TransientSendError,
-    UnreachableError,
 )
 
 from recado_acrux_chatroom import wire
@@ -70,18 +70,15 @@ class Asides:
             until: When the answer is waited for no more, by the event loop's clock.
 
         Raises:
-            UnreachableError: Odoo is not there.
-            TransientSendError: It can't say now.
+            NotYetError: It can't say now, or its RPC alone is away.
         """
         if self._companion is None:
             return None
         try:
             async with asyncio.timeout_at(until):
                 return await self._ask(self._companion.has_message(number, msgid))
-        except UnreachableError:
-            raise
         except (TransientSendError, InDoubtError) as error:
-            raise _no_word(error.text, error.code) from error
+            raise _no_word(error.text) from error
         except TimeoutError as error:
             raise _no_word("it takes too long") from error
         except SendError:
@@ -135,7 +132,5 @@ class Asides:
         return answer
 
 
-def _no_word(why: str, code: str | None = None) -> TransientSendError:
-    return TransientSendError(
-        f"Odoo can't say whether it has the message: {why}", code=code, retry_after=LOOK_AGAIN
-    )
+def _no_word(why: str) -> NotYetError:
+    return NotYetError(f"Odoo can't say whether it has the message: {why}", retry_after=LOOK_AGAIN)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 import msgspec
@@ -145,10 +145,8 @@ class ChatRoomSink:
         """Tell whether ChatRoom has an MO; None where nobody can say."""
         try:
             return await self._asides.has(message.number, message.id, call.deadlines.questions)
-        except TransientSendError as error:
-            error.possibly_taken = True  # by the earlier call
-            age = self._now() - call.event.time
-            if isinstance(error, UnreachableError) or age < LONGEST_DOUBT:
+        except NotYetError as error:
+            if self._now() - call.event.time < LONGEST_DOUBT:
                 raise
             told = {"sink": self._name, "event": call.event.id, "reason": error.text}
             log.warning("chatroom may get a message twice", extra=told)
@@ -207,12 +205,9 @@ class ChatRoomSink:
             return
         try:
             stored = await self._asides.has(_digits(message.to), msgid, call.deadlines.questions)
-        except UnreachableError:
-            raise
-        except TransientSendError as error:
-            raise NotYetError(
-                error.text, retry_after=min(LOOK_AGAIN, LONGEST_COMMIT - age)
-            ) from error
+        except NotYetError as error:
+            wait = min(LOOK_AGAIN, LONGEST_COMMIT - age)
+            raise NotYetError(error.text, retry_after=wait) from error
         if stored is False:
             wait = min(max(COMMIT_TIME, age), LONGEST_COMMIT - age)
         elif stored is None and age < COMMIT_TIME:
@@ -234,12 +229,31 @@ class ChatRoomSink:
             msgid = wire.outbound_id(message.id, number)
             await self._await_commit(call, message, msgid)
             text = self._phrases.statuses[status_of(event.type)]
-            with _counted(call):
+            async with self._beside(call):
                 await self._asides.line(number, msgid, text)
         if has_line and is_noted:
             await self._try_note(call, number, message.text)  # its failure would repeat the line
         elif is_noted:
-            await self._asides.note(number, self._note_text(event, message.text))
+            async with self._beside(call):
+                await self._asides.note(number, self._note_text(event, message.text))
+
+    @contextlib.asynccontextmanager
+    async def _beside(self, call: Delivery) -> AsyncIterator[None]:
+        """Count a failure for which only Odoo's RPC is away: people's messages need not wait."""
+        try:
+            yield
+        except UnreachableError as error:
+            try:
+                await self._chatroom.await_alive(call.deadlines.rest)
+            except UnreachableError:
+                raise error from None
+            raise TransientSendError(
+                error.text,
+                code=error.code,
+                raw=error.raw,
+                retry_after=error.retry_after,
+                possibly_taken=error.possibly_taken,
+            ) from error
 
     def _note_text(self, event: Event, text: str) -> str:
         channel = self._settings.channel

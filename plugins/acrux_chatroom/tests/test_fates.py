@@ -89,7 +89,7 @@ async def test_failure_waits_for_an_odoo_that_says_it_does_not_have_the_message_
     assert len(odoo.requests) == 1
 
 
-@pytest.mark.parametrize("error", PASSING, ids=repr)
+@pytest.mark.parametrize("error", [*PASSING, UnreachableError("away")], ids=repr)
 async def test_odoo_that_can_not_say_whether_it_has_a_message_leaves_nothing_in_doubt(
     odoo, make_sink, clock, companion, error
 ):
@@ -106,14 +106,6 @@ async def test_odoo_that_can_not_say_whether_it_has_a_message_leaves_nothing_in_
             clock.advance(not_yet.retry_after)
     assert waits == [(30, False)] * 2
     assert odoo.sent[MT_ID]
-
-
-async def test_failure_waits_uncounted_for_an_odoo_that_is_away(odoo, make_sink, clock, companion):
-    companion.errors["has_message"] = UnreachableError("away")
-    sink = make_sink(odoo.answer, companion, rpc=RPC)
-    with pytest.raises(UnreachableError) as caught:
-        await sink.deliver(left(created_at=clock.now()), repeated=False)
-    assert not caught.value.possibly_taken
 
 
 @pytest.mark.parametrize("status", ["undelivered", "delivered"])
@@ -204,6 +196,20 @@ async def test_login_that_fails_makes_a_line_a_dead_letter_and_stops_nothing_els
         await sink.deliver(left("delivered"), repeated=False)
     await sink.deliver(received(), repeated=False)
     assert len(odoo.messages) == 1
+
+
+@pytest.mark.parametrize("alive", [True, False], ids=["rpc alone", "odoo"])
+@pytest.mark.parametrize(("status", "call"), [("delivered", "info"), ("sent", "note")])
+async def test_line_or_note_calls_odoo_away_only_where_it_is(odoo, make_sink, status, call, alive):
+    companion = StubCompanion(MT_ID)
+    companion.errors[call] = UnreachableError("HTTP 503 from /jsonrpc", code="503")
+    if not alive:
+        odoo.faults.append(Fault("503", at="test"))
+    sink = make_sink(odoo.answer, companion, rpc=RPC | {"partner_notes": ["sent"]}, notes="all")
+    with pytest.raises(TransientSendError) as caught:
+        await sink.deliver(left(status), repeated=False)
+    assert isinstance(caught.value, UnreachableError) != alive
+    assert (caught.value.code, caught.value.possibly_taken) == ("503", False)
 
 
 # ---------------------------------------------------------------- without the webhook

@@ -4,8 +4,9 @@ import asyncio
 import logging
 
 import pytest
+from recado_acrux_chatroom.asides import LOOK_AGAIN
 from recado_core import (
-    TransientSendError,
+    NotYetError,
     UnreachableError,
 )
 
@@ -29,28 +30,19 @@ async def test_first_call_asks_nobody(odoo, make_sink, companion):
     assert not companion.calls
 
 
-@pytest.mark.parametrize("error", PASSING, ids=repr)
+@pytest.mark.parametrize("error", [*PASSING, UnreachableError("away")], ids=repr)
 async def test_repeat_waits_while_odoo_can_not_say_and_goes_when_it_has_waited_long(
     odoo, make_sink, companion, clock, error
 ):
     companion.errors["has_message"] = error
     sink, event = make_sink(odoo.answer, companion, rpc=RPC), received()
-    with pytest.raises(TransientSendError) as caught:
+    with pytest.raises(NotYetError) as caught:
         await sink.deliver(event, repeated=True)
-    assert caught.value.possibly_taken
+    assert caught.value.retry_after == LOOK_AGAIN
     assert not odoo.messages
     clock.advance(121)
     await sink.deliver(event, repeated=True)
     assert len(odoo.messages) == 1
-
-
-async def test_repeat_waits_for_an_odoo_that_is_away(odoo, make_sink, companion, clock):
-    companion.errors["has_message"] = UnreachableError("away")
-    sink, event = make_sink(odoo.answer, companion, rpc=RPC), received()
-    clock.advance(3600)
-    with pytest.raises(UnreachableError):
-        await sink.deliver(event, repeated=True)
-    assert not odoo.messages
 
 
 @pytest.mark.parametrize("error", LASTING, ids=repr)
@@ -104,7 +96,7 @@ async def test_repeat_has_time_left_for_its_call_though_odoo_does_not_say_what_i
 ):
     companion.silent = ("has_message",)
     sink, event = make_sink(odoo.answer, companion, rpc=RPC), received()
-    with pytest.raises(TransientSendError, match="too long"):
+    with pytest.raises(NotYetError, match="too long"):
         await deliver_in_time(sink, event, repeated=True)
     clock.advance(121)
     await deliver_in_time(sink, event, repeated=True)
