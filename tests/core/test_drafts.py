@@ -39,6 +39,8 @@ BAD = {
     ),
     "no such template": ({"text": None, "template": "welcome"}, ["/template"]),
     "text and template": ({"template": "welcome"}, ["/template"]),
+    "no language": ({"language": "?? \0"}, ["/language"]),
+    "an empty language": ({"language": ""}, ["/language"]),
     "unknown channel": ({"channel": "pigeon"}, ["/channel"]),
     "low priority": ({"priority": -1}, ["/priority"]),
     "high priority": ({"priority": 10}, ["/priority"]),

@@ -312,6 +312,26 @@ async def test_what_is_wrong_with_a_draft_of_a_template_is_told(house):
 
 
 @on_sqlite
+@pytest.mark.parametrize("language", ["-" * 20_000, "pt" + "-BR" * 5, "?? \0", "", "p"])
+async def test_no_language_is_ever_looked_for_that_is_none(house, language, monkeypatch):
+    def fail(_):
+        raise AssertionError("the language was taken apart")
+
+    await add(house)
+    monkeypatch.setattr("recado_core.engine.templates.variants.key_of", fail)
+    said = {"template": "welcome", "variables": {"name": "Ana"}, "language": language}
+    assert await pointers_of(house, text=None, **said) == ["/language"]
+    assert await refused(render(house, language=language)) == ["/language"]
+    items = [{"to": "+5511900000001"}, {"to": "+5511900000002", "language": language, "text": "a"}]
+    request = BatchRequest(
+        messages=[msgspec.Raw(msgspec.json.encode(item)) for item in items],
+        defaults=DraftDefaults(**said),
+    )
+    told = json.loads((await house.engine.accept.batch(request)).body)
+    assert [each["error"][0]["pointer"] for each in told["results"]] == ["/language"] * 2
+
+
+@on_sqlite
 async def test_a_template_for_another_channel_alone_is_refused(house):
     house.engine.plugins.channels["album"] = house.engine.plugins.channels["sms"]
     await add(house, channel="album")

@@ -13,6 +13,7 @@ from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.templates.contents import (
     NOT_STORABLE,
     Content,
+    check_language,
     fill_template,
     fill_text,
     is_storable,
@@ -266,6 +267,7 @@ def _fill(
             faults,
             transliterate=draft.transliterate,
         )
+    check_language(draft.language, faults)  # a text has no variants, but nonsense is none
     if draft.text is None:
         if not draft.media and again is None:
             faults.append(Fault(pointer="/text", detail="give the text, or a template"))

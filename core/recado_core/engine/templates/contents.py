@@ -8,7 +8,14 @@ import msgspec
 from recado_core.engine.failures import Fault
 from recado_core.engine.templates import rendering
 from recado_core.engine.templates.rendering import MissingVariableError
-from recado_core.engine.templates.variants import Template, VendorTemplate, choose, tell_variants
+from recado_core.engine.templates.variants import (
+    NO_LANGUAGE,
+    Template,
+    VendorTemplate,
+    choose,
+    is_language,
+    tell_variants,
+)
 from recado_core.errors import ContentError
 from recado_core.messages import ProviderTemplate
 from recado_core.transliteration import transliterate as write_in_gsm7
@@ -72,6 +79,8 @@ def fill_template(  # noqa: PLR0913  # what it says, for whom and how
         faults: Gets what is wrong.
         transliterate: Whether the text is written in GSM-7; the vendor writes its own as it does.
     """
+    if not check_language(language, faults):
+        return Content()
     variant = choose(template, channel, language)
     if variant is None:
         wanted = f"{channel} in {language}" if language is not None else channel
@@ -91,6 +100,14 @@ def fill_template(  # noqa: PLR0913  # what it says, for whom and how
         vendors = _fill_vendors(variant.provider_template, variables, found)
     faults += [fault for index, fault in enumerate(found) if fault not in found[:index]]
     return Content(text=content.text, template=vendors)
+
+
+def check_language(language: str | None, faults: list[Fault]) -> bool:
+    """Tell whether a message may ask for this language, and note what is wrong with it."""
+    if language is None or is_language(language):
+        return True
+    faults.append(Fault(pointer="/language", detail=NO_LANGUAGE))
+    return False
 
 
 def is_storable(text: str) -> bool:

@@ -193,8 +193,8 @@ def _fill(template: Template, channel: str, request: RenderRequest) -> tuple[Con
     faults: list[Fault] = []
     variables = request.variables or {}
     content = fill_template(template, channel, request.language, variables, faults)
-    variant = choose(template, channel, request.language)
-    if faults or variant is None:
+    variant = None if faults else choose(template, channel, request.language)
+    if variant is None:
         raise DraftError(faults)
     return content, variant
 

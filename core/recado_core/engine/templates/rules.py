@@ -10,6 +10,7 @@ from recado_core.engine.failures import Fault
 from recado_core.engine.templates import rendering
 from recado_core.engine.templates.contents import NOT_STORABLE, is_storable
 from recado_core.engine.templates.variants import (
+    NO_LANGUAGE,
     Variant,
     VendorTemplate,
     is_language,
@@ -87,7 +88,7 @@ def _within(variant: Variant, at: str, channels: Mapping[str, Channel]) -> Itera
         known = ", ".join(sorted(channels))
         yield Fault(pointer=f"{at}/channel", detail=f"unknown; there is {known}")
     if variant.language is not None and not is_language(variant.language):
-        yield Fault(pointer=f"{at}/language", detail="must be a language tag, such as pt-BR")
+        yield Fault(pointer=f"{at}/language", detail=NO_LANGUAGE)
     if variant.text is None and variant.provider_template is None:
         yield Fault(pointer=f"{at}/text", detail="give the text, or a provider_template")
     if variant.text is not None:

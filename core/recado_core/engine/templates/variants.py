@@ -10,6 +10,7 @@ from recado_core.engine.templates import rendering
 
 is_name = re.compile(r"[A-Za-z0-9_.-]{1,64}").fullmatch
 is_language = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}").fullmatch
+NO_LANGUAGE = "must be a language tag, such as pt-BR"
 
 
 class VendorTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
