@@ -58,11 +58,13 @@ from recado_core.messages import (
     WebhookItem,
 )
 from recado_core.sinks import (
+    NOT_TOLD,
     AccountState,
     ConfiguredSink,
     EventSubject,
     Finding,
     Lane,
+    NotTold,
     Sink,
     SinkAnswer,
     SinkContext,
@@ -72,6 +74,7 @@ from recado_core.sinks import (
 )
 
 __all__ = [
+    "NOT_TOLD",
     "AccountContext",
     "AccountError",
     "AccountState",
@@ -97,6 +100,7 @@ __all__ = [
     "LookupResult",
     "MalformedWebhookError",
     "Media",
+    "NotTold",
     "NotYetError",
     "OnFailure",
     "Operation",

@@ -2,14 +2,24 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Protocol
+from enum import Enum, StrEnum
+from typing import Any, Final, Protocol
 
 import httpx
 import msgspec
 
 from recado_core.http import WebhookReply, WebhookRequest
 from recado_core.messages import Event, Media
+
+
+class NotTold(Enum):
+    """Of an event that was not told; ``NOT_TOLD`` is its only value."""
+
+    NOT_TOLD = "not told"
+
+
+NOT_TOLD: Final = NotTold.NOT_TOLD
+"""What ``deliver`` returns where the business system had no need to be told of the event."""
 
 
 class Sink(Protocol):
@@ -19,8 +29,11 @@ class Sink(Protocol):
     is one of the ``Supports...`` protocols below.
     """
 
-    async def deliver(self, event: Event, *, repeated: bool) -> None:
+    async def deliver(self, event: Event, *, repeated: bool) -> NotTold | None:
         """Take one event; a second call with the same event changes nothing.
+
+        None says that the business system was told, and has taken it; ``NOT_TOLD`` that it had no
+        need to hear of it, so that nothing is known of the system: the event is done with as well.
 
         Args:
             event: Of a message, ``data`` holds all its fields, its ``conversation_id``, and as
@@ -68,13 +81,15 @@ class SupportsProbe(Protocol):
 class EventSubject(msgspec.Struct, frozen=True, kw_only=True):
     """What an event is about: enough to know whether a sink wants it.
 
-    ``origin`` is the sink that sent the message, or ``api`` where an agent answered by the API.
+    ``origin`` is the sink that sent the message, or ``api`` where an agent answered by the API;
+    ``own`` says that it is the sink which is asked.
     """
 
     type: str
     account: str | None = None
     channel: str | None = None
     origin: str | None = None
+    own: bool = False
 
 
 class Lane(StrEnum):

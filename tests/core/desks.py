@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import anyio
 import msgspec
 import sqlalchemy as sa
-from recado_core import EventSubject, Finding, SinkType, WebhookReply, WebhookRequest
+from recado_core import NOT_TOLD, EventSubject, Finding, SinkType, WebhookReply, WebhookRequest
 from recado_core.engine.deliver.sinks import DeliveryState
 from recado_core.engine.settings import SinkSettings
 from recado_core.engine.store import schema
@@ -31,6 +31,7 @@ class System:
         self.taken = []
         self.answers = []
         self.refusing = {}  # what it says to a text or to a type of event
+        self.unneeded = ()  # the texts of which it needs not be told
         self.busy = {}
         self.most_at_once = 0
         self.slow = 0.0
@@ -54,7 +55,10 @@ class System:
         for said in (event.data.get("text"), event.type):
             if said in self.refusing:
                 raise self.refusing[said]
+        if event.data.get("text") in self.unneeded:
+            return NOT_TOLD
         self.taken.append(event)
+        return None
 
     def thread(self, event):
         data = event.data

@@ -289,6 +289,20 @@ async def test_silence_of_a_sink_that_is_down_is_no_reason_to_ask_at_once(open_d
         assert len(house.system.taken) == 4
 
 
+async def test_event_that_needs_no_telling_says_nothing_of_a_sink_that_is_down(desk):
+    desk.system.unneeded = {"passes by"}
+    desk.system.refusing = {"oi": UnreachableError("no connection")}
+    await write(desk, "passes by", BIA)
+    await write(desk, "oi")
+    await desk.settle()
+    await write(desk, "passes by", BIA)
+    for _ in range(6):
+        await desk.advance(61)
+    view = await desk.engine.sinks.get("desk")
+    assert (view.status, view.delivered_at) == ("down", None)
+    assert await told(desk) == ["sink.down"]
+
+
 async def test_what_the_log_and_the_api_tell_of_a_failure_is_not_too_long(desk):
     desk.system.answers = [UnreachableError("x\0" * 5000)]
     await write(desk, "oi")

@@ -14,6 +14,7 @@ from recado_core import (
     TransientSendError,
     UnreachableError,
 )
+from recado_core.engine.deliver import delivering
 from recado_core.engine.store import schema
 from recado_core.engine.store.statements import deliveries as store
 from recado_core.testing.clock import MONDAY_NOON
@@ -257,6 +258,18 @@ async def test_message_that_a_broken_system_takes_in_between_blames_no_other(des
         await desk.advance(60)
     assert desk.system.texts == ["taken"]
     assert await deliveries(desk, "dead") == []
+
+
+async def test_event_that_needs_no_telling_blames_no_other(desk):
+    desk.system.unneeded = {"passes by"}
+    for person in (ANA, BIA):
+        desk.system.refusing[person] = NEVER
+        await write(desk, person, person)
+    for _ in range(12):
+        await write(desk, "passes by", EVA)
+        await desk.advance(601)
+    assert await deliveries(desk, "dead") == []
+    assert {each.error for each in await deliveries(desk, "delivered")} == {delivering.PASSED}
 
 
 async def test_call_that_ends_well_as_the_system_breaks_blames_no_other(desk):

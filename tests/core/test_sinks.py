@@ -264,7 +264,7 @@ async def test_answer_of_an_agent_is_sent_where_the_person_wrote(desk):
 
 async def test_failure_of_an_agents_message_knows_where_it_came_from(open_desk):
     def wants(_settings, subject):
-        return subject.origin == "desk"
+        return subject.own
 
     async with open_desk(wants=wants, events=("message.undelivered",)) as house:
         message = SinkMessage(account="main", to=ANA, text="olá", key="7")

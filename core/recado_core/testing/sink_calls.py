@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterator
 from msgspec import structs
 
 from recado_core.http import WebhookRequest
+from recado_core.sinks import SupportsRequests
+from recado_core.testing.disclosure import tell_error
 from recado_core.testing.payloads import GARBAGE, NO_OBJECTS, UNKNOWN_BODIES, mutilated
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -46,3 +48,12 @@ def oddities(request: WebhookRequest) -> Iterator[WebhookRequest]:
     if request.body:
         for variant in mutilated(request):
             yield structs.replace(request, body=variant.body)
+
+
+async def tell_reply(sink: SupportsRequests, request: WebhookRequest) -> str:
+    """Return what a caller, or the log, is told of a call."""
+    try:
+        reply = await sink.handle(request)
+    except Exception as error:  # noqa: BLE001  # that it raises, another test says
+        return tell_error(error)
+    return reply.body.decode(errors="replace")

@@ -65,13 +65,13 @@ E = TypeVar("E", Received, Outgoing)
 def wants(settings: Settings, subject: EventSubject) -> bool:
     """Tell whether an event is for a sink with these settings.
 
-    Which sink an agent's message came from, ``deliver`` looks at: the settings don't know its name.
+    Of what becomes of messages that agents of other sinks wrote, only notes are.
     """
     if subject.account != settings.account or subject.channel not in {None, settings.channel}:
         return False
     if subject.type == RECEIVED or wants_note(settings, subject.type):
         return True
-    return subject.origin is not None and (
+    return subject.own and (
         wants_failure(settings, subject.type) or wants_line(settings, subject.type)
     )
 

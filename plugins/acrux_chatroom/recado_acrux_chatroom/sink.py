@@ -9,10 +9,12 @@ from datetime import timedelta
 
 import msgspec
 from recado_core import (
+    NOT_TOLD,
     AddressError,
     Event,
     Finding,
     Media,
+    NotTold,
     NotYetError,
     PermanentSendError,
     SendError,
@@ -89,7 +91,7 @@ class ChatRoomSink:
         self._calls = OdooCalls(context, self._chatroom.url)
         hide_connectors_in_log()
 
-    async def deliver(self, event: Event, *, repeated: bool) -> None:
+    async def deliver(self, event: Event, *, repeated: bool) -> NotTold | None:
         """Take an MO, or what has become of an MT; other accounts' and channels' pass by.
 
         ChatRoom knows no repeats. What it may have is repeated to an Odoo that answers alone; an MO
@@ -106,19 +108,20 @@ class ChatRoomSink:
         """
         settings, data = self._settings, event.data
         if data.get("account") != settings.account:
-            return
+            return NOT_TOLD
         if data.get("channel", settings.channel) != settings.channel:
-            return
+            return NOT_TOLD
         call = Delivery(event=event, repeated=repeated, deadlines=begin(self._http))
         if repeated:
             await self._chatroom.await_alive(call.deadlines.questions)
         is_ours = data.get("origin") == self._name
         if event.type == RECEIVED:
-            await self._bring(call)
-        elif is_ours and wants_failure(settings, event.type):
-            await self._tell_failure(call)
-        elif settings.rpc is not None:
-            await self._write_about(call, is_ours=is_ours)
+            return await self._bring(call)
+        if is_ours and wants_failure(settings, event.type):
+            return await self._tell_failure(call)
+        if settings.rpc is not None:
+            return await self._write_about(call, is_ours=is_ours)
+        return NOT_TOLD
 
     async def handle(self, request: WebhookRequest) -> WebhookReply:
         """Answer a call of Odoo's."""
@@ -130,7 +133,7 @@ class ChatRoomSink:
 
     # ---------------------------------------------------------------- MO
 
-    async def _bring(self, call: Delivery) -> None:
+    async def _bring(self, call: Delivery) -> NotTold | None:
         received = read_message(call.event, Received)
         message = _inbound(received)
         stored = await self._look_for(call, message) if call.repeated else False
@@ -140,6 +143,7 @@ class ChatRoomSink:
         # The note follows the message: it can't be there while the message is known not to be.
         if stored is False and wants_note(self._settings, call.event.type):
             await self._try_note(call, message.number, received.text)
+        return NOT_TOLD if stored else None
 
     async def _look_for(self, call: Delivery, message: wire.Message) -> bool | None:
         """Tell whether ChatRoom has an MO; None where nobody can say."""
@@ -175,11 +179,11 @@ class ChatRoomSink:
 
     # ---------------------------------------------------------------- MT
 
-    async def _tell_failure(self, call: Delivery) -> None:
+    async def _tell_failure(self, call: Delivery) -> NotTold | None:
         event = call.event
         message = read_message(event, Outgoing)
         if event.type == SUPPRESSED and event.time <= message.created_at:
-            return  # it was refused when the agent wrote it: Odoo was told so, and has no message
+            return NOT_TOLD  # Odoo was told when the agent wrote it, and has no message
         number = _digits(message.to)
         msgid = wire.outbound_id(message.id, number)
         await self._await_commit(call, message, msgid)
@@ -193,6 +197,7 @@ class ChatRoomSink:
                 if not self._falls_back:
                     raise
                 await self._asides.line(number, msgid, text)
+        return None
 
     async def _await_commit(self, call: Delivery, message: Outgoing, msgid: str) -> None:
         """Raise ``NotYetError`` while Odoo may not have the message that this is about.
@@ -216,14 +221,14 @@ class ChatRoomSink:
             return
         raise NotYetError("ChatRoom may not have stored the message", retry_after=wait)
 
-    async def _write_about(self, call: Delivery, *, is_ours: bool) -> None:
+    async def _write_about(self, call: Delivery, *, is_ours: bool) -> NotTold | None:
         """Tell the agent in a line, and note on the partner, that a message went its way."""
         event = call.event
         message = read_message(event, Outgoing)
         has_line = is_ours and wants_line(self._settings, event.type)
         is_noted = not call.repeated and wants_note(self._settings, event.type)
         if not (has_line or is_noted) or not message.to.startswith("+"):
-            return  # a short code is nobody's partner
+            return NOT_TOLD  # a short code is nobody's partner
         number = _digits(message.to)
         if has_line:
             msgid = wire.outbound_id(message.id, number)
@@ -236,6 +241,7 @@ class ChatRoomSink:
         elif is_noted:
             async with self._beside(call):
                 await self._asides.note(number, self._note_text(event, message.text))
+        return None
 
     @contextlib.asynccontextmanager
     async def _beside(self, call: Delivery) -> AsyncIterator[None]:

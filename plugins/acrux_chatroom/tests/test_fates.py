@@ -3,6 +3,7 @@
 import httpx
 import pytest
 from recado_core import (
+    NOT_TOLD,
     AccountError,
     InDoubtError,
     NotYetError,
@@ -132,7 +133,7 @@ async def test_outcome_is_repeated_to_an_odoo_that_answers_alone(
 
 async def test_message_that_was_refused_at_once_is_not_told_of_again(odoo, make_sink):
     event = left("suppressed", created_at=left().time)
-    await make_sink(odoo.answer).deliver(event, repeated=False)
+    assert await make_sink(odoo.answer).deliver(event, repeated=False) is NOT_TOLD
     assert not odoo.requests
 
 

@@ -6,6 +6,7 @@ import logging
 import pytest
 from recado_acrux_chatroom.asides import LOOK_AGAIN
 from recado_core import (
+    NOT_TOLD,
     NotYetError,
     UnreachableError,
 )
@@ -15,7 +16,7 @@ from .bench import LASTING, MO_ID, NUMBER, PASSING, RPC, StubCompanion, deliver_
 
 async def test_message_that_odoo_has_is_not_brought_again(odoo, make_sink):
     sink = make_sink(odoo.answer, StubCompanion(MO_ID), rpc=RPC)
-    await sink.deliver(received(), repeated=True)
+    assert await sink.deliver(received(), repeated=True) is NOT_TOLD
     assert not odoo.messages
 
 

@@ -4,6 +4,7 @@ import httpx
 import msgspec
 import pytest
 from recado_core import (
+    NOT_TOLD,
     AccountError,
     InDoubtError,
     PermanentSendError,
@@ -151,14 +152,15 @@ async def test_further_media_go_as_links_in_the_one_call(odoo, make_sink):
     ],
 )
 async def test_what_is_not_of_this_connector_passes_by(odoo, make_sink, event):
-    await make_sink(odoo.answer).deliver(event, repeated=False)
+    assert await make_sink(odoo.answer).deliver(event, repeated=False) is NOT_TOLD
     assert not odoo.requests
 
 
 @pytest.mark.parametrize("event_type", ["message.delivered", "conversation.opened", "sink.down"])
 async def test_events_that_chatroom_can_not_show_pass_by(odoo, make_sink, event_type):
     sink = make_sink(odoo.answer, notes="all")
-    await sink.deliver(make_event(event_type, account="kolmeya_main"), repeated=False)
+    event = make_event(event_type, account="kolmeya_main")
+    assert await sink.deliver(event, repeated=False) is NOT_TOLD
     assert not odoo.requests
 
 

@@ -10,6 +10,7 @@ from .bench import RPC
 
 def subject(event_type, **changes):
     about = {"account": "kolmeya_main", "channel": "sms", "origin": None}
+    about["own"] = changes.get("origin") == "chatroom"
     return EventSubject(type=f"message.{event_type}", **{**about, **changes})
 
 
@@ -35,6 +36,7 @@ def test_persons_messages_and_failures_are_wanted_unless_said_otherwise(wanted):
 
 def test_failure_of_a_message_that_no_agent_wrote_is_not_wanted(wanted):
     assert wanted(origin=None) == {"received"}
+    assert wanted(origin="api") == {"received"}
     assert wanted(origin=None, notes="all", rpc=RPC) == {"received"}
 
 

@@ -8,6 +8,7 @@ import logging
 import httpx
 import msgspec
 from recado_core import (
+    NOT_TOLD,
     NotYetError,
     PermanentSendError,
     Secret,
@@ -67,6 +68,28 @@ class Choosy(DeskSink):
 class TestChoosy(Good):
     breaks = "test_wanted_event_is_taken"
     sink_type = desk(Choosy)
+
+
+class Denying(DeskSink):
+    async def deliver(self, event, *, repeated):
+        await super().deliver(event, repeated=repeated)
+        return NOT_TOLD
+
+
+class TestDenying(Good):
+    breaks = "test_wanted_event_is_taken"
+    sink_type = desk(Denying)
+
+
+class Passing(DeskSink):
+    async def deliver(self, event, *, repeated):
+        await super().deliver(event, repeated=repeated)
+        return True
+
+
+class TestPassing(Good):
+    breaks = "test_wanted_event_is_taken"
+    sink_type = desk(Passing)
 
 
 class Counting(DeskSink):

@@ -26,11 +26,12 @@ from recado_core.errors import (
     UnreachableError,
 )
 from recado_core.messages import Event
-from recado_core.sinks import Sink
+from recado_core.sinks import NOT_TOLD, NotTold, Sink
 
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
+Said = SendError | NotTold | None
 
 IDLE = 1.0
 """Seconds after which an idle sink looks for retries, and for what other processes told."""
@@ -42,6 +43,8 @@ LONGEST_REST = 60.0
 """Seconds that it is left alone at the most."""
 NOTES = 8
 """Notes are one in so many of the calls at once, and one at the least."""
+PASSED = "the sink had no need to tell of it"
+"""What stands with a delivery for which nobody was called."""
 SLACK = 10.0
 """Seconds beside the call itself for which a delivery is kept from other nodes."""
 
@@ -206,14 +209,14 @@ class Delivering:
     async def _carry(self, row: Row, event: Event | None) -> None:
         if event is None:  # purged before it was delivered
             gone = "the event, or what it tells of, is no longer in the store"
-            error: SendError | None = PermanentSendError(gone)
+            said: Said = PermanentSendError(gone)
             change = None
         else:
-            error = await self._call(event, repeated=row["repeated"])
-            change = self._note_state(error)
-        outcome = self._outcome(row, error)
-        if outcome.state_ == "dead" and not isinstance(error, PermanentSendError):
-            outcome = await self._blame(row, outcome, _asked(error) if error else 0.0)
+            said = await self._call(event, repeated=row["repeated"])
+            change = self._note_state(said)
+        outcome = self._outcome(row, said)
+        if outcome.state_ == "dead" and not isinstance(said, PermanentSendError):
+            outcome = await self._blame(row, outcome, _asked(said))
         if outcome.state_ == "dead":
             log.warning(
                 "delivery given up",
@@ -223,10 +226,10 @@ class Delivering:
         if change is not None:
             await self._tell(change)
 
-    async def _call(self, event: Event, *, repeated: bool) -> SendError | None:
+    async def _call(self, event: Event, *, repeated: bool) -> Said:
         try:
             async with asyncio.timeout(self._settings.timeout * 2):
-                await self._sink.deliver(event, repeated=repeated)
+                return await self._sink.deliver(event, repeated=repeated)
         except TimeoutError:
             return InDoubtError("no answer within the sink's timeout")
         except SendError as error:
@@ -234,7 +237,6 @@ class Delivering:
         except Exception as error:
             log.exception("sink plugin broke", extra={"sink": self.name, "event": event.id})
             return InDoubtError(f"the sink plugin broke: {type(error).__name__}")
-        return None
 
     async def _blame(self, row: Row, outcome: Outcome, asked: float) -> Outcome:
         """Let an event wait on whose attempts are used up, where the sink takes no other either."""
@@ -259,12 +261,14 @@ class Delivering:
         due_at = self._now() + timedelta(seconds=max(SHORTEST_REST, delay))
         return msgspec.structs.replace(outcome, state_="pending", due_at_=due_at, settled_at_=None)
 
-    def _outcome(self, row: Row, error: SendError | None) -> Outcome:
+    def _outcome(self, row: Row, error: Said) -> Outcome:
         now = self._now()
         attempts, failing_since = row["attempts"], row["failing_since"]
         delays = self._settings.retry_delays
         state, delay = "pending", 0.0
-        if error is None:
+        if error is NOT_TOLD:
+            state = "delivered"
+        elif error is None:
             state = "delivered"
             self._is_broken = False
         elif isinstance(error, PermanentSendError):
@@ -290,16 +294,16 @@ class Delivering:
             repeated_=row["repeated"] or _may_be_taken(error),
             due_at_=now + timedelta(seconds=delay),
             settled_at_=None if state == "pending" else now,
-            error_=clip_text(error.text) if error else None,
+            error_=_tell(error),
             failing_since_=failing_since,
         )
 
-    def _note_state(self, error: SendError | None) -> Row | None:
+    def _note_state(self, error: Said) -> Row | None:
         """Note whether the sink takes anything; return the event that tells of a change."""
-        if error is not None and _is_down(error):
+        if isinstance(error, SendError) and _is_down(error):
             return self._fall(error)
         # One that is refused for good may have been refused by the plugin, which called nobody.
-        if self.reason is None or isinstance(error, NotYetError | PermanentSendError):
+        if self.reason is None or isinstance(error, NotYetError | PermanentSendError | NotTold):
             return None
         if error is None or _answered(error):
             return self._rise()
@@ -359,12 +363,18 @@ def _answered(error: SendError) -> bool:
     return not isinstance(error, InDoubtError) and not _is_down(error)
 
 
-def _may_be_taken(error: SendError | None) -> bool:
+def _may_be_taken(error: Said) -> bool:
     return isinstance(error, InDoubtError) or (
         isinstance(error, TransientSendError) and error.possibly_taken
     )
 
 
-def _asked(error: SendError) -> float:
+def _tell(error: Said) -> str | None:
+    if isinstance(error, SendError):
+        return clip_text(error.text)
+    return PASSED if error is NOT_TOLD else None
+
+
+def _asked(error: Said) -> float:
     wait = error.retry_after if isinstance(error, TransientSendError) else None
     return 0.0 if wait is None else max(0.0, min(wait, LONGEST_ASKED))

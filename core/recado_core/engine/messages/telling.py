@@ -71,7 +71,7 @@ class Telling:
             if event["type"] in self._types
             for outlet in self._outlets
             if event["type"] in outlet.types
-            and self._is_wanted(outlet, _subject(event["type"], about[event["id"]]))
+            and self._is_wanted(outlet, _subject(outlet, event["type"], about[event["id"]]))
         ]
         await deliveries.insert(connection, rows)
         for sink in {row["sink"] for row in rows}:
@@ -108,7 +108,7 @@ class Telling:
 
     def _delivery(self, outlet: Outlet, event: Row, about: Row) -> Row:
         created_at: datetime = event["time"]
-        lane = self._lane(outlet, _subject(event["type"], about))
+        lane = self._lane(outlet, _subject(outlet, event["type"], about))
         thread = f"{about['account']}/{about['channel']}/{about['address']}"
         return {
             "id": new_id(),
@@ -121,10 +121,12 @@ class Telling:
         }
 
 
-def _subject(kind: str, about: Row) -> EventSubject:
+def _subject(outlet: Outlet, kind: str, about: Row) -> EventSubject:
+    origin = about.get("origin")
     return EventSubject(
         type=kind,
         account=about["account"],
         channel=about["channel"],
-        origin=about.get("origin"),
+        origin=origin,
+        own=origin == outlet.sink,
     )

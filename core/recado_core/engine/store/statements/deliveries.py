@@ -109,7 +109,7 @@ async def is_poison(connection: AsyncConnection, sink: str, row: Row, tried: dat
     """
     latest = (
         sa.select(D.settled_at, D.thread, D.background)
-        .where(D.sink == sink, D.state == _DELIVERED)
+        .where(D.sink == sink, D.state == _DELIVERED, D.error.is_(None))
         .order_by(D.id.desc())
         .limit(LOOKED_AT)
         .subquery()
@@ -231,10 +231,10 @@ async def state_of(connection: AsyncConnection, sink: str) -> Row:
 
 
 async def last_delivered(connection: AsyncConnection, sink: str) -> datetime | None:
-    """Return when the latest event that a sink has was delivered."""
+    """Return when the latest event that a sink was told was delivered; others have an error."""
     statement = (
         sa.select(D.settled_at)
-        .where(D.sink == sink, D.state == _DELIVERED)
+        .where(D.sink == sink, D.state == _DELIVERED, D.error.is_(None))
         .order_by(D.id.desc())
         .limit(1)
     )
