@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -16,6 +17,7 @@ from recado_core import (
     SinkMessage,
     TransientSendError,
     UnreachableError,
+    WebhookReply,
 )
 from recado_core.engine.conversations.conversations import ConversationFilter
 from recado_core.engine.deliver import delivering
@@ -339,6 +341,59 @@ async def test_call_that_the_sink_does_not_answer_in_time_is_answered_for_it(ope
         house.system.is_hanging = True
         (finding,) = await house.engine.sinks.probe("desk")
         assert (finding.ok, finding.detail) == (False, "no answer within the sink's timeout")
+
+
+@pytest.fixture
+def slow_call(monkeypatch):
+    """Let a call of the system hand over a message, and the store take its time for it."""
+
+    @asynccontextmanager
+    async def slowed(house, where, name):
+        hand_over = SinkMessage(account="main", to=ANA, text="olá", key="7")
+
+        async def handle(_):
+            answer = await house.system.gateway.send(hand_over)
+            return WebhookReply(body=json.dumps(answer.message_id).encode())
+
+        does, asked, free = getattr(where, name), asyncio.Event(), asyncio.Event()
+
+        async def wait(*args):
+            asked.set()
+            await free.wait()
+            return await does(*args)
+
+        monkeypatch.setattr(house.system, "handle", handle)
+        with monkeypatch.context() as patched:
+            patched.setattr(where, name, wait)
+            calling = asyncio.create_task(house.engine.sinks.handle("desk", call("send")))
+            await asked.wait()
+            yield calling, free
+
+    return slowed
+
+
+async def test_call_that_runs_out_of_time_before_the_commit_stores_nothing(open_desk, slow_call):
+    async with open_desk(sink={"timeout": 0.2}) as house:
+        write_down = house.engine.accept._database  # noqa: SLF001  # slow before a transaction
+        async with slow_call(house, write_down, "write") as (calling, free):
+            assert (await calling).status == 503
+            free.set()
+        await house.settle()
+        assert not house.vendor.sent
+        assert (await house.engine.sinks.handle("desk", call("send"))).status == 200
+        await house.settle()
+        assert len(house.vendor.sent) == 1
+
+
+async def test_call_that_runs_out_of_time_in_the_commit_is_answered(open_desk, slow_call):
+    async with open_desk(sink={"timeout": 0.2}) as house:
+        async with slow_call(house, conversing, "note_replies") as (calling, free):
+            await asyncio.sleep(0.3)
+            assert not calling.done()
+            free.set()
+            assert (await calling).status == 200
+        await house.settle()
+        assert len(house.vendor.sent) == 1
 
 
 async def test_call_while_the_database_is_away_blames_no_plugin(desk, monkeypatch, caplog):

@@ -55,7 +55,7 @@ MoveOn = Callable[[AsyncConnection, Sequence[DraftError | None]], Awaitable[bool
 
 
 class OvertakenError(Exception):
-    """A guard said no: another node has done the same meanwhile, and nothing was stored."""
+    """A guard said no: another node has done the same, or nobody waits; nothing was stored."""
 
 
 class _Unit(msgspec.Struct, frozen=True):
@@ -101,6 +101,7 @@ class Accept:
         *,
         reply: bool = False,
         origin: str | None = None,
+        guard: Guard | None = None,
     ) -> Answer:
         """Accept one message.
 
@@ -109,9 +110,11 @@ class Accept:
             key: The call's idempotency key.
             reply: Whether an agent answers by it.
             origin: The sink that it comes from.
+            guard: Says, in the transaction that stores the message, whether it still shall.
 
         Raises:
             DraftError: It can't be accepted; nothing was stored.
+            OvertakenError: The guard said no.
             IdempotencyMismatchError: The key came before, with another body.
             IdempotencyRunningError: The first call with this key is not finished.
         """
@@ -122,7 +125,7 @@ class Accept:
             row = made.row | {"origin": origin}
             verdicts = await self._check([row], [made.document])
             answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
-            return await self._commit([row], verdicts, key, answer, reply=reply)
+            return await self._commit([row], verdicts, key, answer, reply=reply, guard=guard)
 
     async def batch(self, request: BatchRequest, key: IdempotencyKey | None = None) -> Answer:
         """Accept 1 to 10,000 messages; a bad item is reported and spoils no other.
@@ -313,11 +316,12 @@ class Accept:
             refused = [
                 unit.guard is not None and not await unit.guard(connection) for unit in units
             ]
-            earlier = await self._once.reserve(
-                connection, [(unit.key, unit.answer) for unit in units]
-            )
+            asked = [
+                (unit.key, unit.answer) for unit, no in zip(units, refused, strict=True) if not no
+            ]
+            earlier = iter(await self._once.reserve(connection, asked))
             ends: list[_Result | None] = [
-                OvertakenError() if no else done for no, done in zip(refused, earlier, strict=True)
+                OvertakenError() if no else next(earlier) for no in refused
             ]
             fresh = [unit for unit, end in zip(units, ends, strict=True) if end is None]
             await messages.insert(connection, [row for unit in fresh for row in unit.rows])

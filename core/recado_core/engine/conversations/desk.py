@@ -1,5 +1,6 @@
 """What a sink may ask of the gateway: agents' messages sent, conversations read, links made."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.accept.accepting import Accept
+from recado_core.engine.accept.accepting import Accept, OvertakenError
 from recado_core.engine.accept.answers import AcceptedMessage
 from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.clients.idempotency import IdempotencyKey
@@ -82,7 +83,7 @@ class Desk:
             fingerprint=_digest(msgspec.json.encode(message)),
         )
         try:
-            answer = await self._accept.message(draft, key, reply=True, origin=self._sink)
+            body = await self._hand_over(draft, key)
         except DraftError as error:
             return SinkAnswer(
                 refusal="; ".join(fault.detail for fault in error.faults),
@@ -93,11 +94,32 @@ class Desk:
             return SinkAnswer(refusal=text, code="key_reused")
         except (IdempotencyRunningError, UnavailableError) as error:
             raise TransientSendError(str(error)) from error
-        accepted = _read_answer(answer.body)
+        except OvertakenError as error:
+            raise TransientSendError("it took too long to store the message") from error
+        accepted = _read_answer(body)
         if accepted.status is Status.SUPPRESSED:
             text = f"this person gets no messages: {accepted.reason}"
             return SinkAnswer(refusal=text, code="suppressed")
         return SinkAnswer(message_id=accepted.id)
+
+    async def _hand_over(self, draft: Draft, key: IdempotencyKey) -> bytes:
+        """Accept a message unless the call that brings it is cut off before it is being stored.
+
+        One that is cut off after that gets the answer all the same: who is told to try again writes
+        the message once more, under another key.
+        """
+        waiting = _Waiting()
+        accepting = asyncio.create_task(
+            self._accept.message(draft, key, reply=True, origin=self._sink, guard=waiting.go_on)
+        )
+        try:
+            return (await asyncio.shield(accepting)).body
+        except asyncio.CancelledError:
+            waiting.has_left = True
+            if not waiting.is_storing:
+                accepting.cancel()
+                raise
+            return (await accepting).body
 
     async def account_state(self, account: str, channel: str = "sms") -> AccountState:
         """Tell whether an account can send on a channel."""
@@ -135,6 +157,18 @@ class Desk:
                 return await self._links.shorten(url, f"sink:{self._sink}", key)
         except DraftError:  # it is no web address
             return None
+
+
+class _Waiting:
+    """Whether anybody still waits for a message that is about to be stored."""
+
+    has_left = False
+    is_storing = False
+
+    async def go_on(self, _: AsyncConnection) -> bool:
+        """Tell so; asked within the transaction, again where it is done again."""
+        self.is_storing = not self.has_left
+        return self.is_storing
 
 
 @contextmanager

@@ -35,6 +35,8 @@ BROKEN = WebhookReply(status=500, body=b'{"error": "the gateway could not answer
 """What a business system is told when the sink's plugin breaks."""
 BUSY = WebhookReply(status=503, body=b'{"error": "the gateway can not answer this now"}')
 """What it is told when the sink takes too long, or the database is away."""
+LONGEST_CALL = 15.0
+"""Seconds that a call of its takes at the most: Odoo waits for 20, and then undoes what it did."""
 OWN_EVENTS = ("message.", "conversation.")
 """How the types of events begin that sinks are told."""
 
@@ -210,6 +212,8 @@ class Sinks:
     async def handle(self, name: str, request: WebhookRequest) -> WebhookReply:
         """Let a sink answer its business system's call, within the sink's timeout.
 
+        What it hands over while the time runs out is stored, and the call answered, or neither.
+
         Raises:
             NotFoundError: There is no such sink, or it answers no calls.
         """
@@ -217,10 +221,10 @@ class Sinks:
         if each is None or not each.kind.requests:
             raise NotFoundError(f"there is no sink {name!r} that answers calls")
         try:
-            async with asyncio.timeout(each.settings.timeout):
+            async with asyncio.timeout(min(each.settings.timeout, LONGEST_CALL)):
                 reply: WebhookReply = await each.sink.handle(request)  # type: ignore[attr-defined]  # declared
         except (TimeoutError, UnavailableError, TransientSendError) as error:
-            why = str(error) or "it took longer than the sink's timeout"
+            why = str(error) or "it took too long"
             log.warning("sink could not answer a call", extra={"sink": name, "reason": why})
             return BUSY
         except Exception:
