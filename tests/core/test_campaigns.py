@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import partial
 
 import pytest
-from recado_core import AccountError, Deferral, OnFailure, Refusal, TransientSendError
+from recado_core import AccountError, ContentError, Deferral, OnFailure, Refusal, TransientSendError
 from recado_core.engine.campaigns import campaigning
 from recado_core.engine.campaigns.campaigns import CampaignFilter, CampaignRequest
 from recado_core.engine.clients.idempotency import IdempotencyKey
@@ -16,6 +16,11 @@ from recado_core.testing.clock import MONDAY_NOON
 from .campaign_house import Campaigner, number
 
 MINUTE = timedelta(minutes=1)
+
+
+def refuse(message):  # noqa: ARG001  # whatever it is
+    """Refuse a text as a provider that will not carry it."""
+    raise ContentError("refused by the vendor")
 
 
 @pytest.fixture
@@ -433,6 +438,74 @@ async def test_what_is_wrong_with_all_messages_pauses_the_campaign_and_spoils_no
         assert len(campaigner.sent_to()) == 15
 
 
+@pytest.mark.parametrize("size", [3, 60])
+@pytest.mark.parametrize("house_options", [{"routes": []}, {"kind": {"check_message": refuse}}])
+async def test_test_of_which_no_message_can_be_made_spoils_nobody(
+    open_house, tmp_path, size, house_options
+):
+    async with open_house(**house_options) as house:
+        campaigner = Campaigner(house, tmp_path)
+        campaign_id = await campaigner.ready(size)
+        with pytest.raises(DraftError, match="no route|refused by"):
+            await campaigner.campaigns.test(campaign_id)
+        view = await campaigner.get(campaign_id)
+        assert (view.position, view.recipients.valid, view.recipients.invalid) == (0, size, 0)
+    async with open_house(clock=house.clock) as house:
+        campaigner = Campaigner(house, tmp_path)
+        assert len((await campaigner.campaigns.test(campaign_id)).recipients) == min(size, 5)
+
+
+@pytest.mark.parametrize(
+    ("size", "fields"), [(60, {"throttle": "5/1s"}), (9, {}), (1, {"throttle": "1/1s"})]
+)
+async def test_few_at_a_time_of_whom_none_can_be_sent_to_pause_the_campaign(
+    open_house, tmp_path, size, fields
+):
+    async with open_house(kind={"check_message": refuse}) as house:
+        campaigner = Campaigner(house, tmp_path)
+        campaign_id = await campaigner.running(size, **fields)
+        await house.advance(1)
+        view = await campaigner.get(campaign_id)
+        assert (view.status, view.position, view.recipients.invalid) == ("paused", 0, 0)
+        assert "refused by the vendor" in view.reason
+
+
+async def test_last_few_who_can_no_longer_be_sent_to_pause_the_campaign(
+    open_house, tmp_path, monkeypatch
+):
+    small_steps(monkeypatch)
+    refusing = []
+    kind = {"check_message": lambda message: refuse(message) if refusing else None}
+    async with open_house(kind=kind) as house:
+        campaigner = Campaigner(house, tmp_path)
+        campaign_id = await campaigner.running(12)
+        while (await campaigner.get(campaign_id)).position < 10:
+            await house.engine.campaigning.take_due()
+        refusing.append(True)
+        await house.settle()
+        view = await campaigner.get(campaign_id)
+        assert (view.status, view.position, view.recipients.valid) == ("paused", 10, 12)
+        refusing.clear()
+        await campaigner.campaigns.resume(campaign_id)
+        await house.settle()
+        assert campaigner.sent_to() == [number(index) for index in range(12)]
+
+
+async def test_few_who_alone_can_not_be_sent_to_do_not_hold_the_others_up(
+    open_house, tmp_path, monkeypatch
+):
+    small_steps(monkeypatch)
+    lost = {number(index) for index in (0, 1, 2, 3, 4, 10, 11)}
+    kind = {"check_message": lambda message: refuse(message) if message.to in lost else None}
+    async with open_house(kind=kind) as house:
+        campaigner = Campaigner(house, tmp_path)
+        campaign_id = await campaigner.running(12)
+        await house.settle()
+        view = await campaigner.get(campaign_id)
+        assert (view.status, view.recipients.invalid) == ("finished", len(lost))
+        assert campaigner.sent_to() == [number(index) for index in range(5, 10)]
+
+
 # ---------------------------------------------------------------- told
 
 
@@ -504,6 +577,13 @@ async def test_recipients_are_told_page_by_page_by_status_and_all_in_an_export(
     rest = await campaigns.recipients(campaign_id, half, first.next_cursor, "sent")
     assert len(first.items) + len(rest.items) == counts["sent"]
     assert rest.items[0].position > first.items[-1].position
+    of_all = await campaigns.recipients(campaign_id, 5)
+    for cursor, status in [
+        *((first.next_cursor, each) for each in (None, "pending", "invalid", "delivered")),
+        *((of_all.next_cursor, each) for each in ("sent", "pending", "deleted")),
+    ]:
+        with pytest.raises(DraftError, match="another"):
+            await campaigns.recipients(campaign_id, 5, cursor, status)
     exported = [each async for some in campaigns.export(campaign_id) for each in some]
     assert exported == found
     with pytest.raises(NotFoundError):

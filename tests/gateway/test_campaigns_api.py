@@ -1,5 +1,6 @@
 """The calls about campaigns: what is taken, what is refused, and who may make them."""
 
+import base64
 import csv
 import io
 from datetime import datetime
@@ -185,6 +186,15 @@ async def test_recipients_are_listed_by_pages_and_by_status(client, campaign):
     (only,) = (await client.get(path, params={"status": "invalid"})).json()["items"]
     assert only["line"] == 5
     assert only["fault"]
+
+
+async def test_cursor_of_recipients_is_of_its_list_alone(client, campaign):
+    path = f"{PATH}/{campaign['id']}/recipients"
+    of_campaigns = base64.urlsafe_b64encode(campaign["id"].encode()).decode().rstrip("=")
+    page = (await client.get(path, params={"limit": 1, "status": "pending"})).json()
+    for cursor in (of_campaigns, page["next_cursor"]):
+        answer = await client.get(path, params={"cursor": cursor})
+        assert (answer.status_code, pointers(answer)) == (422, ["/cursor"])
 
 
 async def test_recipients_of_an_unknown_status_are_refused(client, campaign):

@@ -1,11 +1,13 @@
 """What became of each recipient of a campaign, a page or a stream at a time."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
+
 from recado_core.engine.campaigns.views import CampaignRecipient, RecipientPage, RecipientStatus
-from recado_core.engine.clients.cursors import make_cursor, read_cursor
+from recado_core.engine.clients.cursors import make_list_cursor, read_list_cursor
 from recado_core.engine.store.database import Database
 from recado_core.engine.store.money import from_millionths
 from recado_core.engine.store.statements import campaigns, recipients
@@ -18,6 +20,8 @@ DUPLICATE = "duplicate: "
 """How the fault of a recipient begins whom the audience has already."""
 LATE = "not sent: "
 """How that begins of one whose message could not be made when their turn came."""
+
+_Position = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 
 class CampaignResults:
@@ -38,19 +42,20 @@ class CampaignResults:
             status: That of those who are wanted: a message's, or a ``RecipientStatus``.
 
         Raises:
-            DraftError: The cursor is not one of ours.
+            DraftError: The cursor is not one of ours, or of another list.
         """
-        after = read_cursor(cursor) if cursor else None
+        listed = f"{campaign['id']} {status or ''}"
+        if status is not None and status not in set(RecipientStatus):
+            last_id = str(read_list_cursor(cursor, listed, UUID)) if cursor else ""
+            return await self._page_of_messages(campaign, status, limit, last_id, listed)
+        after = read_list_cursor(cursor, listed, _Position) if cursor else 0
         if status == RecipientStatus.DELETED:
             return RecipientPage(items=[], next_cursor=None)  # nothing says which
-        if status is not None and status not in set(RecipientStatus):
-            return await self._page_of_messages(campaign, status, limit, after)
-        rows = await self._rows(campaign, status, limit + 1, UUID(after).int if after else 0)
+        rows = await self._rows(campaign, status, limit + 1, after)
         last = rows[limit - 1]["position"] if len(rows) > limit else None
         return RecipientPage(
             items=await self._join(campaign, rows[:limit]),
-            # A position, in the form that cursors have.
-            next_cursor=make_cursor(str(UUID(int=last))) if last is not None else None,
+            next_cursor=make_list_cursor(listed, last) if last is not None else None,
         )
 
     async def first(self, campaign: Row, limit: int) -> list[CampaignRecipient]:
@@ -85,18 +90,18 @@ class CampaignResults:
             )
 
     async def _page_of_messages(
-        self, campaign: Row, status: str, limit: int, after: str | None
+        self, campaign: Row, status: str, limit: int, after: str, listed: str
     ) -> RecipientPage:
         async with self._database.read() as connection:
             found = await campaigns.messages_in(
-                connection, campaign["id"], status, after or "", limit + 1
+                connection, campaign["id"], status, after, limit + 1
             )
             sent = found[:limit]
             positions = [message["recipient"] for message in sent]
             rows = await recipients.at(connection, campaign["audience_id"], positions)
         return RecipientPage(
             items=[_tell(rows[each["recipient"]], each, campaign["position"]) for each in sent],
-            next_cursor=make_cursor(sent[-1]["id"]) if len(found) > limit else None,
+            next_cursor=make_list_cursor(listed, sent[-1]["id"]) if len(found) > limit else None,
         )
 
     async def _join(self, campaign: Row, rows: Sequence[Row]) -> list[CampaignRecipient]:

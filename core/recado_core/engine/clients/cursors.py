@@ -45,6 +45,29 @@ def read_timed_cursor(cursor: str, key: Any = UUID) -> tuple[datetime, str]:  # 
     return at, str(last_id)
 
 
+def make_list_cursor(listed: str, after: int | str) -> str:
+    """Return the cursor of a page of a list that ended with this, for that list alone."""
+    return _pack(msgspec.json.encode((listed, after)))
+
+
+def read_list_cursor(cursor: str, listed: str, key: Any) -> Any:  # noqa: ANN401  # a type, and what it makes
+    """Return with what the page before ended, or raise ``DraftError``, as of another list's.
+
+    Args:
+        cursor: What ``make_list_cursor`` made.
+        listed: Of which list.
+        key: What its pages end with.
+    """
+    try:
+        of, after = msgspec.json.decode(_unpack(cursor), type=tuple[str, Any])
+        if of != listed:
+            detail = "is of another list, or of one with another filter"
+            raise DraftError([Fault(pointer="/cursor", detail=detail)])
+        return msgspec.convert(after, key)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise _no_cursor() from error
+
+
 def _pack(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
