@@ -37,6 +37,18 @@ BAD = {
         {"text": "{{ name }}", "variables": {"name": "\0"}},
         ["/text"],
     ),
+    "long text with placeholders": (
+        {"text": "{# " + "x" * 10_000 + " #}oi", "variables": {}},
+        ["/text"],
+    ),
+    "long variable": (
+        {"text": "{% if a %}b{% endif %}", "variables": {"a": "x" * 10_001}},
+        ["/variables"],
+    ),
+    "deep text": (
+        {"text": "{% if a %}" * 110 + "x" + "{% endif %}" * 110, "variables": {"a": 1}},
+        ["/variables"],
+    ),
     "no such template": ({"text": None, "template": "welcome"}, ["/template"]),
     "text and template": ({"template": "welcome"}, ["/template"]),
     "no language": ({"language": "?? \0"}, ["/language"]),

@@ -1,7 +1,9 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import Template
 from recado_core import ContentError
+from recado_core.engine.templates import rendering
 from recado_core.engine.templates.rendering import (
     MissingVariableError,
     check,
@@ -11,6 +13,7 @@ from recado_core.engine.templates.rendering import (
 )
 
 PERSON = {"name": "Ana", "age": 30, "city": {"name": "Recife"}, "orders": ["a1", "a2"]}
+PERSON["cart"] = {"items": 3, "keys": 2}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +29,7 @@ PERSON = {"name": "Ana", "age": 30, "city": {"name": "Recife"}, "orders": ["a1",
         ("{% if nick is defined %}{{ nick }}{% endif %}.", "."),
         ("{{ orders|length }}: {{ orders|last }}", "2: a2"),
         ("{{ '{{' }} <b> & \"", '{{ <b> & "'),
+        ("{{ cart.items }} {{ cart['keys'] }} {{ cart.get|default('no') }}", "3 2 no"),
         ("{# a note #}oi", "oi"),
     ],
 )
@@ -40,6 +44,9 @@ def test_placeholders_are_filled(text, expected):
         ("{{ city.zip }}", "zip"),
         ("{% if nick %}x{% endif %}", "nick"),
         ("{{ range }}", "range"),
+        ("{{ city.items }}", "items"),
+        ("{{ name.upper }}", "upper"),
+        ("{{ orders[7] }}", "7"),
         ("{{ dict }}", "dict"),
     ],
 )
@@ -98,12 +105,132 @@ def test_a_text_that_is_no_template_is_an_error(text):
         "{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}",
         "{{ " + "(" * 1000 + "name" + ")" * 1000 + " }}",
         "{{ name.upper }}",
+        "{% if a %}" * 99 + "x" + "{% endif %}" * 99,
+        "{% if a %}" * 100 + "x" + "{% endif %}" * 100,
+        "{% if a %}" * 101 + "x" + "{% endif %}" * 101,
+        "{% if a %}" * 110 + "x" + "{% endif %}" * 110,
+        "{{ name" + "|title" * 18 + " }}",
+        "{{ name" + "|title" * 199 + " }}",
+        "{{ name" + "|title" * 201 + " }}",
+        "{{ name" + "|title" * 1600 + " }}",
+        "{{ orders" + "[0]" * 190 + " }}",
+        "{{ city" + ".b" * 300 + " }}",
+        "{% if " + "not " * 300 + "name %}{% endif %}",
+        "{{ name" + " if name else name" * 300 + " }}",
+        "{{name}}" * 1001 + "{{age}}" * 1000,
+        "{{ name|trim(name) }}",
+        "{{ name|trim(chars=name) }}",
+        "{{ name|trim(*orders) }}",
+        "{{ name|default(**city) }}",
     ],
     ids=lambda text: text[:40],
 )
 def test_a_template_does_nothing_but_fill_placeholders(text):
     with pytest.raises(ContentError):
         render(text, PERSON)
+
+
+def test_a_text_as_deep_as_may_be_is_filled():
+    assert render("{% if age %}" * 17 + "{{ name }}" + "{% endif %}" * 17, PERSON) == "Ana"
+    assert render("{{ name" + "|lower" * 17 + " }}", PERSON) == "ana"
+    assert render("{{ name }}" * 999, PERSON) == "Ana" * 999
+
+
+def test_what_python_can_not_compile_is_no_template(monkeypatch):
+    monkeypatch.setattr(rendering, "MOST_LEVELS", 400)
+    for text in (
+        "{% if age %}" * 110 + "x" + "{% endif %}" * 110,  # an IndentationError
+        "{{ name" + "|title" * 250 + " }}",
+    ):
+        with pytest.raises(ContentError, match="no template"):
+            check(text)
+        with pytest.raises(ContentError, match="filled"):
+            render(text, PERSON)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"name": "x" * 10_001},
+        {"name": "a", "orders": [{"a": ["x" * 10_001]}]},
+        {"name": "a"} | {f"n{index}": "x" * 10_000 for index in range(10)},
+        {"name": "a", "orders": [1] * 100_000},
+        {"name": "a", "orders": [[]] * 100_000},
+        {"name": "a", "city": {"x" * 100_000: 1}},
+    ],
+)
+def test_variables_have_an_end(variables):
+    with pytest.raises(ContentError, match="too long"):
+        render("{{ name }}", variables)
+    assert render("no placeholder", variables) == "no placeholder"
+
+
+def test_variables_as_long_as_may_be_are_filled():
+    variables = {f"n{index}": "x" * 9_900 for index in range(10)} | {"orders": [1, 2]}
+    assert render("{{ n0 }}{{ n9 }}", variables) == "x" * 19_800
+
+
+@pytest.mark.parametrize(
+    "once",
+    [
+        "{% if a|title %}{% endif %}",
+        "{% if a == b %}{% endif %}",
+        "{% if 1 in orders %}{% endif %}",
+        "{{ '" + "x" * 9_000 + "'|upper|trim if no }}",
+    ],
+)
+def test_a_text_goes_through_its_variables_so_often_and_no_more(once):
+    variables = {"a": "a " * 1000, "b": "b", "orders": [2] * 4000, "no": 0}
+    assert not render(once, variables)
+    with pytest.raises(ContentError, match="too long for so many"):
+        render(
+            (once * 100)[:9_900].rpartition("}")[0] + "}" + "{{ a|upper|lower }}" * 20, variables
+        )
+
+
+def test_filters_that_go_through_nothing_are_not_counted():
+    text = "{{ a|default('x')|length }}" * 300
+    assert render(text, {"a": "x" * 9_000}) == "9000" * 300
+
+
+def test_all_missing_variables_are_found_in_one_more_round(monkeypatch):
+    rounds = []
+    generate = Template.generate
+
+    def counted(*given):
+        rounds.append(1)
+        return generate(*given)
+
+    monkeypatch.setattr(Template, "generate", counted)
+    names = [f"n{index}" for index in range(500)]
+    with pytest.raises(MissingVariableError) as caught:
+        render("".join(f"{{{{ {name} }}}}" for name in names), {})
+    assert caught.value.names == names
+    assert len(rounds) == 2
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "{{ gone }}",
+        "{{ gone.part }}",
+        "{{ gone[0] }}",
+        "{{ gone|upper }}",
+        "{{ gone|length }}",
+        "{{ gone|last|default('') }}",
+        "{% if not gone %}{% endif %}",
+        "{% if gone == 1 %}{% endif %}",
+        "{% if gone != 1 %}{% endif %}",
+        "{% if gone < 1 %}{% endif %}",
+        "{% if 1 >= gone %}{% endif %}",
+        "{% if 1 in gone %}{% endif %}",
+    ],
+)
+def test_what_is_missing_is_named_however_it_is_used(use):
+    text = "{{ gone|default('') }}{% if gone is defined %}{{ other }}{% endif %}" + use + "{{ z }}"
+    with pytest.raises(MissingVariableError) as caught:
+        render(text, {})
+    assert caught.value.names == ["gone", "z"]
 
 
 def test_the_variables_are_left_as_they_are():

@@ -154,6 +154,11 @@ BAD_TEMPLATES = {
     "a long text": ({"text": "x" * 10_001}, ["/text"]),
     "a text that is no template": ({"text": "{{ name"}, ["/text"]),
     "a text that calls": ({"text": "{{ name.__class__() }}"}, ["/text"]),
+    "a text too deep": (
+        {"text": "{% if a %}" * 110 + "x" + "{% endif %}" * 110},
+        ["/text"],
+    ),
+    "a text too deep for filters": ({"text": "{{ a" + "|title" * 250 + " }}"}, ["/text"]),
     "a text that loops": ({"text": "{% for a in b %}{% endfor %}"}, ["/text"]),
     "a zero byte": ({"text": "a\0"}, ["/text"]),
     "half a character": ({"text": "a\ud800"}, ["/text"]),
@@ -367,6 +372,21 @@ async def test_the_templates_of_a_batch_are_read_once(house, monkeypatch):
     assert sorted(message.text for message in found) == sorted(
         ["Oi, n0!", "Tchau, n1!", "Oi, n3!", "Tchau, n4!", "no template", "Oi, all!"]
     )
+
+
+async def test_a_text_nested_too_deep_spoils_no_other_of_its_batch(house):
+    deep = "{% if a %}" * 110 + "x" + "{% endif %}" * 110
+    items = [
+        {"to": "+5511900000001", "text": "{{ a }}"},
+        {"to": "+5511900000002", "text": deep},
+        {"to": "+5511900000003", "text": "{{ a" + "|title" * 250 + " }}"},
+    ]
+    request = BatchRequest(
+        messages=[msgspec.Raw(msgspec.json.encode(item)) for item in items],
+        defaults=DraftDefaults(variables={"a": "oi"}),
+    )
+    told = json.loads((await house.engine.accept.batch(request)).body)
+    assert (told["accepted"], told["rejected"]) == (1, 2)
 
 
 async def test_a_call_without_a_template_reads_none(house, monkeypatch):

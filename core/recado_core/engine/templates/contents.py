@@ -46,6 +46,10 @@ def fill_text(
         transliterate: Whether it is written in GSM-7.
     """
     if variables is not None:
+        if "{" in text and len(text) > rendering.LONGEST_TEXT:
+            detail = f"with variables it must have at most {rendering.LONGEST_TEXT} characters"
+            faults.append(Fault(pointer="/text", detail=detail))
+            return Content()
         try:
             text = rendering.render(text, variables)
         except MissingVariableError as error:
@@ -98,7 +102,7 @@ def fill_template(  # noqa: PLR0913  # what it says, for whom and how
     vendors = None
     if variant.provider_template is not None:
         vendors = _fill_vendors(variant.provider_template, variables, found)
-    faults += [fault for index, fault in enumerate(found) if fault not in found[:index]]
+    faults += dict.fromkeys(found)
     return Content(text=content.text, template=vendors)
 
 
@@ -131,6 +135,9 @@ def _fill_vendors(
             faults += _missing([name])
         elif not rendering.is_printable(value) or not is_storable(str(value)):
             detail = f"{name!r} must be a text or a number"
+            faults.append(Fault(pointer="/variables", detail=detail))
+        elif len(str(value)) > rendering.LONGEST_VARIABLE:
+            detail = f"{name!r} must have at most {rendering.LONGEST_VARIABLE} characters"
             faults.append(Fault(pointer="/variables", detail=detail))
         else:
             filled[name] = str(value)

@@ -1,23 +1,43 @@
 """Placeholders in a text, ``{{ name }}``, filled in a sandbox.
 
 What a template may hold is listed below: names and their parts, comparisons, ``if``, and a few
-filters. There are no loops, calls or arithmetic, so that a client can neither reach the gateway
-through a template nor keep it busy with one.
+filters. There are no loops, calls or arithmetic, and the sizes have limits, so that a client can
+neither reach the gateway through a template nor keep it busy with one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, Undefined, UndefinedError, nodes
+import msgspec
+from jinja2 import (
+    StrictUndefined,
+    Template,
+    TemplateError,
+    Undefined,
+    UndefinedError,
+    nodes,
+)
 from jinja2.exceptions import TemplateRuntimeError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from recado_core.errors import ContentError
 
 FILTERS = ("capitalize", "default", "first", "last", "length", "lower", "title", "trim", "upper")
+LONGEST_TEXT = 10_000
+"""Characters of a text with placeholders; who calls looks to it."""
 LONGEST_RESULT = 100_000
 """Characters; what a channel carries is far less."""
+MOST_LEVELS = 20
+"""Levels of nesting: what compiles a template, Python's compiler last, takes each many times."""
+MOST_NODES = 2000
+LONGEST_VARIABLE = 10_000
+"""Characters of one text among the variables."""
+MOST_VARIABLES = 100_000
+"""Characters and values of all variables, those within others included."""
+MOST_WORK = 200_000
+"""How much filters and comparisons may go through, each of them through all the variables."""
 
 _ALLOWED = (
     nodes.Template,
@@ -39,8 +59,22 @@ _ALLOWED = (
 )
 
 
-_UNUSABLE = (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError)
-"""What Jinja raises for a text that is no template, or that does not suit its variables."""
+_LINEAR = frozenset({"capitalize", "lower", "title", "trim", "upper"})
+"""The filters that go through all of a text."""
+
+_UNUSABLE = (
+    TemplateError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    RecursionError,
+    SyntaxError,
+    MemoryError,
+)
+"""What Jinja raises for a text that is no template, or that does not suit its variables.
+
+The last two are Python's own compiler's, of what is nested too deep for it.
+"""
 
 
 class MissingVariableError(ContentError):
@@ -61,11 +95,16 @@ def render(text: str, variables: Mapping[str, Any]) -> str:
     if "{" not in text:
         return text
     given = {name: value for name, value in variables.items() if value is not None}
+    size = _measure(given)
     try:
+        reading = _read(text)
+        if reading.steps * (size + reading.constants) > MOST_WORK:
+            detail = "the variables are too long for so many filters and comparisons"
+            raise ContentError(detail)
         return _join(_compile(text).generate(given))
     except UndefinedError as error:
         detail = f"a variable is missing: {error.message}"
-        raise MissingVariableError(_missing(text, given, error), detail) from error
+        raise MissingVariableError(_missing(text, given), detail) from error
     except _UNUSABLE as error:
         raise ContentError(f"the placeholders can't be filled: {error}") from error
 
@@ -84,7 +123,7 @@ def variables_of(text: str) -> list[str]:
     Raises:
         ContentError: The text is no template.
     """
-    return list(_read(text))
+    return list(_look_into(text).variables)
 
 
 def optional_in(text: str) -> list[str]:
@@ -93,7 +132,7 @@ def optional_in(text: str) -> list[str]:
     Raises:
         ContentError: The text is no template.
     """
-    return [name for name, optional in _read(text).items() if optional]
+    return [name for name, optional in _look_into(text).variables.items() if optional]
 
 
 def is_printable(value: object) -> bool:
@@ -101,18 +140,63 @@ def is_printable(value: object) -> bool:
     return isinstance(value, str | int | float)
 
 
-@lru_cache(maxsize=256)
-def _read(text: str) -> Mapping[str, bool]:
-    """Return the variables of a text, and whether each is optional wherever it stands."""
+class _Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in a text: its variables, and whether each is optional wherever it stands.
+
+    ``steps`` are the filters and comparisons that go through what they are given, ``constants`` the
+    characters that stand in the text itself for them.
+    """
+
+    variables: Mapping[str, bool] = {}
+    steps: int = 0
+    constants: int = 0
+
+
+def _look_into(text: str) -> _Reading:
     if "{" not in text:
-        return {}
-    found: dict[str, bool] = {}
+        return _Reading()
     try:
-        for name, optional in _uses(_parse(text), frozenset()):
-            found[name] = found.get(name, True) and optional
+        return _read(text)
     except _UNUSABLE as error:
         raise ContentError(f"is no template: {error}") from error
-    return found
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> _Reading:
+    tree = _parse(text)
+    found: dict[str, bool] = {}
+    for name, optional in _uses(tree, frozenset()):
+        found[name] = found.get(name, True) and optional
+    filters = sum(each.name in _LINEAR for each in tree.find_all(nodes.Filter))
+    values = [each.value for each in tree.find_all(nodes.Const)]
+    return _Reading(
+        variables=found,
+        steps=filters + sum(1 for _ in tree.find_all(nodes.Operand)),
+        constants=sum(len(value) for value in values if isinstance(value, str)),
+    )
+
+
+def _measure(variables: Mapping[str, Any]) -> int:
+    """Return how much there is in variables, or raise ``ContentError`` if it is too much."""
+    size = 0
+    left: list[object] = [dict(variables)]
+    while left:
+        value = left.pop()
+        size += 1
+        if isinstance(value, dict):
+            size += sum(len(name) for name in value)
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+        elif isinstance(value, str):
+            size += len(value)
+            if len(value) > LONGEST_VARIABLE:
+                detail = f"a variable is too long: more than {LONGEST_VARIABLE} characters"
+                raise ContentError(detail)
+        if size + len(left) > MOST_VARIABLES:
+            detail = f"the variables are too long: more than {MOST_VARIABLES} characters in all"
+            raise ContentError(detail)
+    return size
 
 
 def _uses(node: nodes.Node, asked: frozenset[str]) -> Iterator[tuple[str, bool]]:
@@ -162,26 +246,43 @@ def _asked_by(test: nodes.Node) -> frozenset[str]:
     return frozenset()
 
 
-def _missing(text: str, given: Mapping[str, Any], error: UndefinedError) -> list[str]:
-    """Return every variable that is missing: each that is found is filled, to get to the next."""
-    names = variables_of(text)
-    missing: list[str] = []
-    filled = dict(given)
-    while (found := _named_by(error, names)) and found not in missing:
-        missing.append(found)
-        filled[found] = ""
-        try:
-            _join(_compile(text).generate(filled))
-        except UndefinedError as another:
-            error = another
-        except (*_UNUSABLE, ContentError):
-            break
-    return missing
+class _Noted(Undefined):
+    """A variable that is missing: where it is needed it notes its name, and stands for nothing."""
+
+    _undefined_notes: dict[str, None]
+
+    def __init__(self, name: str, notes: dict[str, None]) -> None:
+        super().__init__(name=name)
+        self._undefined_notes = notes
 
 
-def _named_by(error: UndefinedError, names: Iterable[str]) -> str | None:
-    """Return which variable was missing; None if it was a part of one."""
-    return next((name for name in names if error.message == f"{name!r} is undefined"), None)
+def _noting(answer: Callable[[_Noted], object]) -> Callable[..., object]:
+    def method(self: _Noted, *_: object) -> object:
+        self._undefined_notes.setdefault(str(self._undefined_name))
+        return answer(self)
+
+    return method
+
+
+for _names, _answer in (
+    ("str", lambda _: ""),
+    ("len", lambda _: 0),
+    ("iter", lambda _: iter(())),
+    ("getitem", lambda itself: itself),
+    ("bool eq ne lt le gt ge", lambda _: False),
+):
+    for _name in _names.split():
+        setattr(_Noted, f"__{_name}__", _noting(_answer))
+
+
+def _missing(text: str, given: Mapping[str, Any]) -> list[str]:
+    """Return every variable that is missing, in one more round in which they note their names."""
+    notes: dict[str, None] = {}
+    names = (name for name in variables_of(text) if name not in given)
+    filled = {**given, **{name: _Noted(name, notes) for name in names}}
+    with suppress(*_UNUSABLE, ContentError):
+        _join(_compile(text).generate(filled))
+    return list(notes)
 
 
 def _join(pieces: Iterable[str]) -> str:
@@ -202,8 +303,26 @@ def _printable(value: object) -> object:
     raise TemplateRuntimeError("a placeholder stands for something other than a text or a number")
 
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_printable
+class _Environment(ImmutableSandboxedEnvironment):
+    """Finds the parts of a variable alone, and never an attribute of what Python keeps it in."""
+
+    def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401  # as Jinja has it
+        try:
+            return obj[argument]
+        except (AttributeError, TypeError, LookupError):
+            return self.undefined(obj=obj, name=argument)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401  # as Jinja has it
+        return self.getitem(obj, attribute)
+
+
+# Jinja's optimizer asks each level for its value anew, and gains what a text seldom has.
+_ENVIRONMENT = _Environment(
+    undefined=StrictUndefined,
+    autoescape=False,
+    keep_trailing_newline=True,
+    finalize=_printable,
+    optimized=False,
 )
 _ENVIRONMENT.globals.clear()  # they would stand in for variables that are missing
 _ENVIRONMENT.tests = {"defined": _ENVIRONMENT.tests["defined"]}
@@ -217,8 +336,25 @@ def _compile(text: str) -> Template:
 
 def _parse(text: str) -> nodes.Template:
     tree = _ENVIRONMENT.parse(text)
-    for node in tree.find_all(nodes.Node):
-        if not isinstance(node, _ALLOWED):
-            kind = type(node).__name__.lower()
-            raise TemplateRuntimeError(f"a template can't hold a {kind}")
+    count, level = 0, list[nodes.Node]([tree])
+    for _ in range(MOST_LEVELS):
+        for node in level:
+            _check_node(node)
+        count += len(level)
+        level = [child for node in level for child in node.iter_child_nodes()]
+    if level:
+        raise TemplateRuntimeError(f"it is nested deeper than {MOST_LEVELS} levels")
+    if count > MOST_NODES:
+        raise TemplateRuntimeError(f"it has more than {MOST_NODES} parts")
     return tree
+
+
+def _check_node(node: nodes.Node) -> None:
+    if not isinstance(node, _ALLOWED):
+        kind = type(node).__name__.lower()
+        raise TemplateRuntimeError(f"a template can't hold a {kind}")
+    if isinstance(node, nodes.Filter):
+        # Those of trim cost their length times the text's, and it can't be interrupted.
+        more = node.args if node.name != "default" else []
+        if more or node.kwargs or node.dyn_args or node.dyn_kwargs:
+            raise TemplateRuntimeError(f"the filter {node.name} takes nothing here")

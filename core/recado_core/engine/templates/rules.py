@@ -20,7 +20,6 @@ from recado_core.engine.templates.variants import (
 )
 from recado_core.errors import ContentError
 
-LONGEST_TEXT = 10_000
 LONGEST_DESCRIPTION = 1000
 MOST_VARIANTS = 100
 LONGEST_VENDOR_NAME = 255
@@ -92,7 +91,7 @@ def _within(variant: Variant, at: str, channels: Mapping[str, Channel]) -> Itera
     if variant.text is None and variant.provider_template is None:
         yield Fault(pointer=f"{at}/text", detail="give the text, or a provider_template")
     if variant.text is not None:
-        found = list(_of_text(f"{at}/text", variant.text, LONGEST_TEXT))
+        found = list(_of_text(f"{at}/text", variant.text, rendering.LONGEST_TEXT))
         yield from found or _of_placeholders(f"{at}/text", variant.text)
     if variant.provider_template is not None:
         yield from _of_vendors(variant.provider_template, f"{at}/provider_template")
