@@ -446,7 +446,7 @@ async def test_test_of_which_no_message_can_be_made_spoils_nobody(
     async with open_house(**house_options) as house:
         campaigner = Campaigner(house, tmp_path)
         campaign_id = await campaigner.ready(size)
-        with pytest.raises(DraftError, match="no route|refused by"):
+        with pytest.raises(DraftError, match=r"no route|refused by"):
             await campaigner.campaigns.test(campaign_id)
         view = await campaigner.get(campaign_id)
         assert (view.position, view.recipients.valid, view.recipients.invalid) == (0, size, 0)

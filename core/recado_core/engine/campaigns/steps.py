@@ -22,11 +22,15 @@ from recado_core.engine.store.statements import campaigns, recipients
 Row = dict[str, Any]
 
 SUSPICIOUS = 10
-"""Of as many messages that can't be made, all for the same reason, none is the recipient's fault"""
+"""Of so many recipients of whom none can be sent to, none is at fault."""
 
 
 class CampaignFaultError(Exception):
     """No message of the campaign can be made; the text says why."""
+
+
+class _NoneMadeError(Exception):
+    """No message of a step can be made; the text says why the first can't."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,17 +67,43 @@ class CampaignSteps:
             OvertakenError: The campaign is not where it was, or in none of these statuses.
             CampaignFaultError: Something is wrong with all messages; nothing was changed.
         """
-        audience_id, now = campaign["audience_id"], self._now()
+        audience_id = campaign["audience_id"]
         async with self._database.read() as connection:
             rows = await recipients.following(connection, audience_id, campaign["position"], most)
         if not rows:
             return None
+        try:
+            return await self._walk(campaign, rows, statuses, credit)
+        except _NoneMadeError as error:
+            if await self._fits_none(campaign, rows):
+                raise CampaignFaultError(f"no message can be sent: {error}") from None
+        return await self._walk(campaign, rows, statuses, credit, doubt=False)
+
+    async def _walk(
+        self,
+        campaign: Row,
+        rows: Sequence[Row],
+        statuses: Collection[CampaignStatus],
+        credit: float | None,
+        *,
+        doubt: bool = True,
+    ) -> Step:
+        """Accept the messages of these recipients, or raise as ``take`` does.
+
+        Args:
+            campaign: As it was read.
+            rows: The recipients, who are the next ones.
+            statuses: As in ``take``.
+            credit: As in ``take``.
+            doubt: Whether ``_NoneMadeError`` is raised, and nothing changed, if none can be made.
+        """
+        now = self._now()
         request = msgspec.convert(campaign["request"], CampaignRequest)
         usable = [row for row in rows if row["fault"] is None]
-        common: list[str] = []
+        common: list[Exception] = []
 
         async def move_on(connection: AsyncConnection, faults: Sequence[DraftError | None]) -> bool:
-            common[:] = [found] if (found := _common_fault(faults)) else []
+            common[:] = _of_the_campaign(faults, doubt=doubt)
             if common:
                 return False
             moved: Row = {"position": rows[-1]["position"]}
@@ -86,7 +116,7 @@ class CampaignSteps:
                 for row, fault in zip(usable, faults, strict=True)
                 if fault is not None
             }
-            await recipients.fault(connection, audience_id, late, now)
+            await recipients.fault(connection, campaign["audience_id"], late, now)
             return True
 
         try:
@@ -97,9 +127,29 @@ class CampaignSteps:
             )
         except OvertakenError:
             if common:
-                raise CampaignFaultError(common[0]) from None
+                raise common[0] from None
             raise
         return Step(position=rows[-1]["position"], messages=faults.count(None))
+
+    async def _fits_none(self, campaign: Row, rows: Sequence[Row]) -> bool:
+        """Tell whether a campaign of which none of these can be sent is at fault, and not they.
+
+        That is so if nobody near them can be sent to either, or else of the first of all.
+        """
+        audience_id = campaign["audience_id"]
+        theirs = {row["position"] for row in rows}
+        async with self._database.read() as connection:
+            after = rows[-1]["position"]
+            others = await recipients.usable(connection, audience_id, after, SUSPICIOUS)
+            if len(others) < SUSPICIOUS:
+                first = await recipients.usable(connection, audience_id, 0, SUSPICIOUS)
+                others += [row for row in first if row["position"] not in theirs]
+        request = msgspec.convert(campaign["request"], CampaignRequest)
+        made = await self._accept.rehearse(
+            [draft_of(request, row["address"], row["variables"]) for row in others],
+            [_mark(campaign, row) for row in others],
+        )
+        return all(isinstance(each, DraftError) for each in made)
 
 
 def _mark(campaign: Row, row: Row) -> Row:
@@ -110,14 +160,14 @@ def _mark(campaign: Row, row: Row) -> Row:
     }
 
 
-def _common_fault(faults: Sequence[DraftError | None]) -> str | None:
-    """Return what is wrong with every message of a campaign, if anything is."""
+def _of_the_campaign(faults: Sequence[DraftError | None], *, doubt: bool) -> list[Exception]:
+    """Return what is wrong, or may be, with every message of a campaign; nothing if all is well."""
     found = [error for error in faults if error is not None]
     for error in found:
         for fault in error.faults:
             if not is_recipients(fault):
-                return f"{fault.pointer.removeprefix('/')}: {fault.detail}"
-    texts = {str(error) for error in found}
-    if len(found) == len(faults) >= SUSPICIOUS and len(texts) == 1:
-        return f"no message can be sent: {texts.pop()}"
-    return None
+                text = f"{fault.pointer.removeprefix('/')}: {fault.detail}"
+                return [CampaignFaultError(text)]
+    if doubt and found and len(found) == len(faults):
+        return [_NoneMadeError(str(found[0]))]
+    return []
