@@ -140,3 +140,24 @@ async def test_working_engine_feeds_at_once_what_is_started_and_finishes_it(camp
 
     await until(is_finished)
     assert campaigner.sent_to() == [number(index) for index in range(SIZE)]
+
+
+async def test_campaign_that_raises_holds_up_no_other_and_is_told_of_once(
+    open_house, tmp_path, caplog
+):
+    def break_down(message):
+        if message.text == "bad":
+            raise BreakError
+
+    async with open_house(kind={"check_message": break_down}) as house:
+        campaigner = Campaigner(house, tmp_path)
+        bad = await campaigner.running(5, text="bad")
+        good = await campaigner.running(5, text="good")
+        gone = await campaigner.running(5, text="gone")
+        await campaigner.campaigns.cancel(gone)
+        await house.settle()
+        assert (await campaigner.get(bad)).status == "running"
+        assert (await campaigner.get(good)).status == "finished"
+        assert (await campaigner.get(gone)).finished_at is not None
+        told = [record.campaign for record in caplog.records if hasattr(record, "campaign")]
+        assert told == [bad]

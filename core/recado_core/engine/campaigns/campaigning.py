@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from recado_core.engine.campaigns.telling import CampaignTelling
 from recado_core.engine.campaigns.views import CampaignStatus
 from recado_core.engine.messages.telling import Telling
 from recado_core.engine.messages.transitions import Change, apply
-from recado_core.engine.store.database import Database
+from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.statements import campaigns as store
 from recado_core.engine.store.statements import messages
 from recado_core.messages import Status
@@ -68,6 +68,7 @@ class Campaigning:
         self._stopping = False
         self._swept_at: datetime | None = None
         self._room: dict[str, int] = {}
+        self._failing: set[str] = set()
         self._waiting: dict[str, str] = {}
 
     def wake(self) -> None:
@@ -112,14 +113,30 @@ class Campaigning:
         for campaign in active:
             if self._stopping:
                 break
-            if campaign["status"] == CampaignStatus.SCHEDULED:
-                done += await self._start(campaign, now)
-            else:
-                done += await self._feed(campaign, now)
+            begins = campaign["status"] == CampaignStatus.SCHEDULED
+            step = self._start if begins else self._feed
+            done += await self._alone(campaign["id"], step(campaign, now))
         running = {row["id"] for row in active}
         self._room = {key: room for key, room in self._room.items() if key in running}
         self._waiting = {key: after for key, after in self._waiting.items() if key in running}
         return done + await self._sweep(now)
+
+    async def _alone(self, campaign_id: str, work: Awaitable[int]) -> int:
+        """Do something for one campaign, so that its failing, told of once, holds up no other."""
+        try:
+            done = await work
+        except Exception as error:
+            if is_down(error):
+                raise
+            if campaign_id not in self._failing:
+                log.exception(
+                    "a campaign can't be taken forward; it is tried again",
+                    extra={"campaign": campaign_id},
+                )
+            self._failing.add(campaign_id)
+            return 0
+        self._failing.discard(campaign_id)
+        return done
 
     async def _start(self, campaign: Row, now: datetime) -> int:
         return await self._turn(
@@ -195,7 +212,7 @@ class Campaigning:
         self._swept_at = now
         async with self._database.read() as connection:
             canceled = await store.being_canceled(connection)
-        return sum([await self.clear(campaign_id) for campaign_id in canceled])
+        return sum([await self._alone(each, self.clear(each)) for each in canceled])
 
     async def clear(self, campaign_id: str) -> int:
         """Cancel the messages of a canceled campaign that have not gone; return how many.
