@@ -198,6 +198,9 @@ async def test_system_that_answers_with_errors_for_ever_loses_nothing(desk, capl
     assert await deliveries(desk, "dead") == []
     assert max(each.attempts for each in await deliveries(desk)) == 7
     assert caplog.text.count("sink answers and takes nothing; its events wait") == 1
+    view = await desk.engine.sinks.get("desk")
+    assert (view.status, view.reason) == ("down", delivering.TAKES_NOTHING)
+    assert await told(desk) == ["sink.down"]
     desk.system.refusing = {}
     for _ in range(3):
         await desk.advance(601)
@@ -206,6 +209,8 @@ async def test_system_that_answers_with_errors_for_ever_loses_nothing(desk, capl
         assert mine == [f"{person} {index}" for index in range(2)]
     assert len(desk.system.taken) == 6
     assert await deliveries(desk, "dead") == []
+    assert (await desk.engine.sinks.get("desk")).status == "up"
+    assert await told(desk) == ["sink.down", "sink.up"]
 
 
 async def test_poisoned_event_among_healthy_ones_is_given_up_at_its_limit(desk):
@@ -312,6 +317,33 @@ async def test_notes_that_are_taken_blame_no_message(open_desk):
             await house.advance(601)
         assert set(house.system.types) == {"message.sent"}
         assert await deliveries(house, "dead") == []
+        assert await told(house) == ["sink.down"]
+
+
+async def test_notes_that_nobody_takes_say_nothing_of_the_sink(open_desk):
+    async with open_desk(events=EVERY, lane=lane) as house:
+        house.system.refusing = {"message.sent": NEVER}
+        for person in (ANA, BIA):
+            await send(house, person)
+        for _ in range(12):
+            await write(house, "oi", EVA)
+            await house.advance(601)
+        assert [each.state for each in await deliveries(house, "dead")] == []
+        assert await told(house) == []
+
+
+async def test_broken_system_that_goes_away_for_a_while_is_told_of_once(desk):
+    for person in (ANA, BIA):
+        desk.system.refusing[person] = NEVER
+        await write(desk, person, person)
+    for _ in range(10):
+        await desk.advance(601)
+    desk.system.answers = [UnreachableError("no connection")] * 2
+    await desk.advance(601)
+    for _ in range(3):
+        await desk.advance(61)
+    assert (await desk.engine.sinks.get("desk")).reason == delivering.TAKES_NOTHING
+    assert await told(desk) == ["sink.down"]
 
 
 async def test_person_for_whom_nothing_is_taken_is_not_the_system(open_desk):

@@ -45,6 +45,8 @@ NOTES = 8
 """Notes are one in so many of the calls at once, and one at the least."""
 PASSED = "the sink had no need to tell of it"
 """What stands with a delivery for which nobody was called."""
+TAKES_NOTHING = "it answers, and takes nothing"
+"""Why a sink is down that is not left alone: its events wait after the last of their attempts."""
 SLACK = 10.0
 """Seconds beside the call itself for which a delivery is kept from other nodes."""
 
@@ -103,7 +105,9 @@ class Delivering:
         self._rest = 0.0
         self._resting_until = 0.0
         self._failed_at = now()
-        self._is_broken = False
+        self._is_down = False
+        self._broken: set[bool] = set()  # whether notes, and whether the others, are not taken
+        self._taken_at = now()
         self._stopping = False
 
     async def run(self) -> None:
@@ -145,7 +149,7 @@ class Delivering:
     async def _begin(self) -> int:
         """Begin the calls for which there is room; return how many."""
         room = self._settings.concurrency - len(self._calls)
-        if self.reason is not None:
+        if self._is_down:
             room = 0 if self._calls or self._monotonic() < self._resting_until else 1
         if room <= 0:
             return 0
@@ -208,22 +212,24 @@ class Delivering:
 
     async def _carry(self, row: Row, event: Event | None) -> None:
         if event is None:  # purged before it was delivered
-            gone = "the event, or what it tells of, is no longer in the store"
-            said: Said = PermanentSendError(gone)
-            change = None
+            said: Said = PermanentSendError(
+                "the event, or what it tells of, is no longer in the store"
+            )
+            changes: list[Row | None] = []
         else:
             said = await self._call(event, repeated=row["repeated"])
-            change = self._note_state(said)
+            changes = [self._note_state(said, background=row["background"])]
         outcome = self._outcome(row, said)
         if outcome.state_ == "dead" and not isinstance(said, PermanentSendError):
-            outcome = await self._blame(row, outcome, _asked(said))
+            outcome, change = await self._blame(row, outcome, _asked(said))
+            changes.append(change)
         if outcome.state_ == "dead":
             log.warning(
                 "delivery given up",
                 extra={"sink": self.name, "delivery": row["id"], "reason": outcome.error_},
             )
         await until_done(lambda: self._outcomes.submit(outcome))
-        if change is not None:
+        for change in filter(None, changes):
             await self._tell(change)
 
     async def _call(self, event: Event, *, repeated: bool) -> Said:
@@ -238,11 +244,11 @@ class Delivering:
             log.exception("sink plugin broke", extra={"sink": self.name, "event": event.id})
             return InDoubtError(f"the sink plugin broke: {type(error).__name__}")
 
-    async def _blame(self, row: Row, outcome: Outcome, asked: float) -> Outcome:
+    async def _blame(self, row: Row, outcome: Outcome, asked: float) -> tuple[Outcome, Row | None]:
         """Let an event wait on whose attempts are used up, where the sink takes no other either."""
         since = outcome.failing_since_ or self._now()
-        delays = self._settings.retry_delays
-        tried = max(since, row["due_at"] - timedelta(seconds=delays[-1] if delays else 0.0))
+        last_delay = (self._settings.retry_delays or (LONGEST_REST,))[-1]
+        tried = max(since, row["due_at"] - timedelta(seconds=last_delay))
         failing = row | {"failing_since": since}
 
         async def ask() -> bool:
@@ -250,27 +256,32 @@ class Delivering:
                 return await deliveries.is_poison(connection, self.name, failing, tried)
 
         if await until_done(ask):
-            return outcome
-        if not self._is_broken:
+            return outcome, None
+        change = self._break(row, outcome) if self._taken_at < tried else None
+        due_at = self._now() + timedelta(seconds=max(SHORTEST_REST, asked or last_delay))
+        waits = msgspec.structs.replace(outcome, state_="pending", due_at_=due_at, settled_at_=None)
+        return waits, change
+
+    def _break(self, row: Row, outcome: Outcome) -> Row | None:
+        """Note that the sink answers and takes nothing; notes may have a way of their own."""
+        if row["background"] not in self._broken:
             log.warning(
                 "sink answers and takes nothing; its events wait",
                 extra={"sink": self.name, "reason": outcome.error_},
             )
-        self._is_broken = True
-        delay = asked or (self._settings.retry_delays or (LONGEST_REST,))[-1]
-        due_at = self._now() + timedelta(seconds=max(SHORTEST_REST, delay))
-        return msgspec.structs.replace(outcome, state_="pending", due_at_=due_at, settled_at_=None)
+        self._broken.add(row["background"])
+        if self.reason is not None or row["background"]:
+            return None
+        self.reason, self._failed_at = TAKES_NOTHING, self._now()
+        return self._event("sink.down", self.reason)
 
     def _outcome(self, row: Row, error: Said) -> Outcome:
         now = self._now()
         attempts, failing_since = row["attempts"], row["failing_since"]
         delays = self._settings.retry_delays
         state, delay = "pending", 0.0
-        if error is NOT_TOLD:
+        if error is None or error is NOT_TOLD:
             state = "delivered"
-        elif error is None:
-            state = "delivered"
-            self._is_broken = False
         elif isinstance(error, PermanentSendError):
             state = "dead"
         elif _is_down(error):
@@ -278,7 +289,8 @@ class Delivering:
         elif isinstance(error, NotYetError):
             delay = max(SHORTEST_REST, _asked(error))
         elif isinstance(error, TransientSendError) and error.throttled:
-            delay = THROTTLED if error.retry_after is None else _asked(error)
+            asked = THROTTLED if error.retry_after is None else _asked(error)
+            delay = max(SHORTEST_REST, asked)
         else:
             failing_since = failing_since or now
             if attempts < len(delays):
@@ -298,21 +310,25 @@ class Delivering:
             failing_since_=failing_since,
         )
 
-    def _note_state(self, error: Said) -> Row | None:
+    def _note_state(self, error: Said, *, background: bool) -> Row | None:
         """Note whether the sink takes anything; return the event that tells of a change."""
+        if error is None:
+            self._broken.discard(background)
+            self._taken_at = self._taken_at if background else self._now()
         if isinstance(error, SendError) and _is_down(error):
             return self._fall(error)
         # One that is refused for good may have been refused by the plugin, which called nobody.
         if self.reason is None or isinstance(error, NotYetError | PermanentSendError | NotTold):
             return None
-        if error is None or _answered(error):
+        if not isinstance(error, InDoubtError):
             return self._rise()
-        self._leave_alone(error)
+        if self._is_down:
+            self._leave_alone(error)
         return None
 
     def _fall(self, error: SendError) -> Row | None:
         fell, reason = self.reason is None, clip_text(error.text)
-        self.reason = reason
+        self.reason, self._is_down = reason, True
         self._leave_alone(error)
         if not fell:
             return None
@@ -324,10 +340,15 @@ class Delivering:
         monotonic = self._monotonic()
         if monotonic >= self._resting_until:  # of several calls that fail together, the first
             self._rest = min(LONGEST_REST, max(SHORTEST_REST, self._rest * 2))
-            self._resting_until = monotonic + (_asked(error) or self._rest)
+            # A look harms nobody: a page that asks for an hour may be gone after five minutes.
+            self._resting_until = monotonic + min(_asked(error) or self._rest, LONGEST_REST)
 
-    def _rise(self) -> Row:
-        self.reason, self._rest, self._resting_until = None, 0.0, 0.0
+    def _rise(self) -> Row | None:
+        self._is_down, self._rest, self._resting_until = False, 0.0, 0.0
+        if False in self._broken:
+            self.reason = TAKES_NOTHING
+            return None
+        self.reason = None
         log.info("sink is up again", extra={"sink": self.name})
         return self._event("sink.up", None)
 
@@ -337,9 +358,12 @@ class Delivering:
     async def _look_whether_up(self) -> None:
         """Believe another process that has brought the sink something since it was down."""
         async with self._database.read() as connection:
-            last = await deliveries.last_delivered(connection, self.name)
+            others = False in self._broken
+            last = await deliveries.last_delivered(connection, self.name, without_notes=others)
         if last is not None and last > self._failed_at and self.reason is not None:
-            await self._tell(self._rise())
+            self._broken -= {False}
+            if change := self._rise():
+                await self._tell(change)
 
     async def _tell(self, event: Row) -> None:
         async def work(connection: AsyncConnection) -> None:
@@ -356,11 +380,6 @@ class Delivering:
 def _is_down(error: SendError) -> bool:
     """Tell whether no other event would be taken either."""
     return isinstance(error, UnreachableError | AccountError)
-
-
-def _answered(error: SendError) -> bool:
-    """Tell whether the business system has said something, if only of this event."""
-    return not isinstance(error, InDoubtError) and not _is_down(error)
 
 
 def _may_be_taken(error: Said) -> bool:

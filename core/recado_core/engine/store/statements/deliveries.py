@@ -230,7 +230,9 @@ async def state_of(connection: AsyncConnection, sink: str) -> Row:
     }
 
 
-async def last_delivered(connection: AsyncConnection, sink: str) -> datetime | None:
+async def last_delivered(
+    connection: AsyncConnection, sink: str, *, without_notes: bool = False
+) -> datetime | None:
     """Return when the latest event that a sink was told was delivered; others have an error."""
     statement = (
         sa.select(D.settled_at)
@@ -238,6 +240,8 @@ async def last_delivered(connection: AsyncConnection, sink: str) -> datetime | N
         .order_by(D.id.desc())
         .limit(1)
     )
+    if without_notes:
+        statement = statement.where(D.background == sa.false())
     found: datetime | None = (await connection.execute(statement)).scalar()
     return found
 
