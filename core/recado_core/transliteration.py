@@ -29,7 +29,18 @@ _EQUIVALENTS: Final = {
     "\u00b7": ".",  # a middle dot
     "\u00b0": "o",  # a degree sign, which stands for an ordinal in Portuguese
     "\u2044": "/",  # within a decomposed fraction
+    "\u2030": "o/oo",  # per mille, of which one sign less would be percent
 }
+_NEGATION: Final = "\u0338"
+"""A stroke through what is before it, which makes of a sign its opposite."""
+# What stands beside a digit and would be read as more of it, or as another unit.
+_BESIDE: Final = (
+    (re.compile("(?<=\\d)(?=[\u00bc-\u00be\u2150-\u215e\u2189])"), " "),  # vulgar fractions
+    (re.compile("(?<=\\d)(?=[\u207a\u207b]?[\u00b2\u00b3\u00b9\u2070\u2074-\u2079])"), "^"),
+    (re.compile("(?<=\\d)(?=[\u2080-\u2089])"), "_"),
+    # Greek keyboards have one sign for the letter and for micro, which is no m: that is milli.
+    (re.compile(r"(?<![^\W\d_])\u03bc(?=[A-Za-z])"), "u"),
+)
 _FLAGS: Final = "\U0001f1e6-\U0001f1ff"  # letters, two of which are a flag
 _is_flag = re.compile(f"[{_FLAGS}]").fullmatch
 _is_name = re.compile(r":.+:").fullmatch  # how anyascii writes a pictograph
@@ -57,6 +68,8 @@ def transliterate(text: str) -> Transliterated:
     dropped = dict.fromkeys(
         character for character in outside_gsm7.findall(composed) if _is_lost(character)
     )
+    for beside, instead in _BESIDE:
+        composed = beside.sub(instead, composed)
     written = outside_gsm7.sub(lambda match: _nearest(match[0]), composed)
     return Transliterated(_holes.sub(_closed, written), tuple(dropped))
 
@@ -68,7 +81,10 @@ def _nearest(character: str) -> str:
         return known
     if _is_flag(character):
         return _HOLE
-    letters = (c for c in unicodedata.normalize("NFKD", character) if not "\u0300" <= c <= "\u036f")
+    parts = unicodedata.normalize("NFKD", character)
+    if parts[1:] == _NEGATION and not parts[0].isalpha():
+        return f"!{_nearest(parts[0])}"
+    letters = (c for c in parts if not "\u0300" <= c <= "\u036f")
     plain = "".join(_EQUIVALENTS.get(c, c) for c in letters)
     if is_gsm7(plain):
         return plain

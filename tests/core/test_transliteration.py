@@ -26,6 +26,12 @@ WORDS = st.text(st.characters(categories=["Ll", "Lu", "Nd"], max_codepoint=0x24F
         ("Łódź, Đà Nẵng", "Lodz, Dà Nang"),
         ("Привет", "Privet"),
         ("Δελφοί", "Δelfoi"),
+        ("a \u2260 b \u226e c \u2262 d =\u0338 e", "a != b !< c != d != e"),
+        ("5 \u03bcg, 5\u03bcL, mg/\u03bcL, 5 \u00b5g", "5 ug, 5uL, mg/uL, 5 ug"),
+        ("\u03bcπ Aμg", "mp Amg"),
+        ("1\u00bd kg, 2\u00be, \u00bd, a\u00bd", "1 1/2 kg, 2 3/4, 1/2, a1/2"),
+        ("10\u00b2 10\u2076\u00b9 10\u207b\u00b3 10\u2082 m\u00b2", "10^2 10^61 10^-3 10_2 m2"),
+        ("5\u2030", "5o/oo"),
     ],
 )
 def test_a_text_is_written_in_the_alphabet(text, expected):
