@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import mimetypes
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -59,6 +60,12 @@ LONGEST_COMMIT = 60.0
 OWN_FAULT = ("502", "504")
 """What a proxy answers when Odoo broke off or took too long, and not because nobody listens."""
 
+LONGEST_NOTE = 3.0
+"""Seconds that a person's next message waits at the most for the note on the one before."""
+
+NOTE_PAUSE = 60.0
+"""Seconds for which no such note is tried after one for which Odoo took longer."""
+
 LONGEST_DOUBT = timedelta(minutes=2)
 """How long an MO waits for Odoo to say whether it has it already; two are better than none."""
 
@@ -87,6 +94,7 @@ class ChatRoomSink:
         self._settings = settings
         self._phrases = PHRASES[settings.language]
         self._chatroom = ChatRoom(context)
+        self._notes_from = -math.inf
         self._asides = Asides(context.name, companion)
         self._calls = OdooCalls(context, self._chatroom.url)
         hide_connectors_in_log()
@@ -164,14 +172,24 @@ class ChatRoomSink:
                 raise
 
     async def _try_note(self, call: Delivery, number: str, text: str) -> None:
-        """Note on the partner a message that is told of by now, if there is time."""
+        """Note on the partner a message that is told of by now, if Odoo does so promptly."""
+        now = asyncio.get_running_loop().time()
+        if now < self._notes_from:
+            self._leave_out(call, "Odoo took too long for another a moment ago")
+            return
+        until = min(now + LONGEST_NOTE, call.deadlines.rest or math.inf)
         try:
-            async with asyncio.timeout_at(call.deadlines.rest):
+            async with asyncio.timeout_at(until):
                 await self._asides.note(number, self._note_text(call.event, text))
-        except (SendError, TimeoutError) as error:
-            reason = str(error) or "it takes too long"
-            told = {"sink": self._name, "event": call.event.id, "reason": reason}
-            log.warning("chatroom note left out", extra=told)
+        except SendError as error:
+            self._leave_out(call, error.text)
+        except TimeoutError:
+            self._notes_from = until + NOTE_PAUSE
+            self._leave_out(call, "it takes too long")
+
+    def _leave_out(self, call: Delivery, reason: str) -> None:
+        told = {"sink": self._name, "event": call.event.id, "reason": reason}
+        log.warning("chatroom note left out", extra=told)
 
     @property
     def _falls_back(self) -> bool:

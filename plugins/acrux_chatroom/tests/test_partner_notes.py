@@ -1,7 +1,9 @@
 """Notes on partners: which are written, and that nothing else ever hangs on one."""
 
+import anyio
 import pytest
 from recado_core import (
+    NOT_TOLD,
     InDoubtError,
     NotYetError,
     TransientSendError,
@@ -19,6 +21,9 @@ from .bench import (
     left,
     received,
 )
+
+SOON = 20.0
+"""Seconds; the sink's own patience with one call is 30."""
 
 
 @pytest.mark.parametrize(
@@ -42,6 +47,13 @@ async def test_only_the_notes_that_are_named_are_written(odoo, make_sink, compan
     for event in (left("sent"), left("delivered"), received()):
         await sink.deliver(event, repeated=False)
     assert [text.partition(":")[0] for _, text in companion.made("note")] == ["SMS enviado"]
+
+
+@pytest.mark.parametrize("status", ["sent", "delivered"])
+async def test_note_that_may_be_there_is_not_written_again(odoo, make_sink, companion, status):
+    sink = make_sink(odoo.answer, companion, rpc=RPC | {"partner_notes": True})
+    assert await sink.deliver(left(status, origin=None), repeated=True) is NOT_TOLD
+    assert not companion.made("note")
 
 
 async def test_short_code_is_no_partner(odoo, make_sink, companion):
@@ -102,6 +114,32 @@ async def test_note_that_fails_does_not_have_the_line_written_again(odoo, make_s
     sink = make_sink(odoo.answer, companion, rpc=rpc, notes="all")
     await sink.deliver(left("delivered"), repeated=False)
     assert len(companion.made("info")) == 1
+
+
+async def test_note_that_takes_long_holds_up_no_other_message(
+    odoo, make_sink, companion, monkeypatch
+):
+    monkeypatch.setattr("recado_acrux_chatroom.sink.LONGEST_NOTE", 0.05)
+    companion.silent = ("note",)
+    sink = make_sink(odoo.answer, companion, rpc=RPC | {"partner_notes": True})
+    with anyio.fail_after(SOON):
+        for _ in range(3):
+            await sink.deliver(received(), repeated=False)
+    assert len(odoo.messages) == 3
+    assert len(companion.made("note")) == 1
+
+
+async def test_note_is_tried_again_a_while_after_one_that_took_long(
+    odoo, make_sink, companion, monkeypatch
+):
+    monkeypatch.setattr("recado_acrux_chatroom.sink.LONGEST_NOTE", 0.05)
+    monkeypatch.setattr("recado_acrux_chatroom.sink.NOTE_PAUSE", 0.0)
+    companion.silent = ("note",)
+    sink = make_sink(odoo.answer, companion, rpc=RPC | {"partner_notes": True})
+    with anyio.fail_after(SOON):
+        for _ in range(2):
+            await sink.deliver(received(), repeated=False)
+    assert len(companion.made("note")) == 2
 
 
 @pytest.mark.parametrize("event", [received(), left("delivered")], ids=lambda event: event.type)
