@@ -16,8 +16,8 @@ SIZE = 1500
 
 STATEMENTS = {
     "active": (lambda c: campaigns.active(c, NOW), {"ix_campaigns_active"}),
-    "count_lately_queued": (
-        lambda c: campaigns.count_lately_queued(c, "c-0", 100),
+    "count_lately_waiting": (
+        lambda c: campaigns.count_lately_waiting(c, "c-0", 100),
         {"ix_messages_campaign"},
     ),
     "waiting": (lambda c: campaigns.waiting(c, "c-0", "", 1), {"ix_messages_campaign"}),
@@ -44,7 +44,13 @@ STATEMENTS = {
     "imported": (lambda c: recipients.imported(c, "c-0"), {"pk_audience_imports"}),
     "claim": (
         lambda c: outbox.claim(c, "main", "d", 100, NOW),
-        {"ix_messages_claim", "ix_messages_address", "pk_campaigns", "pk_messages"},
+        {
+            "ix_messages_claim",
+            "ix_messages_address",
+            "ix_campaigns_active",
+            "pk_campaigns",
+            "pk_messages",
+        },
     ),
 }
 

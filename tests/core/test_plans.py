@@ -38,15 +38,20 @@ TURN = dispatches.Turn(node_id="n", now=NOW, hold_until=NOW, limit=20, without=[
 STATEMENTS = {
     "claim": (
         lambda c: outbox.claim(c, "main", "d", 100, NOW),
-        {"ix_messages_claim", "ix_messages_address", "pk_campaigns"},
+        {"ix_messages_claim", "ix_messages_address", "ix_campaigns_active", "pk_campaigns"},
     ),
     "claim of a category": (
         lambda c: outbox.claim(c, "main", "d", 1, NOW, only=Category.OTP),
-        {"ix_messages_claim_category", "ix_messages_address", "pk_campaigns"},
+        {
+            "ix_messages_claim_category",
+            "ix_messages_address",
+            "ix_campaigns_active",
+            "pk_campaigns",
+        },
     ),
     "claim without a category": (
         lambda c: outbox.claim(c, "main", "d", 100, NOW, without={Category.OTP}),
-        {"ix_messages_claim", "ix_messages_address", "pk_campaigns"},
+        {"ix_messages_claim", "ix_messages_address", "ix_campaigns_active", "pk_campaigns"},
     ),
     "count_queued": (outbox.count_queued, {"ix_messages_claim"}),
     "fallbacks_of_queued": (

@@ -78,7 +78,12 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
             M.due_at <= now,
             sa.or_(M.expires_at.is_(None), M.expires_at > now),
             sa.or_(M.origin.is_(None), ~_earlier_under_way()),
-            sa.or_(M.campaign_id.is_(None), _campaign_status().not_in(_HELD)),
+            sa.or_(
+                M.campaign_id.is_(None),
+                # The first alone would let through what is canceled; but it is what thousands of
+                # held messages are left by, at less than half of the cost of the second.
+                sa.and_(M.campaign_id.not_in(_paused()), _campaign_status().not_in(_HELD)),
+            ),
         )
         .order_by(M.priority.desc(), M.due_at, M.id)
         .limit(limit)
@@ -115,6 +120,12 @@ def _earlier_under_way() -> sa.ColumnElement[bool]:
         earlier.c.origin.is_not(None),
         sa.or_(earlier.c.status == sa.literal_column("'sending'"), waits),
     )
+
+
+def _paused() -> sa.Select[tuple[str]]:
+    # Spelled as in the partial index, so that SQLite sees that it applies.
+    active = sa.text("campaigns.status IN ('scheduled', 'running', 'paused')")
+    return sa.select(campaigns.c.id).where(active, campaigns.c.status == _HELD[0])
 
 
 def _campaign_status() -> sa.ColumnElement[str]:
