@@ -37,7 +37,9 @@ class Sink(Protocol):
 
         Args:
             event: Of a message, ``data`` holds all its fields, its ``conversation_id``, and as
-                ``origin`` the sink that sent it, or ``api`` where an agent answered by the API.
+                ``origin`` the sink that sent it, or ``api`` where an agent answered by the API. One
+                that was sent again by a person has as ``first_id`` the id of the message that the
+                agent wrote, and any other its own.
             repeated: An earlier call for this event may have been taken, as its answer never came.
 
         Raises:

@@ -114,6 +114,23 @@ async def test_every_event_of_a_message_names_its_conversation(open_desk):
         assert {event.data["conversation_id"] for event in house.system.taken} == {found.id}
 
 
+async def test_message_that_is_sent_again_and_again_names_the_first(open_desk):
+    async with open_desk(events=("message.undelivered",)) as house:
+        said = await house.system.gateway.send(
+            SinkMessage(account="main", to=ANA, text="olá", key="7")
+        )
+        message_id = said.message_id
+        for _ in range(3):
+            await house.settle()
+            await house.deliver(message_id, "undelivered")
+            again = await house.engine.accept.resend(message_id)
+            message_id = json.loads(again.body)["id"]
+        await house.settle()
+        assert [event.data["origin"] for event in house.system.taken] == ["desk"] * 3
+        assert len({event.data["id"] for event in house.system.taken}) == 3
+        assert {event.data["first_id"] for event in house.system.taken} == {said.message_id}
+
+
 # ---------------------------------------------------------------- clocks and processes
 
 

@@ -48,13 +48,17 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """An MT; ``origin`` is the sink whose agent wrote it, ``code`` and the next the provider's."""
+    """An MT; ``origin`` is the sink whose agent wrote it, ``code`` and the next the provider's.
+
+    ``first_id`` is that of the message that the agent wrote, where this is it once more.
+    """
 
     id: Id
     to: str
     created_at: Moment
     text: str = ""
     origin: str | None = None
+    first_id: str | None = None
     code: str | None = None
     status_text: str | None = None
 

@@ -203,7 +203,7 @@ class ChatRoomSink:
         if event.type == SUPPRESSED and event.time <= message.created_at:
             return NOT_TOLD  # Odoo was told when the agent wrote it, and has no message
         number = _digits(message.to)
-        msgid = wire.outbound_id(message.id, number)
+        msgid = wire.outbound_id(message.first_id or message.id, number)
         await self._await_commit(call, message, msgid)
         word = self._phrases.statuses[status_of(event.type)]
         text = ": ".join(filter(None, (word, message.code, message.status_text)))
@@ -249,7 +249,7 @@ class ChatRoomSink:
             return NOT_TOLD  # a short code is nobody's partner
         number = _digits(message.to)
         if has_line:
-            msgid = wire.outbound_id(message.id, number)
+            msgid = wire.outbound_id(message.first_id or message.id, number)
             await self._await_commit(call, message, msgid)
             text = self._phrases.statuses[status_of(event.type)]
             async with self._beside(call):

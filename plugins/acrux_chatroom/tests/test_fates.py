@@ -12,7 +12,7 @@ from recado_core import (
     UnreachableError,
 )
 
-from .bench import LASTING, MO_ID, MT_ID, NUMBER, PASSING, RPC, StubCompanion, left, received
+from .bench import LASTING, MO_ID, MT, MT_ID, NUMBER, PASSING, RPC, StubCompanion, left, received
 from .odoo import BrokenOffError, Fault
 
 WORDS = {
@@ -43,6 +43,16 @@ async def test_failure_without_words_says_at_least_which(odoo, make_sink):
     sink = make_sink(odoo.answer, language="en")
     await sink.deliver(left(code=None, status_text=None), repeated=False)
     assert odoo.sent[MT_ID] == "Not delivered"
+
+
+@pytest.mark.parametrize("status", ["undelivered", "delivered"])
+async def test_message_that_was_sent_again_is_the_one_that_odoo_knows(
+    odoo, make_sink, companion, status
+):
+    odoo.sent[MT_ID] = None
+    sink = make_sink(odoo.answer, companion, rpc=RPC, notes="all")
+    await sink.deliver(left(status, id="another", first_id=MT), repeated=False)
+    assert odoo.sent[MT_ID] or companion.made("info")[0][1] == MT_ID
 
 
 async def test_failures_are_kept_from_agents_who_shall_not_see_them(odoo, make_sink):

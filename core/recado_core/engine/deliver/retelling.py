@@ -30,7 +30,7 @@ def _tell(row: Row, message: Row | None) -> Event:
     data: dict[str, Any] = dict(row["data"] or {})
     if message is not None:
         data |= msgspec.to_builtins(_as_it_was(row, message))
-        data |= {"origin": message["origin"], "conversation_id": message["conversation_id"]}
+        data |= {name: message[name] for name in ("origin", "conversation_id", "first_id")}
     return Event(id=row["id"], type=row["type"], time=row["time"], data=data)
 
 

@@ -175,7 +175,8 @@ async def told(
 ) -> tuple[dict[str, Row], dict[str, Row]]:
     """Return events, and the messages that they are about, both by the events' ids.
 
-    A message has the ``conversation_id`` that it had where the event happened, or None.
+    A message has the ``conversation_id`` that it had where the event happened, or None, and the
+    ``first_id`` of those that were sent again before it: its own where it is no such.
     """
     found = await connection.execute(
         sa.select(events).where(among(connection, events.c.id, event_ids))
@@ -195,7 +196,26 @@ async def told(
         .where(among(connection, events.c.id, event_ids))
     )
     found = await connection.execute(statement)
-    return by_id, {row["event_id"]: dict(row) for row in found.mappings()}
+    about = {row["event_id"]: dict(row) for row in found.mappings()}
+    firsts = await _firsts(connection, {row["resend_of"] for row in about.values()} - {None})
+    for row in about.values():
+        row["first_id"] = firsts.get(row["resend_of"], row["id"])
+    return by_id, about
+
+
+async def _firsts(connection: AsyncConnection, ids: Collection[str]) -> dict[str, str]:
+    """Return of messages that were sent again which was the first, as far as they are stored."""
+    firsts = {each: each for each in ids}
+    while firsts:
+        statement = sa.select(messages.c.id, messages.c.resend_of).where(
+            among(connection, messages.c.id, set(firsts.values())),
+            messages.c.resend_of.is_not(None),
+        )
+        earlier = {row.id: row.resend_of for row in await connection.execute(statement)}
+        if not earlier:
+            break
+        firsts = {each: earlier.get(first, first) for each, first in firsts.items()}
+    return firsts
 
 
 async def sinks_with_pending(connection: AsyncConnection) -> list[str]:
