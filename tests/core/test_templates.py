@@ -18,6 +18,7 @@ from recado_core.engine.messages.messages import MessageFilter
 from recado_core.engine.settings import RouteMatch, RouteSettings
 from recado_core.engine.store import schema
 from recado_core.engine.store.statements import templates as store
+from recado_core.engine.templates import rendering
 from recado_core.engine.templates.previews import RenderRequest
 from recado_core.engine.templates.templates import NewTemplate, ReplacedTemplate, TemplateView
 from recado_core.engine.templates.variants import Template, Variant, choose
@@ -84,6 +85,43 @@ async def test_the_variables_are_those_of_all_variants_and_the_optional_ones_wha
     assert made.optional == ["c"]
     assert (made.channel, made.language, made.provider_template) == (None, "pt", None)
     assert msgspec.to_builtins(made.variants[2].provider_template) == VENDORS
+
+
+async def test_a_template_is_taken_apart_when_it_is_written_and_never_to_show_it(
+    house, monkeypatch
+):
+    def fail(_):
+        raise AssertionError("a text was taken apart")
+
+    variants = [
+        {"text": "{{ b }} {{ a|default('') }} {{ c|default('') }}", "provider_template": VENDORS},
+        {"language": "en", "text": "{{ c }}"},
+    ]
+    for index in range(3):
+        await add(house, name=f"t{index}", text=None, variants=variants)
+    changed, _ = await replace(house, "t0", variants=variants)
+    for look in ("variables_of", "optional_in"):
+        monkeypatch.setattr(rendering, look, fail)
+    for shown in [*(await house.engine.templates.list()).items, changed]:
+        assert shown.variables == ["b", "a", "c", "order", "name"]
+        assert shown.optional == ["a"]
+        assert [type(variant) for variant in shown.variants] == [Variant, Variant]
+
+
+async def test_a_template_that_was_written_without_its_names_is_shown_with_them(house):
+    now = house.clock.now()
+    texts = {"old": "{{ b }}{{ a|default('') }}", "deep": "{% if a %}" * 30 + "{% endif %}" * 30}
+    for name, text in texts.items():
+        variants = [{"text": text}, {"language": "pt", "provider_template": VENDORS}]
+        row = {"name": name, "description": None, "created_at": now, "updated_at": now}
+        row["variants"] = msgspec.convert(variants, list[Variant])
+        await house.database.write(lambda connection, row=row: store.insert_new(connection, row))
+    deep, old = sorted((await house.engine.templates.list()).items, key=lambda item: item.name)
+    assert (old.variables, old.optional) == (["b", "a", "order", "name"], ["a"])
+    assert (deep.variables, deep.text) == (["order", "name"], texts["deep"])
+    said = {"text": None, "template": "old", "variables": {"b": "oi"}}
+    assert (await house.show(await house.accept(**said))).text == "oi"
+    assert await pointers_of(house, **said | {"template": "deep"}) == ["/variables"]
 
 
 async def test_a_name_that_is_taken_is_a_conflict_and_changes_nothing(house):

@@ -10,7 +10,7 @@ from recado_core.contract import Channel
 from recado_core.engine.failures import DraftError, Fault
 from recado_core.engine.settings import AccountSettings
 from recado_core.engine.templates.contents import Content, fill_template
-from recado_core.engine.templates.variants import Template, Variant, choose, names_in
+from recado_core.engine.templates.variants import StoredVariant, Template, choose, names_in
 from recado_core.errors import AddressError, ContentError
 from recado_core.messages import Category, ProviderTemplate
 from recado_core.segments import Encoding, Segments, ucs2_characters
@@ -123,7 +123,7 @@ class Previews:
             provider_template=content.template,
             channel=variant.channel,
             language=variant.language,
-            variables=names_in(variant),
+            variables=list(names_in([variant])),
             encoding=counted.encoding,
             characters=len(text),
             segments=counted.count,
@@ -189,7 +189,9 @@ class Previews:
         )
 
 
-def _fill(template: Template, channel: str, request: RenderRequest) -> tuple[Content, Variant]:
+def _fill(
+    template: Template, channel: str, request: RenderRequest
+) -> tuple[Content, StoredVariant]:
     faults: list[Fault] = []
     variables = request.variables or {}
     content = fill_template(template, channel, request.language, variables, faults)

@@ -21,8 +21,9 @@ from recado_core.engine.templates.variants import (
     VendorTemplate,
     is_name,
     names_in,
-    optional_names_in,
     read_template,
+    show_variant,
+    store_variant,
 )
 
 Row = dict[str, Any]
@@ -177,7 +178,7 @@ class Templates:
         return {
             "name": name,
             "description": body.description,
-            "variants": variants_of(body),
+            "variants": [store_variant(variant) for variant in variants_of(body)],
             "created_at": now,
             "updated_at": now,
         }
@@ -199,13 +200,7 @@ def _not_found(name: str) -> NotFoundError:
 def _view(row: Row) -> TemplateView:
     template = read_template(row)
     first = template.variants[0]
-    names = list(dict.fromkeys(name for each in template.variants for name in names_in(each)))
-    needed = {
-        name
-        for each in template.variants
-        for name in names_in(each)
-        if name not in optional_names_in(each)
-    }
+    names = names_in(template.variants)
     return TemplateView(
         name=template.name,
         description=row["description"],
@@ -213,9 +208,9 @@ def _view(row: Row) -> TemplateView:
         language=first.language,
         text=first.text,
         provider_template=first.provider_template,
-        variants=template.variants,
-        variables=names,
-        optional=[name for name in names if name not in needed],
+        variants=[show_variant(variant) for variant in template.variants],
+        variables=list(names),
+        optional=[name for name, optional in names.items() if optional],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from recado_core.engine.templates import rendering
+from recado_core.errors import ContentError
 
 is_name = re.compile(r"[A-Za-z0-9_.-]{1,64}").fullmatch
 is_language = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}").fullmatch
@@ -33,11 +34,21 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     provider_template: VendorTemplate | None = None
 
 
+class StoredVariant(Variant, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A variant with what was found in it when it was written, so that nobody looks again.
+
+    ``names`` are its variables, in order, and whether each may be missing; None in what was written
+    before they were kept.
+    """
+
+    names: list[tuple[str, bool]] | None = None
+
+
 class Template(msgspec.Struct, frozen=True, kw_only=True):
     """A template's name, and its variants; the first of a channel stands in for the others."""
 
     name: str
-    variants: list[Variant]
+    variants: list[StoredVariant]
 
 
 def read_template(row: Mapping[str, Any]) -> Template:
@@ -45,7 +56,22 @@ def read_template(row: Mapping[str, Any]) -> Template:
     return msgspec.convert({"name": row["name"], "variants": row["variants"]}, Template)
 
 
-def choose(template: Template, channel: str, language: str | None) -> Variant | None:
+def store_variant(variant: Variant) -> StoredVariant:
+    """Return a variant that has no faults as it is stored."""
+    return StoredVariant(**msgspec.structs.asdict(variant), names=_find_names(variant))
+
+
+def show_variant(variant: StoredVariant) -> Variant:
+    """Return a variant as it was written."""
+    return Variant(
+        channel=variant.channel,
+        language=variant.language,
+        text=variant.text,
+        provider_template=variant.provider_template,
+    )
+
+
+def choose(template: Template, channel: str, language: str | None) -> StoredVariant | None:
     """Return the variant for a channel and language, or None if nothing fits.
 
     A variant of the channel goes before one of any, a language before the one that it is a form of
@@ -76,18 +102,28 @@ def key_of(language: str | None) -> str | None:
     return None if language is None else language.replace("_", "-").casefold()
 
 
-def names_in(variant: Variant) -> list[str]:
-    """Return the names of the variables that a variant holds, in order."""
-    names = rendering.variables_of(variant.text) if variant.text is not None else []
-    vendors = variant.provider_template.variables if variant.provider_template else []
-    return list(dict.fromkeys([*names, *vendors]))
+def names_in(variants: Iterable[StoredVariant]) -> dict[str, bool]:
+    """Return the names of the variables that variants hold, in order, and which none needs."""
+    found: dict[str, bool] = {}
+    for variant in variants:
+        names = _find_names(variant) if variant.names is None else variant.names
+        for name, optional in names:
+            found[name] = found.get(name, True) and optional
+    return found
 
 
-def optional_names_in(variant: Variant) -> list[str]:
-    """Return those of the variables that may be missing; a vendor's template needs all of its."""
-    names = rendering.optional_in(variant.text) if variant.text is not None else []
-    vendors = variant.provider_template.variables if variant.provider_template else []
-    return [name for name in names if name not in vendors]
+def _find_names(variant: Variant) -> list[tuple[str, bool]]:
+    """Look for the variables of a variant; a vendor's template needs all of its."""
+    found: dict[str, bool] = {}
+    if variant.text is not None:
+        try:
+            optional = frozenset(rendering.optional_in(variant.text))
+            found = {name: name in optional for name in rendering.variables_of(variant.text)}
+        except ContentError:
+            found = {}  # stored when a text could be more than today; who fills it is told
+    if variant.provider_template is not None:
+        found |= dict.fromkeys(variant.provider_template.variables, False)
+    return list(found.items())
 
 
 def _ranges(language: str | None) -> list[str | None]:
