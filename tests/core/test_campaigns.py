@@ -613,6 +613,14 @@ async def test_occurrence_of_a_schedule_is_one_run_with_the_same_audience(campai
         await campaigner.take(run, f"phone\n{number(9)}")
 
 
+async def test_runs_of_a_schedule_are_left_out_of_the_list_by_an_empty_one(campaigner):
+    campaign_id = await campaigner.ready(1)
+    await campaigner.campaigns.run_of_schedule(campaign_id, "s", campaigner.house.clock.now())
+    assert len((await campaigner.campaigns.list(CampaignFilter())).items) == 2
+    (only,) = (await campaigner.campaigns.list(CampaignFilter(schedule_id=""))).items
+    assert only.id == campaign_id
+
+
 async def test_what_was_canceled_or_has_no_audience_does_not_run_again(campaigner):
     at = campaigner.house.clock.now()
     empty = await campaigner.create()

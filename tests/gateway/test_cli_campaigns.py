@@ -8,6 +8,7 @@ import shlex
 import signal
 import threading
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -172,6 +173,22 @@ def test_files_of_one_name_are_one_campaign(capsys, people, write):
     told = ask(capsys, "import", more, "--name", "Spring")
     assert [told["report"][name] for name in ("accepted", "duplicates")] == [1, 1]
     assert told["campaign"]["recipients"]["valid"] == 3
+
+
+def test_campaign_is_found_behind_any_number_of_its_runs(capsys, people, gateway):
+    made = ask(capsys, "import", people, *TEXT, "--name", "Spring")["campaign"]
+
+    async def occur():
+        engine = Engine(gateway.engine, gateway.plugins)
+        await engine.open()
+        at = datetime.now(UTC)
+        for hour in range(25):
+            await engine.campaigns.run_of_schedule(made["id"], "s", at + timedelta(hours=hour))
+        await engine.close()
+
+    asyncio.run(occur())
+    again = ask(capsys, "import", people, "--name", "Spring", "--account", "main")
+    assert again["campaign"]["id"] == made["id"]
 
 
 def test_canceled_campaign_is_not_taken_up_again(capsys, people):

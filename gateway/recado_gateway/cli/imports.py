@@ -35,8 +35,6 @@ from recado_gateway.settings import Settings
 
 OWNER = "recado import"
 """Whose idempotency keys keep two commands at once from making two campaigns of one file."""
-LOOKED_AT = 20
-"""Campaigns of one name, the newest first; runs of schedules have the name of theirs."""
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,21 +116,21 @@ def digest_of(path: Path) -> bytes:
 async def find(
     engine: Engine, name: str, args: argparse.Namespace, zone: str
 ) -> CampaignView | None:
-    """Return the campaign of this name, if there is one.
+    """Return the campaign of this name, if there is one; runs of schedules have that of theirs.
 
     Raises:
         RecadoError: It is another one than that of the options, or canceled.
     """
-    page = await engine.campaigns.list(CampaignFilter(name=name), LOOKED_AT)
-    for campaign in page.items:
-        if campaign.schedule_id is None:
-            check_same(campaign, args, zone)
-            if campaign.status is CampaignStatus.CANCELED:
-                raise RecadoError(
-                    f"the campaign {name!r} ({campaign.id}) was canceled; --name makes a new one"
-                )
-            return campaign
-    return None
+    page = await engine.campaigns.list(CampaignFilter(name=name, schedule_id=""), 1)
+    if not page.items:
+        return None
+    (campaign,) = page.items
+    check_same(campaign, args, zone)
+    if campaign.status is CampaignStatus.CANCELED:
+        raise RecadoError(
+            f"the campaign {name!r} ({campaign.id}) was canceled; --name makes a new one"
+        )
+    return campaign
 
 
 async def create(engine: Engine, name: str, args: argparse.Namespace, zone: str) -> CampaignView:

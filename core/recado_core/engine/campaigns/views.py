@@ -119,7 +119,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CampaignFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which campaigns are wanted; what is None does not matter."""
+    """Which campaigns are wanted; None does not matter, an empty ``schedule_id`` is no schedule."""
 
     status: CampaignStatus | None = None
     name: str | None = None

@@ -76,13 +76,13 @@ async def page(
 
     Args:
         connection: The transaction's.
-        equal: Columns and the values they must have.
+        equal: Columns and the values they must have, an empty one for none.
         before: Only ids below this one.
         limit: How many at the most.
     """
     statement = sa.select(campaigns).order_by(C.id.desc()).limit(limit)
     for column, value in equal.items():
-        statement = statement.where(C[column] == value)
+        statement = statement.where(C[column] == value if value else C[column].is_(None))
     if before is not None:
         statement = statement.where(C.id < before)
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
