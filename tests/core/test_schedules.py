@@ -114,6 +114,18 @@ async def test_an_end_may_be_given_beside_the_rule(house):
     assert len((await house.engine.schedules.occurrences(told["id"], 10)).items) == 3
 
 
+@on_sqlite
+async def test_nothing_occurs_before_its_start_where_the_clocks_go_back(house):
+    told = await add(
+        house,
+        rrule="FREQ=DAILY",
+        starts_at="2030-11-03T06:30:00Z",  # the second 1:30 of that day
+        timezone="America/New_York",
+    )
+    page = await house.engine.schedules.occurrences(told["id"], 2)
+    assert times(page) == ["2030-11-04T01:30:00-05:00", "2030-11-05T01:30:00-05:00"]
+
+
 async def test_the_same_call_twice_makes_one_schedule(house):
     key = IdempotencyKey(owner="me", key="k", fingerprint="f")
     at = house.clock.now() + HOUR
@@ -157,6 +169,10 @@ SOON = {"scheduled_at": "2031-01-01T09:00:00"}
         (SOON | {"timezone": ""}, ["/timezone"]),
         (SOON | {"timezone": "../etc/passwd"}, ["/timezone"]),
         (SOON | {"timezone": "UTC\0"}, ["/timezone"]),
+        (SOON | {"timezone": "localtime"}, ["/timezone"]),
+        (SOON | {"timezone": "posixrules"}, ["/timezone"]),
+        (SOON | {"timezone": "Factory"}, ["/timezone"]),
+        (SOON | {"timezone": "right/America/Sao_Paulo"}, ["/timezone"]),
         (SOON | {"timezone": "A" * 5000}, ["/timezone"]),
         (SOON | {"name": ""}, ["/name"]),
         (SOON | {"name": "x" * 121}, ["/name"]),

@@ -1,8 +1,9 @@
 """What schedules bring by the clock: messages and campaigns, each occurrence once.
 
-An occurrence is sent under a name of its own, as whose only one it is stored, and then the schedule
-moves on, if nobody else has moved it meanwhile. Whoever is killed in between, or does the same at
-the same time as another node, sends nothing twice.
+A message is stored in one transaction with the schedule's next step, which is made only from where
+the schedule was when it was read. So whoever is killed, or does the same at the same time as
+another node, sends nothing twice, and what was paused, changed or deleted meanwhile is not sent.
+The run of a campaign is the only one of its schedule and occurrence, and the step comes after it.
 """
 
 import asyncio
@@ -14,12 +15,12 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.accept.accepting import Accept
-from recado_core.engine.clients.idempotency import IdempotencyKey
-from recado_core.engine.failures import IdempotencyRunningError
-from recado_core.engine.schedules.requests import Misfire, ScheduleKind
-from recado_core.engine.schedules.schedules import message_of, name_of
-from recado_core.engine.schedules.timetables import next_of
+from recado_core.engine.accept.accepting import Accept, OvertakenError
+from recado_core.engine.failures import DraftError
+from recado_core.engine.grouping import Grouping
+from recado_core.engine.schedules.requests import Misfire, ScheduleKind, ScheduleStatus
+from recado_core.engine.schedules.schedules import message_of
+from recado_core.engine.schedules.timetables import INSTANT, next_of
 from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.statements import schedules as store
 from recado_core.errors import RecadoError
@@ -69,96 +70,144 @@ class Occurring:
         self._grace = grace
         self._database = database
         self._now = now
+        self._steps = Grouping(self._move_on, is_fatal=is_down)
         self._broken: set[str] = set()
 
     async def run_due(self) -> int:
         """Send the occurrences that are due; return how many schedules have moved on."""
+        now = self._now()
         moved = 0
+        last: Row | None = None  # what stays due, because it breaks, is passed over
+        broken: BaseException | None = None
         while True:
-            now = self._now()
             async with self._database.read() as connection:
-                rows = await store.due(connection, now, AT_ONCE)
-            if not rows:
-                return moved
+                rows = await store.due(connection, now, AT_ONCE, last)
             done = await asyncio.gather(
                 *(self._run(row, now) for row in rows), return_exceptions=True
             )
-            plans = [plan for plan in done if isinstance(plan, _Plan)]
-            some = await self._move_on(plans) if plans else 0
             for each in done:
-                if isinstance(each, BaseException):
+                if not isinstance(each, BaseException):
+                    moved += each
+                elif is_down(each):
                     raise each
-            moved += some
-            if some < AT_ONCE:
-                return moved
+                else:
+                    broken = broken or each
+            if len(rows) < AT_ONCE:
+                break
+            last = rows[-1]
+        if broken is not None:
+            raise broken
+        return moved
 
-    async def _run(self, row: Row, now: datetime) -> _Plan | None:
-        """Send what is due of one schedule; None where it is to be tried again."""
-        # A rule may take its time, which must not be everybody's.
-        plan = await asyncio.to_thread(make_plan, row, self._grace, now)
-        if plan.occurrence is None:
-            return plan
+    async def _run(self, row: Row, now: datetime) -> bool:
+        """Send what is due of one schedule; tell whether it has moved on."""
+        plan: _Plan | None = None
         try:
-            await self._send(row, plan.occurrence)
-        except IdempotencyRunningError:  # another round is at it
-            return None
+            # A rule may take its time, which must not be everybody's.
+            plan = await asyncio.to_thread(make_plan, row, self._grace, now)
+            moved = await self._take(plan)
+        except OvertakenError:  # by another node, or by who paused, changed or deleted it
+            return False
         except Exception as error:
             if is_down(error):
                 raise
-            if isinstance(error, RecadoError):
-                return msgspec.structs.replace(plan, error=str(error))
-            if row["id"] not in self._broken:
-                log.exception("an occurrence broke", extra={"schedule": row["id"]})
-            self._broken.add(row["id"])
-            if now - row["next_at"] <= self._grace:
-                return None
-            return msgspec.structs.replace(plan, error=f"internal error: {type(error).__name__}")
+            return await self._fail(row, plan, error, now)
         self._broken.discard(row["id"])
-        return plan
+        return moved
 
-    async def _send(self, row: Row, occurrence: datetime) -> None:
+    async def _fail(self, row: Row, plan: _Plan | None, error: Exception, now: datetime) -> bool:
+        """Note what went wrong with one schedule; tell whether it has moved on all the same."""
+        if plan is None and isinstance(error, ValueError | OverflowError):
+            return await self._stop(row, str(error))
+        refused = isinstance(error, RecadoError)
+        if not refused and row["id"] not in self._broken:
+            log.error("an occurrence broke", exc_info=error, extra={"schedule": row["id"]})
+            self._broken.add(row["id"])
+        if plan is None or plan.occurrence is None:
+            return False
+        if not refused and now - plan.occurrence <= self._grace:
+            return False
+        reason = str(error) if refused else f"internal error: {type(error).__name__}"
+        return await self._steps.submit(_refuse(plan, reason))
+
+    async def _take(self, plan: _Plan) -> bool:
+        """Send what is planned, and move the schedule on; tell whether it has moved.
+
+        Raises:
+            OvertakenError: The schedule is not as it was read; no message was stored.
+        """
+        row, occurrence = plan.row, plan.occurrence
+        if occurrence is None:
+            return await self._steps.submit(plan)
         if row["kind"] == ScheduleKind.CAMPAIGN:
+            async with self._database.read() as connection:
+                if not await store.is_unchanged(connection, row):
+                    raise OvertakenError
             await self._run_campaign(row["request"]["campaign_id"], row["id"], occurrence)
-            return
-        name = name_of(occurrence)
-        # The fingerprint is no digest of the message: a change of it makes no other occurrence.
-        key = IdempotencyKey(owner=f"schedule:{row['id']}", key=name, fingerprint=name)
-        await self._accept.message(message_of(row, occurrence), key)
+            return await self._steps.submit(plan)
 
-    async def _move_on(self, plans: Sequence[_Plan]) -> int:
-        ordered = sorted(plans, key=lambda plan: str(plan.row["id"]))  # in one order everywhere
+        def told(faults: Sequence[DraftError | None]) -> _Plan:
+            return plan if faults[0] is None else _refuse(plan, str(faults[0]))
 
-        async def work(connection: AsyncConnection) -> list[_Plan]:
-            return [plan for plan in ordered if await _note(connection, plan)]
+        async def move_on(connection: AsyncConnection, faults: Sequence[DraftError | None]) -> bool:
+            return await _note(connection, told(faults))
+
+        _tell(told(await self._accept.walk([message_of(row, occurrence)], [{}], move_on)))
+        return True
+
+    async def _move_on(self, plans: Sequence[_Plan]) -> list[bool]:
+        async def work(connection: AsyncConnection) -> list[bool]:
+            return [await _note(connection, plan) for plan in plans]
 
         moved = await self._database.write(work)
-        for plan in moved:
-            _tell(plan)
-        return len(moved)
+        for plan, done in zip(plans, moved, strict=True):
+            if done:
+                _tell(plan)
+        return moved
+
+    async def _stop(self, row: Row, reason: str) -> bool:
+        """Pause a schedule of which nobody can say any more when it occurs."""
+        values = {
+            "status": ScheduleStatus.PAUSED,
+            "error": reason,
+            "updated_at": max(self._now(), row["updated_at"] + INSTANT),
+        }
+        stopped = await self._database.write(
+            lambda connection: store.change(connection, row, values)
+        )
+        if stopped is not None:
+            log.error("a schedule was paused", extra={"schedule": row["id"], "reason": reason})
+        return stopped is not None
 
 
 def make_plan(row: Row, grace: timedelta, now: datetime) -> _Plan:
-    """Return what becomes of what is due of a schedule."""
-    due_at: datetime = row["next_at"]
-    if now - due_at <= grace:
-        return _Plan(row=row, occurrence=due_at, skipped=0, next_at=next_of(row, due_at))
-    missed, latest, coming = 0, due_at, row["next_at"]
-    while coming is not None and coming <= now:
+    """Return what becomes of what is due of a schedule.
+
+    Raises:
+        ValueError: Its rule or its zone can't be read.
+    """
+    missed = 0
+    latest: datetime | None = None
+    coming: datetime | None = row["next_at"]
+    while coming is not None and now - coming > grace:
         missed, latest, coming = missed + 1, coming, next_of(row, coming)
-    sent = row["misfire"] == Misfire.SEND
-    return _Plan(
-        row=row, occurrence=latest if sent else None, skipped=missed - sent, next_at=coming
-    )
+    if latest is not None and row["misfire"] == Misfire.SEND:
+        return _Plan(row=row, occurrence=latest, skipped=missed - 1, next_at=coming)
+    if coming is None or coming > now:
+        return _Plan(row=row, occurrence=None, skipped=missed, next_at=coming)
+    return _Plan(row=row, occurrence=coming, skipped=missed, next_at=next_of(row, coming))
+
+
+def _refuse(plan: _Plan, reason: str) -> _Plan:
+    return msgspec.structs.replace(plan, error=reason)
 
 
 async def _note(connection: AsyncConnection, plan: _Plan) -> bool:
-    ran = plan.occurrence is not None and plan.error is None
     return await store.move_on(
         connection,
         plan.row,
         next_at=plan.next_at,
         last_at=plan.occurrence,
-        runs=int(ran),
         skipped=plan.skipped,
         error=plan.error,
     )

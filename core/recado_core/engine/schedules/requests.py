@@ -15,6 +15,7 @@ from recado_core.engine.schedules.recurrences import tidy
 from recado_core.engine.schedules.timetables import (
     local_of,
     next_of,
+    read_named_zone,
     read_start,
     read_time,
     read_zone,
@@ -143,12 +144,20 @@ def read_change(row: Row, change: ScheduleChange, now: datetime) -> Row:
         values["request"] = {"message": msgspec.to_builtins(change.message)}
     if (change.scheduled_at, change.rrule, change.timezone) != (UNSET, UNSET, UNSET):
         try:
-            values |= _change_times(row, change, now)
+            values |= _change_times(row, change, latest_of(row, now))
         except DraftError as error:
             faults += error.faults
     if faults:
         raise DraftError(faults)
     return values
+
+
+def latest_of(row: Row, now: datetime) -> datetime:
+    """Return the moment after which a schedule's next occurrence lies: now, by whichever clock.
+
+    A node whose clock is ahead may have sent what another one believes is still to come.
+    """
+    return max(now, row["last_at"] or now)
 
 
 def check_message(draft: Draft, *, recurring: bool) -> list[Fault]:
@@ -173,7 +182,7 @@ def _check_name(name: str | None) -> list[Fault]:
 
 
 def _read_times(new: NewSchedule, zone_name: str, now: datetime) -> Row:
-    zone = _zone(zone_name if new.timezone is None else new.timezone)
+    zone = _zone(zone_name) if new.timezone is None else _named_zone(new.timezone)
     if (new.scheduled_at is None) == (new.rrule is None):
         detail = "give either scheduled_at, for one time, or rrule"
         raise DraftError([Fault(pointer="/scheduled_at", detail=detail)])
@@ -193,8 +202,12 @@ def _read_times(new: NewSchedule, zone_name: str, now: datetime) -> Row:
 
 
 def _change_times(row: Row, change: ScheduleChange, now: datetime) -> Row:
-    old = read_zone(row["timezone"])
-    zone = old if change.timezone is UNSET else _zone(change.timezone)
+    name = change.timezone
+    zone = _zone(row["timezone"]) if name is UNSET else _named_zone(name)
+    try:
+        old = read_zone(row["timezone"])
+    except ValueError:  # it was given up since: what its local time was, nobody knows
+        old = zone
     start = local_of(row["starts_at"], old)
     if row["rrule"] is None:
         if change.rrule is not UNSET:
@@ -227,6 +240,10 @@ def _by_rule(rule: str, starts_at: datetime, zone: ZoneInfo, now: datetime) -> R
 
 def _zone(name: str) -> ZoneInfo:
     return _pointed("/timezone", lambda: read_zone(name))
+
+
+def _named_zone(name: str) -> ZoneInfo:
+    return _pointed("/timezone", lambda: read_named_zone(name))
 
 
 def _pointed(pointer: str, read: Callable[[], T]) -> T:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -21,10 +21,11 @@ from recado_core.engine.schedules.requests import (
     ScheduleChange,
     ScheduleKind,
     ScheduleStatus,
+    latest_of,
     read_change,
     read_new,
 )
-from recado_core.engine.schedules.timetables import coming, next_of, read_zone
+from recado_core.engine.schedules.timetables import INSTANT, coming, next_of, read_zone
 from recado_core.engine.store.database import Database
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import schedules as store
@@ -32,7 +33,6 @@ from recado_core.engine.store.statements import schedules as store
 Row = dict[str, Any]
 
 MOST_OCCURRENCES = 100
-JUST_BEFORE = timedelta(microseconds=1)
 
 
 class ScheduleView(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,14 +207,17 @@ class Schedules:
 
         Raises:
             NotFoundError: There is no such schedule.
-            ConflictError: It is finished.
+            ConflictError: It is finished, or nobody can say any more when it occurs.
         """
 
         async def decide(row: Row) -> Row:
             _refuse_finished(row)
             if _is(row, ScheduleStatus.ACTIVE):
                 return {}
-            next_at = await asyncio.to_thread(next_of, row, self._now())
+            try:
+                next_at = await asyncio.to_thread(next_of, row, latest_of(row, self._now()))
+            except ValueError as error:
+                raise ConflictError(f"when the schedule occurs can't be told: {error}") from error
             status = ScheduleStatus.ACTIVE if next_at else ScheduleStatus.FINISHED
             return {"status": status, "next_at": next_at}
 
@@ -229,7 +232,8 @@ class Schedules:
     async def occurrences(self, schedule_id: str, limit: int = 10) -> OccurrencePage:
         """Return the next occurrences in the schedule's zone; of a paused one, from now on.
 
-        They may be fewer where they are far apart: one looks some decades ahead.
+        They may be fewer where they are far apart: one looks some decades ahead. There are none
+        where the rule can't be read any more, as when its zone was given up.
 
         Args:
             schedule_id: Whose.
@@ -243,9 +247,12 @@ class Schedules:
             return OccurrencePage(items=[])
         after = self._now()
         if _is(row, ScheduleStatus.ACTIVE):
-            after = min(after, row["next_at"] - JUST_BEFORE)  # one may be about to be sent
-        found = await asyncio.to_thread(lambda: [*islice(coming(row, after), limit)])
-        zone = read_zone(row["timezone"])
+            after = min(after, row["next_at"] - INSTANT)  # one may be about to be sent
+        try:
+            found = await asyncio.to_thread(lambda: [*islice(coming(row, after), limit)])
+        except ValueError:
+            return OccurrencePage(items=[])
+        zone = _zone_of(row)
         return OccurrencePage(items=[at.astimezone(zone) for at in found])
 
     async def _turn(
@@ -257,7 +264,7 @@ class Schedules:
             values = await decide(row)
             if not values:
                 return _view(row)
-            values |= {"updated_at": max(self._now(), row["updated_at"] + JUST_BEFORE)}
+            values |= {"updated_at": max(self._now(), row["updated_at"] + INSTANT)}
             changed = await self._database.write(partial(store.change, row=row, values=values))
             if changed is not None:
                 return _view(changed)
@@ -316,8 +323,16 @@ def _not_found(schedule_id: str) -> NotFoundError:
     return NotFoundError(f"there is no schedule {schedule_id!r}")
 
 
+def _zone_of(row: Row) -> tzinfo:
+    """Return the zone in which a schedule's times are told: its own, while there is such a one."""
+    try:
+        return read_zone(row["timezone"])
+    except ValueError:
+        return UTC
+
+
 def _view(row: Row) -> ScheduleView:
-    zone = read_zone(row["timezone"])
+    zone = _zone_of(row)
     times = {
         name: row[name] and row[name].astimezone(zone)
         for name in ("starts_at", "next_at", "last_at")

@@ -1,9 +1,10 @@
 """When a schedule's occurrences are: one time, or those of a rule, in its own zone."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from recado_core.engine.schedules.recurrences import (
     YEARS,
@@ -16,6 +17,11 @@ from recado_core.engine.schedules.recurrences import (
 Row = dict[str, Any]
 
 LONGEST_ZONE = 64
+INSTANT = timedelta(microseconds=1)
+"""The least that two moments in the store are apart."""
+
+_NO_ZONE = "is no time zone such as America/Sao_Paulo"
+_NOT_THE_SAME_EVERYWHERE = {"localtime", "posixrules", "Factory"}
 
 
 def read_zone(name: str) -> ZoneInfo:
@@ -23,9 +29,22 @@ def read_zone(name: str) -> ZoneInfo:
     try:
         if len(name) <= LONGEST_ZONE:
             return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError for a directory such as America
+    # A directory such as America; another OSError would be of the machine, not of the name.
+    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError, NotADirectoryError):
         pass
-    raise ValueError("is no time zone such as America/Sao_Paulo")
+    raise ValueError(_NO_ZONE)
+
+
+def read_named_zone(name: str) -> ZoneInfo:
+    """Return a time zone that is the same on every machine, or raise ``ValueError``."""
+    if name not in _names():
+        raise ValueError(_NO_ZONE)
+    return read_zone(name)
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(available_timezones()) - _NOT_THE_SAME_EVERYWHERE
 
 
 def read_time(at: datetime, zone: ZoneInfo) -> datetime:
@@ -72,7 +91,8 @@ def coming(row: Row, after: datetime) -> Iterator[datetime]:
     """Yield the occurrences of a schedule after a moment, in UTC."""
     recurrence = recurrence_of(row)
     if recurrence is not None:
-        yield from recurrence.after(after)
+        # Its local time may be that of an earlier moment too, where the clocks go back.
+        yield from recurrence.after(max(after, row["starts_at"] - INSTANT))
     elif row["starts_at"] > after:
         yield row["starts_at"]
 
