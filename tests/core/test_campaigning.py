@@ -4,9 +4,12 @@ import asyncio
 import random
 from collections import Counter
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
+from recado_core import AccountError, Deferral, OnFailure
 from recado_core.engine.campaigns import campaigning
+from recado_core.engine.store.statements import campaigns
 
 from .campaign_house import Campaigner, number
 from .resilience.troubles import Statements, until
@@ -161,3 +164,90 @@ async def test_campaign_that_raises_holds_up_no_other_and_is_told_of_once(
         assert (await campaigner.get(gone)).finished_at is not None
         told = [record.campaign for record in caplog.records if hasattr(record, "campaign")]
         assert told == [bad]
+
+
+class Night:
+    """A check that puts everything off until a time."""
+
+    id = "night"
+    on_failure = OnFailure.ALLOW
+    time_limit = 5.0
+    until = None
+
+    async def check(self, recipients):
+        put_off = Deferral(check=self.id, reason="night", until=self.until)
+        return [put_off if each.at < self.until else None for each in recipients]
+
+
+async def test_campaign_of_the_night_does_not_all_wait_for_the_morning_nor_all_go_then(
+    open_house, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(campaigning, "AT_ONCE", 25)
+    monkeypatch.setattr(campaigning, "QUEUED", 50)
+    night = Night()
+    async with open_house(checks=[night]) as house:
+        night.until = house.clock.now() + timedelta(hours=1)
+        campaigner = Campaigner(house, tmp_path)
+        whole = await campaigner.running(120)
+        slow = await campaigner.running(120, throttle="10/1s")
+        for _ in range(20):
+            await house.advance(1)
+        assert (await campaigner.get(whole)).position == 50
+        assert (await campaigner.get(slow)).position == 20
+        await house.advance(3600)
+        assert (await campaigner.get(whole)).status == "finished"
+        assert (await campaigner.get(slow)).stats.sent <= 30, "two seconds' worth, and one more"
+        for _ in range(12):
+            await house.advance(1)
+        assert (await campaigner.get(slow)).status == "finished"
+
+
+async def test_throttled_campaign_makes_no_burst_after_its_account_was_paused(house, tmp_path):
+    campaigner = Campaigner(house, tmp_path)
+    campaign_id = await campaigner.running(200, throttle="10/1s")
+    house.vendor.answers = [AccountError("stop", code="1")]
+    for _ in range(60):
+        await house.advance(1)
+    assert (await campaigner.get(campaign_id)).position == 20
+    await house.engine.accounts.resume("main")
+    await house.settle()
+    assert (await campaigner.get(campaign_id)).stats.sent == 30, "what waited, and a second's worth"
+
+
+async def test_throttled_campaign_takes_a_step_only_when_it_is_worth_one(
+    house, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(campaigning, "AT_ONCE", 1000)
+    campaigner = Campaigner(house, tmp_path)
+    campaign_id = await campaigner.running(1000, throttle="100/1s")
+    positions = []
+    for _ in range(50):
+        house.clock.advance(0.02)
+        await house.engine.run_once()
+        positions.append((await campaigner.get(campaign_id)).position)
+    assert positions[-1] == 100
+    assert len(set(positions)) <= 11, "ten a step"
+
+
+async def test_campaign_to_which_people_are_added_just_before_its_end_does_not_end(
+    campaigner, monkeypatch
+):
+    campaign_id = await campaigner.running(5)
+    look = campaigns.waiting
+    added = []
+
+    async def look_while_people_are_added(connection, *args):
+        found = await look(connection, *args)
+        if not found and not added:
+            added.append(True)
+            await campaigner.campaigns.pause(campaign_id)
+            await campaigner.take(campaign_id, f"phone\n{number(7)}\n{number(8)}")
+            await campaigner.campaigns.resume(campaign_id)
+        return found
+
+    monkeypatch.setattr(campaigns, "waiting", look_while_people_are_added)
+    await campaigner.house.settle()
+    await campaigner.house.settle()
+    view = await campaigner.get(campaign_id)
+    assert added
+    assert (view.status, view.position, view.stats.sent) == ("finished", 7, 7)

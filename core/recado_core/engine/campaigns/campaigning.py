@@ -20,19 +20,25 @@ from recado_core.engine.messages.telling import Telling
 from recado_core.engine.messages.transitions import Change, apply
 from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.statements import campaigns as store
-from recado_core.engine.store.statements import messages
+from recado_core.engine.store.statements import messages, recipients
 from recado_core.messages import Status
 
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
+Unless = Callable[[AsyncConnection, Row], Awaitable[bool]]
+
 PAUSE = 0.2
 """Seconds between two looks at the campaigns."""
 AT_ONCE = 1000
 """Recipients whose messages are stored in one transaction."""
 QUEUED = 10_000
-"""Messages of one campaign that wait in the outbox at the most, or a few more."""
+"""Messages of one campaign that wait in the outbox at the most."""
+AHEAD = 2.0
+"""Seconds' worth of a throttled campaign that wait there at the most."""
+LEAST = 0.1
+"""Seconds' worth of a throttled campaign that are worth a step."""
 LOOK_AGAIN = timedelta(seconds=5)
 """How often is looked for canceled campaigns of which messages are left."""
 
@@ -149,8 +155,8 @@ class Campaigning:
         if ends_at is not None and msgspec.convert(ends_at, datetime) <= now:
             return await self._finish(campaign, now, reason="its time ran out (expires_at)")
         credit = _credit(campaign, now)
-        most = AT_ONCE if credit is None else min(AT_ONCE, int(credit))
-        if most <= 0 or not await self._has_room(campaign["id"]):
+        most = await self._fitting(campaign, credit)
+        if most == 0:
             return 0
         try:
             step = await self._steps.take(campaign, most, {CampaignStatus.RUNNING}, credit)
@@ -163,16 +169,29 @@ class Campaigning:
             return 1
         return await self._finish(campaign, now) if step is None else 1
 
-    async def _has_room(self, campaign_id: str) -> bool:
-        """Tell whether the outbox has room for a step's messages, by counting now and then."""
-        if self._room.get(campaign_id, 0) < AT_ONCE:
+    async def _fitting(self, campaign: Row, credit: float | None) -> int:
+        """Return how many may be taken now; 0: too few to be worth a step.
+
+        What waits already is counted when the room that was left may be used up.
+        """
+        campaign_id, room, least, most = campaign["id"], QUEUED, AT_ONCE, AT_ONCE
+        if credit is not None:
+            rate = read_throttle(campaign["throttle"])
+            a_second = rate.calls / rate.seconds
+            room = max(1, min(QUEUED, int(a_second * AHEAD)))
+            least = max(1, min(AT_ONCE, int(a_second * LEAST)))
+            most = min(AT_ONCE, int(credit))
+        if most < least:
+            return 0
+        if self._room.get(campaign_id, 0) < most:
             async with self._database.read() as connection:
-                queued = await store.count_lately_queued(connection, campaign_id, QUEUED)
-            self._room[campaign_id] = QUEUED - queued
-        if self._room[campaign_id] < AT_ONCE:
-            return False
-        self._room[campaign_id] -= AT_ONCE
-        return True
+                waiting = await store.count_lately_waiting(connection, campaign_id, room)
+            self._room[campaign_id] = room - waiting
+        most = min(most, self._room[campaign_id])
+        if most < least:
+            return 0
+        self._room[campaign_id] -= most
+        return most
 
     async def _finish(self, campaign: Row, now: datetime, reason: str | None = None) -> int:
         """Say that a campaign is over whose audience has been walked, once none of it waits."""
@@ -192,12 +211,33 @@ class Campaigning:
             status=CampaignStatus.FINISHED,
             finished_at=now,
             reason=reason,
+            unless=_is_longer if reason is None else None,
         )
 
-    async def _turn(self, campaign: Row, kind: str, now: datetime, **values: Any) -> int:  # noqa: ANN401  # of any column
-        """Change a campaign that is as it was, and tell of it; return 1, or 0 if it is not."""
+    async def _turn(
+        self,
+        campaign: Row,
+        kind: str,
+        now: datetime,
+        *,
+        unless: Unless | None = None,
+        **values: Any,  # noqa: ANN401  # of any column
+    ) -> int:
+        """Change a campaign that is as it was, and tell of it; return 1, or 0 if it is not.
+
+        Args:
+            campaign: As it was read.
+            kind: What is told.
+            now: The time.
+            unless: Is asked, when nobody else can change it, whether it is to stay as it is.
+            values: What becomes of it.
+        """
 
         async def work(connection: AsyncConnection) -> int:
+            if unless is not None:
+                await store.lock(connection, campaign["id"])
+                if await unless(connection, campaign):
+                    return 0
             if not await store.move_on(connection, campaign, {campaign["status"]}, **values):
                 return 0
             await self._telling.tell(connection, kind, campaign | values, now)
@@ -281,6 +321,12 @@ def _credit(campaign: Row, now: datetime) -> float | None:
     grown = max(0.0, (now - since).total_seconds()) * a_second
     credit: float = campaign["credit"] + grown
     return min(max(1.0, a_second), credit)
+
+
+async def _is_longer(connection: AsyncConnection, campaign: Row) -> bool:
+    """Tell whether an audience has recipients whose turn is yet to come."""
+    last = await recipients.last_position(connection, campaign["audience_id"])
+    return last > campaign["position"]
 
 
 def _before(message_id: str) -> str:

@@ -137,8 +137,8 @@ async def move_on(
     return (await connection.execute(statement)).rowcount == 1
 
 
-async def count_lately_queued(connection: AsyncConnection, campaign_id: str, lately: int) -> int:
-    """Count the queued ones among the ``lately`` newest messages of a campaign.
+async def count_lately_waiting(connection: AsyncConnection, campaign_id: str, lately: int) -> int:
+    """Count those that are queued or put off among the ``lately`` newest messages of a campaign.
 
     That many are looked at, however large the campaign and the queue are.
     """
@@ -149,7 +149,9 @@ async def count_lately_queued(connection: AsyncConnection, campaign_id: str, lat
         .limit(lately)
         .subquery()
     )
-    statement = sa.select(sa.func.count()).where(newest.c.status == Status.QUEUED)
+    statement = sa.select(sa.func.count()).where(
+        newest.c.status.in_([Status.SCHEDULED, Status.QUEUED])
+    )
     count: int = (await connection.execute(statement)).scalar_one()
     return count
 
