@@ -60,10 +60,13 @@ def test_a_variable_that_is_null_is_missing():
         render("Olá, {{ name }}!", {"name": None})
 
 
-@pytest.mark.parametrize("text", ["{{ city }}", "{{ orders }}", "{{ city.gone }}"])
+@pytest.mark.parametrize(
+    "text", ["{{ city }}", "{{ orders }}", "{{ city.gone }}", "{{ paid }}", "{{ paid == 1 }}"]
+)
 def test_only_texts_and_numbers_are_written(text):
     with pytest.raises(ContentError, match="filled"):
-        render(text, {"city": {"gone": None}, "orders": ["a1"]})
+        render(text, {"city": {"gone": None}, "orders": ["a1"], "paid": True})
+    assert render("{% if paid %}x{% endif %}", {"paid": True}) == "x"
 
 
 @pytest.mark.parametrize("text", ["{{ name", "{{ }}", "{% if %}", "{% nonsense %}", "{{ a b }}"])

@@ -186,6 +186,8 @@ async def test_templates_are_listed_page_by_page_the_newest_first(house):
 BAD_TEMPLATES = {
     "no name": ({"name": ""}, ["/name"]),
     "a name with spaces": ({"name": "a b"}, ["/name"]),
+    "a name that paths lose": ({"name": "."}, ["/name"]),
+    "another name that paths lose": ({"name": ".."}, ["/name"]),
     "a long name": ({"name": "x" * 65}, ["/name"]),
     "nothing to say": ({"text": None}, ["/text"]),
     "a blank text": ({"text": " \n"}, ["/text"]),

@@ -137,7 +137,7 @@ def optional_in(text: str) -> list[str]:
 
 def is_printable(value: object) -> bool:
     """Tell whether a variable is something that can be written: a text or a number."""
-    return isinstance(value, str | int | float)
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 class _Reading(msgspec.Struct, frozen=True, kw_only=True):

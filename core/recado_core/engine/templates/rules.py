@@ -25,6 +25,8 @@ MOST_VARIANTS = 100
 LONGEST_VENDOR_NAME = 255
 MOST_VENDOR_VARIABLES = 100
 
+_FOLDERS = (".", "..")
+"""Names that every client takes out of a path, so that nobody could read or delete them."""
 _is_variable = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}").fullmatch
 
 
@@ -66,8 +68,8 @@ def find_faults(name: str, body: TemplateBody, channels: Mapping[str, Channel]) 
 
 
 def _around(name: str, body: TemplateBody) -> Iterator[Fault]:
-    if not is_name(name):
-        detail = "must have 1 to 64 letters, digits and _ . - without accents"
+    if not is_name(name) or name in _FOLDERS:
+        detail = "must have 1 to 64 letters, digits and _ . - without accents, not . or .. alone"
         yield Fault(pointer="/name", detail=detail)
     named = getattr(body, "name", None)
     if named not in (None, name):
