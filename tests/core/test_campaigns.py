@@ -6,8 +6,16 @@ from decimal import Decimal
 from functools import partial
 
 import pytest
-from recado_core import AccountError, ContentError, Deferral, OnFailure, Refusal, TransientSendError
-from recado_core.engine.campaigns import campaigning
+from recado_core import (
+    AccountError,
+    ContentError,
+    Deferral,
+    Media,
+    OnFailure,
+    Refusal,
+    TransientSendError,
+)
+from recado_core.engine.campaigns import audience_rows, campaigning
 from recado_core.engine.campaigns.campaigns import CampaignFilter, CampaignRequest
 from recado_core.engine.clients.idempotency import IdempotencyKey
 from recado_core.engine.failures import ConflictError, DraftError, NotFoundError
@@ -16,6 +24,7 @@ from recado_core.testing.clock import MONDAY_NOON
 from .campaign_house import Campaigner, number
 
 MINUTE = timedelta(minutes=1)
+PICTURES = [Media(url="https://example.com/a.png")]
 
 
 def refuse(message):  # noqa: ARG001  # whatever it is
@@ -82,6 +91,10 @@ def small_steps(monkeypatch, *, at_once=4, queued=10):
         ({"name": "x" * 121, "throttle": "fast"}, ["/name", "/throttle"]),
         ({"text": None}, ["/text"]),
         ({"text": "oi {{"}, ["/variables"]),
+        ({"text": " "}, ["/text"]),
+        ({"text": "x" * 5000}, ["/text"]),
+        ({"media": PICTURES}, ["/media"]),
+        ({"text": "oi {{ name }}", "media": PICTURES}, ["/media"]),
         ({"text": None, "template": "nothing"}, ["/template"]),
         ({"text": "oi", "template": "x"}, ["/template"]),
         ({"channel": "pigeon"}, ["/channel"]),
@@ -218,6 +231,62 @@ async def test_campaign_without_recipients_does_not_start(campaigner):
     await campaigner.take(campaign_id, "phone\n123\n")
     with pytest.raises(ConflictError, match="no recipients"):
         await campaigner.campaigns.start(campaign_id)
+
+
+class StoppedError(Exception):
+    """Stands for whatever breaks an import off."""
+
+
+async def break_off(campaigner, campaign_id):
+    """Import ten recipients, and break off after the first five; return the file."""
+    path = campaigner.file("phone\n" + "\n".join(number(index) for index in range(10, 20)))
+    told = []
+
+    def stop(done, size):
+        told.append((done, size))
+        if len(told) == 2:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        await campaigner.house.engine.audiences.take(campaign_id, path, None, stop)
+    assert (await campaigner.get(campaign_id)).recipients.unfinished == 1
+    return path
+
+
+@pytest.fixture
+def _small_chunks(monkeypatch):
+    monkeypatch.setattr(audience_rows, "CHUNK", 5)
+
+
+@pytest.mark.usefixtures("_small_chunks")
+async def test_scheduled_campaign_waits_for_the_end_of_its_import(campaigner):
+    at = campaigner.house.clock.now() + MINUTE
+    campaign_id = await campaigner.running(3, scheduled_at=at)
+    path = await break_off(campaigner, campaign_id)
+    await campaigner.house.advance(120)
+    view = await campaigner.get(campaign_id)
+    assert view.status == "scheduled"
+    assert "broken off" in view.reason
+    await campaigner.house.engine.audiences.take(campaign_id, path)
+    await campaigner.house.settle()
+    view = await campaigner.get(campaign_id)
+    assert (view.status, view.reason, view.stats.sent) == ("finished", None, 13)
+
+
+@pytest.mark.usefixtures("_small_chunks")
+async def test_neither_resume_nor_a_run_goes_on_with_half_an_import(campaigner):
+    campaign_id = await campaigner.running(3)
+    await campaigner.campaigns.pause(campaign_id)
+    path = await break_off(campaigner, campaign_id)
+    with pytest.raises(ConflictError, match="broken off"):
+        await campaigner.campaigns.resume(campaign_id)
+    at = campaigner.house.clock.now()
+    with pytest.raises(ConflictError, match="broken off"):
+        await campaigner.campaigns.run_of_schedule(campaign_id, "s", at)
+    await campaigner.house.engine.audiences.take(campaign_id, path)
+    await campaigner.campaigns.resume(campaign_id)
+    await campaigner.house.settle()
+    assert (await campaigner.get(campaign_id)).stats.sent == 13
 
 
 async def test_test_goes_to_the_first_five_who_are_not_sent_to_again(campaigner):
@@ -632,6 +701,36 @@ async def test_what_was_canceled_or_has_no_audience_does_not_run_again(campaigne
         await campaigner.campaigns.run_of_schedule(canceled, "s", at)
     with pytest.raises(NotFoundError):
         await campaigner.campaigns.run_of_schedule("nowhere", "s", at)
+
+
+async def test_who_can_not_be_sent_to_in_one_run_is_sent_to_in_the_next(open_house, tmp_path):
+    lost = {number(1)}
+    kind = {"check_message": lambda message: refuse(message) if message.to in lost else None}
+    async with open_house(kind=kind) as house:
+        campaigner = Campaigner(house, tmp_path)
+        campaign_id = await campaigner.ready(3)
+        at = house.clock.now()
+        run = await campaigner.campaigns.run_of_schedule(campaign_id, "s", at)
+        await house.settle()
+        view = await campaigner.get(run)
+        assert (view.status, view.stats.sent) == ("finished", 2)
+        assert "position 2: not sent: refused by the vendor" in view.reason
+        assert (await campaigner.get(campaign_id)).recipients.valid == 3
+        lost.clear()
+        other = await campaigner.campaigns.run_of_schedule(campaign_id, "s", at + MINUTE)
+        await house.settle()
+        view = await campaigner.get(other)
+        assert (view.stats.sent, view.reason) == (3, None)
+
+
+async def test_each_run_has_as_much_time_as_its_campaign_had(campaigner):
+    clock = campaigner.house.clock
+    campaign_id = await campaigner.ready(3, expires_at=clock.now() + MINUTE)
+    clock.advance(7200)
+    run = await campaigner.campaigns.run_of_schedule(campaign_id, "s", clock.now())
+    assert (await campaigner.get(run)).expires_at == clock.now() + MINUTE
+    await campaigner.house.settle()
+    assert (await campaigner.get(run)).stats.sent == 3
 
 
 # ---------------------------------------------------------------- jobs at a provider

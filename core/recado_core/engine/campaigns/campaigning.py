@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accept.accepting import OvertakenError
 from recado_core.engine.campaigns.jobs import CampaignJobs
-from recado_core.engine.campaigns.rules import read_throttle
+from recado_core.engine.campaigns.rules import UNFINISHED, is_unfinished, read_throttle
 from recado_core.engine.campaigns.steps import CampaignFaultError, CampaignSteps
 from recado_core.engine.campaigns.telling import CampaignTelling
 from recado_core.engine.campaigns.views import CampaignStatus
@@ -145,9 +146,17 @@ class Campaigning:
         return done
 
     async def _start(self, campaign: Row, now: datetime) -> int:
-        return await self._turn(
-            campaign, "started", now, status=CampaignStatus.RUNNING, started_at=now
-        )
+        """Start a campaign whose time has come, or say that it waits for all of its audience."""
+        async with self._database.read() as connection:
+            unfinished = await is_unfinished(connection, campaign)
+        if unfinished:
+            if campaign["reason"] != UNFINISHED:
+                await self._database.write(
+                    partial(store.change, campaign_id=campaign["id"], reason=UNFINISHED)
+                )
+            return 0
+        begun: Row = {"status": CampaignStatus.RUNNING, "started_at": now, "reason": None}
+        return await self._turn(campaign, "started", now, unless=is_unfinished, **begun)
 
     async def _feed(self, campaign: Row, now: datetime) -> int:
         """Take a running campaign a step forward, if there is room; tell whether that was done."""
@@ -196,6 +205,8 @@ class Campaigning:
     async def _finish(self, campaign: Row, now: datetime, reason: str | None = None) -> int:
         """Say that a campaign is over whose audience has been walked, once none of it waits."""
         campaign_id = campaign["id"]
+        # The reason of a run tells who was left out: the audience that it shares does not.
+        why = reason or (campaign["reason"] if campaign["schedule_id"] else None)
         async with self._database.read() as connection:
             after = self._waiting.get(campaign_id, "")
             found = await store.waiting(connection, campaign_id, after, 1)
@@ -210,7 +221,7 @@ class Campaigning:
             now,
             status=CampaignStatus.FINISHED,
             finished_at=now,
-            reason=reason,
+            reason=why,
             unless=_is_longer if reason is None else None,
         )
 
@@ -325,8 +336,8 @@ def _credit(campaign: Row, now: datetime) -> float | None:
 
 async def _is_longer(connection: AsyncConnection, campaign: Row) -> bool:
     """Tell whether an audience has recipients whose turn is yet to come."""
-    last = await recipients.last_position(connection, campaign["audience_id"])
-    return last > campaign["position"]
+    position: int = campaign["position"]
+    return await recipients.last_position(connection, campaign["audience_id"]) > position
 
 
 def _before(message_id: str) -> str:

@@ -1,6 +1,6 @@
 """Campaigns: one text to many recipients, made, tried, started, held and told of."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,15 @@ from recado_core.engine.campaigns.campaigning import Campaigning
 from recado_core.engine.campaigns.jobs import CampaignJobs
 from recado_core.engine.campaigns.rehearsing import Progress, Rehearsing
 from recado_core.engine.campaigns.results import CampaignResults
-from recado_core.engine.campaigns.rules import check_request, let_go, new_campaign, templates_of
+from recado_core.engine.campaigns.rules import (
+    check_request,
+    let_go,
+    new_campaign,
+    refuse_unfinished,
+    refuse_without_audience,
+    request_of_run,
+    templates_of,
+)
 from recado_core.engine.campaigns.steps import CampaignFaultError, CampaignSteps
 from recado_core.engine.campaigns.telling import CampaignTelling
 from recado_core.engine.campaigns.views import (
@@ -34,7 +42,6 @@ from recado_core.engine.plugins import Plugins
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store.database import Database
 from recado_core.engine.store.statements import campaigns as store
-from recado_core.engine.store.statements import recipients
 
 __all__ = [
     "CampaignFilter",
@@ -192,11 +199,8 @@ class Campaigns:
             _refuse_if_over(campaign)
             return let_go(campaign, now)
 
-        async with self._database.read() as connection:
-            campaign = await store.get(connection, _clean(campaign_id))
-            if campaign is not None:
-                await _refuse_without_audience(connection, campaign)
-        return await self._turn(campaign_id, decide, {CampaignStatus.RUNNING: "started"})
+        kinds = {CampaignStatus.RUNNING: "started"}
+        return await self._turn(campaign_id, decide, kinds, allow=refuse_without_audience)
 
     async def pause(self, campaign_id: str, reason: str | None = None) -> CampaignView:
         """Hold a campaign: of its messages, none is handed to a provider until it is resumed.
@@ -225,7 +229,7 @@ class Campaigns:
 
         Raises:
             NotFoundError: There is no such campaign.
-            ConflictError: It was not started, or is over.
+            ConflictError: It was not started, is over, or an import into it is not at its end.
         """
 
         def decide(campaign: Row, now: datetime) -> Row:
@@ -237,7 +241,7 @@ class Campaigns:
             return let_go(campaign, now) | {"reason": None}
 
         kinds = {CampaignStatus.RUNNING: "started"}
-        view = await self._turn(campaign_id, decide, kinds, hold=False)
+        view = await self._turn(campaign_id, decide, kinds, hold=False, allow=refuse_unfinished)
         self._accounts.wake(set(self._accounts.by_name))  # what was left in the outbox may go
         return view
 
@@ -304,15 +308,13 @@ class Campaigns:
 
         Raises:
             NotFoundError: There is no such campaign.
-            ConflictError: It was canceled, or has no audience.
+            ConflictError: It was canceled, or has no audience, or not all of it yet.
         """
         campaign = await self._find(campaign_id)
         if campaign["status"] == CampaignStatus.CANCELED:
             raise ConflictError("the campaign was canceled")
         now = self._now()
-        request = msgspec.convert(campaign["request"], CampaignRequest)
-        request = msgspec.structs.replace(request, job=None)  # that was for one time
-        row = new_campaign(request, now) | {
+        row = new_campaign(request_of_run(campaign, occurrence), now) | {
             "status": CampaignStatus.RUNNING,
             "audience_id": campaign["audience_id"],
             "schedule_id": schedule_id,
@@ -322,8 +324,7 @@ class Campaigns:
         }
 
         async def work(connection: AsyncConnection) -> str:
-            if not await _has_recipients(connection, campaign):
-                raise ConflictError("the campaign has no recipients")
+            await refuse_without_audience(connection, campaign)
             run_id, new = await store.insert_run(connection, row)
             if new:
                 await self._telling.tell(connection, "started", row, now)
@@ -340,8 +341,17 @@ class Campaigns:
         kinds: dict[CampaignStatus, str],
         *,
         hold: bool | None = None,
+        allow: Callable[[AsyncConnection, Row], Awaitable[None]] | None = None,
     ) -> CampaignView:
-        """Change a campaign as is decided when nobody else can; tell of it, and hold its job."""
+        """Change a campaign as is decided when nobody else can; tell of it, and hold its job.
+
+        Args:
+            campaign_id: Which.
+            decide: Says what becomes of it; nothing: it stays as it is.
+            kinds: What is told, by the status that it then has.
+            hold: Whether its job is held, or released; None: neither.
+            allow: Raises if its audience forbids the change.
+        """
         now = self._now()
 
         async def work(connection: AsyncConnection) -> Row:
@@ -351,6 +361,8 @@ class Campaigns:
             values = decide(campaign, now)
             if not values:
                 return campaign
+            if allow is not None:
+                await allow(connection, campaign)
             await store.change(connection, campaign["id"], **values)
             campaign |= values
             if (kind := kinds.get(CampaignStatus(campaign["status"]))) is not None:
@@ -373,24 +385,6 @@ class Campaigns:
     async def _view(self, campaign: Row) -> CampaignView:
         (view,) = await self._telling.view([campaign])
         return view
-
-
-async def _refuse_without_audience(connection: AsyncConnection, campaign: Row) -> None:
-    if not await _has_recipients(connection, campaign):
-        raise ConflictError("the campaign has no recipients; import an audience first")
-    counts = await recipients.counts(connection, [campaign["audience_id"]])
-    if campaign["status"] == CampaignStatus.DRAFT and any(
-        row["unfinished"] for row in counts.values()
-    ):
-        raise ConflictError(
-            "an import of the campaign's audience is under way or was broken off; let it end, or "
-            "import the same file again: it goes on where it stopped"
-        )
-
-
-async def _has_recipients(connection: AsyncConnection, campaign: Row) -> bool:
-    counts = await recipients.counts(connection, [campaign["audience_id"]])
-    return any(row["accepted"] > 0 for row in counts.values())
 
 
 def _refuse_if_over(campaign: Row) -> None:

@@ -11,10 +11,10 @@ from recado_core.contract import Channel
 from recado_core.engine.accounts.account import Account
 from recado_core.engine.accounts.limits import Rate, parse_rate
 from recado_core.engine.campaigns.views import CampaignRequest, CampaignStatus
-from recado_core.engine.failures import DraftError, Fault
+from recado_core.engine.failures import ConflictError, DraftError, Fault
 from recado_core.engine.messages.drafts import YEARS, Draft, compose
 from recado_core.engine.store.identifiers import new_id
-from recado_core.engine.store.statements import templates
+from recado_core.engine.store.statements import recipients, templates
 from recado_core.engine.templates.contents import NOT_STORABLE, is_storable
 from recado_core.engine.templates.variants import Template, is_name, read_template
 from recado_core.errors import ConfigurationError
@@ -24,6 +24,13 @@ Row = dict[str, Any]
 LONGEST_NAME = 120
 LONGEST_THROTTLE = 32
 LONGEST_JOB = 64
+UNFINISHED = (
+    "an import of the campaign's audience is under way or was broken off; let it end, or import "
+    "the same file again: it goes on where it stopped"
+)
+
+MISSING = "a variable is missing"
+"""How the fault of a message begins whose recipient has not what its text asks for."""
 
 _OF_RECIPIENTS = ("to", "variables", "text", "document")
 
@@ -81,6 +88,39 @@ def new_campaign(request: CampaignRequest, now: datetime) -> Row:
         "started_at": None,
         "finished_at": None,
     }
+
+
+def request_of_run(campaign: Row, occurrence: datetime) -> CampaignRequest:
+    """Return what is asked for at an occurrence of a schedule that repeats a campaign.
+
+    It has as much time as the campaign had; the job at the provider was for one time.
+    """
+    request = msgspec.convert(campaign["request"], CampaignRequest)
+    expires_at = request.expires_at
+    if expires_at is not None:
+        begun = max(campaign["created_at"], request.scheduled_at or campaign["created_at"])
+        expires_at = occurrence + (expires_at - begun)
+    return msgspec.structs.replace(request, job=None, expires_at=expires_at)
+
+
+async def is_unfinished(connection: AsyncConnection, campaign: Row) -> bool:
+    """Tell whether a file of a campaign's audience has not been read to its end."""
+    counts = await recipients.counts(connection, [campaign["audience_id"]])
+    return any(row["unfinished"] for row in counts.values())
+
+
+async def refuse_without_audience(connection: AsyncConnection, campaign: Row) -> None:
+    """Raise ``ConflictError`` if a campaign has no audience, or not yet all of it."""
+    counts = await recipients.counts(connection, [campaign["audience_id"]])
+    if not any(row["accepted"] > 0 for row in counts.values()):
+        raise ConflictError("the campaign has no recipients; import an audience first")
+    await refuse_unfinished(connection, campaign)
+
+
+async def refuse_unfinished(connection: AsyncConnection, campaign: Row) -> None:
+    """Raise ``ConflictError`` if a file of a campaign's audience has not been read to its end."""
+    if await is_unfinished(connection, campaign):
+        raise ConflictError(UNFINISHED)
 
 
 def let_go(campaign: Row, now: datetime) -> Row:
@@ -168,14 +208,30 @@ def _draft_at_fault(
 ) -> list[Fault]:
     """Return what is wrong with every message; nobody's address is right in none of them."""
     draft = msgspec.structs.replace(draft_of(request, "", None), expires_at=None)
+    found = _faults_of(draft, channels, region, now, known)
+    missing = [fault for fault in found if fault.detail.startswith(MISSING)]
+    found = [fault for fault in found if fault not in missing]
+    if found or not missing or not request.media:
+        return found
+    # Whether the channel carries media does not depend on what recipients fill in.
+    names = [fault.detail.removeprefix(MISSING).strip(": '") for fault in missing]
+    filled = {**request.variables, **dict.fromkeys(names, "1")}
+    draft = msgspec.structs.replace(draft, variables=filled)
+    found = _faults_of(draft, channels, region, now, known)
+    return [fault for fault in found if fault.pointer == "/media"]
+
+
+def _faults_of(
+    draft: Draft,
+    channels: Mapping[str, Channel],
+    region: str,
+    now: datetime,
+    known: Mapping[str, Template],
+) -> list[Fault]:
     try:
         compose(draft, channels, region, now, known)
     except DraftError as error:
-        return [
-            fault
-            for fault in error.faults
-            if fault.pointer != "/to" and "variable is missing" not in fault.detail
-        ]
+        return [fault for fault in error.faults if fault.pointer != "/to"]
     return []
 
 

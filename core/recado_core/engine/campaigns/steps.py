@@ -4,7 +4,7 @@ The campaign is moved on only from where it was when its recipients were read. S
 off, and however many nodes walk, everyone gets exactly one message.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -106,17 +106,18 @@ class CampaignSteps:
             common[:] = _of_the_campaign(faults, doubt=doubt)
             if common:
                 return False
-            moved: Row = {"position": rows[-1]["position"]}
-            if credit is not None:
-                moved |= {"fed_at": now, "credit": credit - faults.count(None)}
-            if not await campaigns.move_on(connection, campaign, statuses, **moved):
-                return False
             late = {
                 row["position"]: LATE + "; ".join(each.detail for each in fault.faults)
                 for row, fault in zip(usable, faults, strict=True)
                 if fault is not None
             }
-            await recipients.fault(connection, campaign["audience_id"], late, now)
+            moved: Row = {"position": rows[-1]["position"]} | _left_out(campaign, late)
+            if credit is not None:
+                moved |= {"fed_at": now, "credit": credit - faults.count(None)}
+            if not await campaigns.move_on(connection, campaign, statuses, **moved):
+                return False
+            if _is_its_own(campaign):
+                await recipients.fault(connection, campaign["id"], late, now)
             return True
 
         try:
@@ -158,6 +159,23 @@ def _mark(campaign: Row, row: Row) -> Row:
         "recipient": row["position"],
         "document_hash": row["document_hash"],
     }
+
+
+def _is_its_own(campaign: Row) -> bool:
+    """Tell whether a campaign has its audience for itself; the runs of a schedule share one."""
+    same: bool = campaign["audience_id"] == campaign["id"]
+    return same
+
+
+def _left_out(campaign: Row, late: Mapping[int, str]) -> Row:
+    """Return the reason of a run that says who first got no message, and why.
+
+    The audience does not: for the other runs, what was wrong may be right again.
+    """
+    if not late or _is_its_own(campaign) or campaign["reason"] is not None:
+        return {}
+    position, why = min(late.items())
+    return {"reason": f"some got no message; the first, at position {position}: {why}"}
 
 
 def _of_the_campaign(faults: Sequence[DraftError | None], *, doubt: bool) -> list[Exception]:
