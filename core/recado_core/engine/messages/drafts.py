@@ -156,12 +156,14 @@ def compose(  # noqa: PLR0913  # all that a message is made of
     _check_client_data(draft, faults)
     document = _read_document(draft, faults)
     # What a vendor's template says is not known here, if the gateway's has no text of its own.
-    if not faults and (content.text or media or content.template is None):
+    filled = all(fault.pointer == "/to" for fault in faults)
+    if filled and (content.text or media or content.template is None):
         try:
             channel.check_content(content.text, media)
         except ContentError as error:
-            fault = Fault(pointer="/media" if media else "/text", detail=str(error))
-            raise DraftError([fault], code=error.code) from error
+            code = None if faults else error.code
+            faults.append(Fault(pointer="/media" if media else "/text", detail=str(error)))
+            raise DraftError(faults, code=code) from error
     if faults:
         raise DraftError(faults)
     return Composed(
