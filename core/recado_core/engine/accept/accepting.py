@@ -163,15 +163,15 @@ class Accept:
     async def walk(
         self, drafts: Sequence[Draft], marks: Sequence[Row], move_on: MoveOn
     ) -> list[DraftError | None]:
-        """Accept the next messages of a campaign, or none of them; say what is wrong with each.
+        """Accept messages with the step that brings them, or none; say what is wrong with each.
 
         Args:
-            drafts: As the campaign makes them.
-            marks: What each message's row has besides: its campaign, the position in its audience.
-            move_on: Moves the campaign on, in the same transaction, or says that it can't.
+            drafts: As a campaign or a schedule makes them.
+            marks: What each row has besides: of a campaign, it and the position in its audience.
+            move_on: Moves it on, in the same transaction, or says that it can't be moved.
 
         Raises:
-            OvertakenError: The campaign can't be moved on.
+            OvertakenError: It can't be moved on.
         """
         now = self._now()
         faults: list[DraftError | None] = []
