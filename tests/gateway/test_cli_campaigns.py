@@ -7,7 +7,7 @@ import re
 import shlex
 import signal
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -356,6 +356,21 @@ def test_campaign_is_paused_resumed_and_canceled(capsys, people):
     assert said.startswith("recado: ")
     lines, _ = read(capsys, "campaign", "follow", campaign_id, code=1)
     assert lines[0].startswith(f"{campaign_id} canceled")
+
+
+def test_what_breaks_off_an_export_elsewhere_is_not_told_as_its_files_fault(
+    capsys, people, monkeypatch
+):
+    made = ask(capsys, "import", people, *TEXT)["campaign"]
+
+    async def lose(*_):
+        yield "line\n"
+        raise ConnectionResetError("the database is away")
+
+    monkeypatch.setattr("recado_gateway.cli.campaigns.results_of", lose)
+    with suppress(ConnectionResetError):
+        main(["campaign", "export", made["id"], "--output", "results.csv"])
+    assert "can't write" not in capsys.readouterr().err
 
 
 def test_draft_is_not_watched(capsys, people):

@@ -191,7 +191,8 @@ def run_export(args: argparse.Namespace) -> int:
         await engine.campaigns.get(args.id)  # before a file is made
         with _opened(args.output) as file:
             async for text in results_of(engine.campaigns, args.id):
-                file.write(text)
+                with _told(args.output):
+                    file.write(text)
 
     _ask(settings, write)
     return DONE
@@ -202,11 +203,19 @@ def _opened(name: str | None) -> Iterator[TextIO]:
     if name is None:
         yield sys.stdout
         return
+    with _told(name):
+        file = Path(name).open("w", encoding="utf-8", newline="")  # noqa: SIM115  # closed below
+    with file:
+        yield file
+
+
+@contextmanager
+def _told(name: str | None) -> Iterator[None]:
+    """Name the file that can't be written; what is wrong elsewhere is not its fault."""
     try:
-        with Path(name).open("w", encoding="utf-8", newline="") as file:
-            yield file
+        yield
     except OSError as error:
-        raise RecadoError(f"can't write {name}: {error.strerror}") from error
+        raise RecadoError(f"can't write {name or 'the output'}: {error.strerror}") from error
 
 
 # ---------------------------------------------------------------- making
