@@ -542,7 +542,7 @@ async def test_few_at_a_time_of_whom_none_can_be_sent_to_pause_the_campaign(
 async def test_last_few_who_can_no_longer_be_sent_to_pause_the_campaign(
     open_house, tmp_path, monkeypatch
 ):
-    small_steps(monkeypatch)
+    small_steps(monkeypatch, at_once=5)
     refusing = []
     kind = {"check_message": lambda message: refuse(message) if refusing else None}
     async with open_house(kind=kind) as house:
