@@ -606,6 +606,40 @@ async def test_the_price_is_that_of_the_account_that_would_carry_it(
         assert (shown.account, shown.cost) == (account, cost)
 
 
+@on_sqlite
+@pytest.mark.parametrize("to", [None, "+5511900000001"])
+async def test_what_no_account_would_carry_can_not_be_tried_out(open_house, to):
+    async with open_house() as house:
+        await add(house, text=None, provider_template=VENDORS)
+        variables = {"name": "a", "order": 1}
+        assert await refused(render(house, variables=variables, to=to)) == ["/template"]
+        draft = {"text": None, "template": "welcome", "variables": variables}
+        assert await pointers_of(house, **draft) == ["/template"]
+
+
+@on_sqlite
+async def test_the_price_is_that_of_the_account_that_takes_what_the_first_refuses(open_house):
+    def refuse(message):
+        assert message.to
+        if message.text != "Oi, Ana!":
+            raise ContentError("says too much")
+
+    routes = [RouteSettings(accounts=["main", "dear"])]
+    async with open_house(accounts=PRICED, routes=routes) as house:
+        await add(house)
+        main = house.engine.accounts.by_name["main"]
+        main.kind = msgspec.structs.replace(main.kind, check_message=refuse)
+        for name, account in (("Ana", "main"), ("Eva", "dear")):
+            variables = {"name": name}
+            shown = await render(house, to="+5511900000001", variables=variables)
+            assert shown.account == account
+            said = {"text": None, "template": "welcome", "variables": variables}
+            assert (await house.show(await house.accept(**said))).account == account
+        assert (await render(house, variables={"name": "Eva"})).account == "main"
+        said = {"account": "main", "to": "+5511900000001", "variables": {"name": "Eva"}}
+        assert await refused(render(house, **said)) == ["/text"]
+
+
 async def test_without_a_route_there_is_no_price_unless_somebody_is_named(open_house):
     async with open_house(accounts=PRICED, routes=ROUTES[:1]) as house:
         await add(house)

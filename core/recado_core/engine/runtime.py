@@ -118,7 +118,7 @@ class Engine:
             plugins.channels,
             settings.default_region,
             settings.accounts,
-            composing.route,
+            composing,
             self._database,
             once,
             now,

@@ -20,7 +20,7 @@ from recado_core.engine.store.documents import Documents
 from recado_core.engine.store.statements import templates as store
 from recado_core.engine.templates.variants import Template, is_name, read_template
 from recado_core.errors import AddressError, ContentError
-from recado_core.messages import Category, ProviderTemplate
+from recado_core.messages import Category, OutboundMessage, ProviderTemplate
 
 Row = dict[str, Any]
 
@@ -116,7 +116,7 @@ class Composing:
         row = new_row(composed, names, now)
         if composed.document is not None:
             row["document_hash"] = self._documents.hash(composed.document)
-        faults = self._refusals(names, row)
+        faults = self.refusals(names, outbound_of(row)) if self._is_judged(names, row) else {}
         if not faults:
             return Composition(row=row, document=composed.document)
         carriers = [name for name in names if name not in faults]
@@ -150,14 +150,16 @@ class Composing:
             raise DraftError([Fault(pointer="/to", detail=detail)])
         return order_accounts(route, self._accounts.paused(), random.random)
 
-    def _refusals(self, names: Sequence[str], row: Row) -> dict[str, Fault]:
-        """Return the accounts whose provider is known not to carry a message, and why."""
+    def refusals(self, names: Sequence[str], message: OutboundMessage) -> dict[str, Fault]:
+        """Return the accounts whose provider is known not to carry a message, and why.
+
+        Args:
+            names: The accounts in question.
+            message: What is to be sent; to nobody yet if it has no address, which none judges.
+        """
         kinds = {name: self._accounts.by_name[name].kind for name in names}
         faults: dict[str, Fault] = {}
-        by_vendor = row["template"] is not None and not row["text"]
-        if not by_vendor and not any(kind.check_message for kind in kinds.values()):
-            return faults
-        message = outbound_of(row)
+        by_vendor = message.template is not None and not message.text
         for name, kind in kinds.items():
             if by_vendor and not kind.capabilities.templates:
                 detail = (
@@ -167,12 +169,17 @@ class Composing:
                 faults[name] = Fault(pointer="/template", detail=detail)
                 continue
             try:
-                if kind.check_message is not None:
+                if kind.check_message is not None and message.to:
                     kind.check_message(message)
             except AddressError as error:
                 faults[name] = Fault(pointer="/to", detail=str(error))
             except ContentError as error:
-                theirs = row["template"] is not None and kind.capabilities.templates
+                theirs = message.template is not None and kind.capabilities.templates
                 pointer = "/template" if theirs else "/text"
                 faults[name] = Fault(pointer=pointer, detail=str(error))
         return faults
+
+    def _is_judged(self, names: Sequence[str], row: Row) -> bool:
+        """Tell whether a provider may refuse a message; to most of them all are the same."""
+        by_vendor = row["template"] is not None and not row["text"]
+        return by_vendor or any(self._accounts.by_name[name].kind.check_message for name in names)

@@ -1,18 +1,19 @@
 """What a message of a template would be: its text, its parts, its price, what makes it dear."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from recado_core.contract import Channel
 from recado_core.engine.failures import DraftError, Fault
 from recado_core.engine.settings import AccountSettings
+from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.templates.contents import Content, fill_template
 from recado_core.engine.templates.variants import StoredVariant, Template, choose, names_in
 from recado_core.errors import AddressError, ContentError
-from recado_core.messages import Category, ProviderTemplate
+from recado_core.messages import Category, OutboundMessage, ProviderTemplate
 from recado_core.segments import Encoding, Segments, ucs2_characters
 from recado_core.transliteration import transliterate
 
@@ -20,8 +21,15 @@ DEFAULT_CHANNEL = "sms"
 NAMED = 10
 """Characters that a warning's sentence names; its list has them all."""
 
-Route = Callable[[str, Category, str, str | None], list[str]]
-"""Names the accounts that may carry a message: its channel, category, address, account."""
+
+class Carriage(Protocol):
+    """Knows which accounts carry a message, as it is for those that are sent."""
+
+    def route(self, channel: str, category: Category, to: str, account: str | None) -> list[str]:
+        """Return the accounts that may, in the order in which to try them, or ``DraftError``."""
+
+    def refusals(self, names: Sequence[str], message: OutboundMessage) -> dict[str, Fault]:
+        """Return those of the accounts that would not, and why."""
 
 
 class RenderRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,18 +99,17 @@ class Previews:
         channels: Mapping[str, Channel],
         region: str,
         accounts: Mapping[str, AccountSettings],
-        route: Route,
+        carriage: Carriage,
     ) -> None:
         self._channels = channels
         self._region = region
         self._accounts = accounts
-        self._route = route
+        self._carriage = carriage
 
     def render(self, template: Template, request: RenderRequest) -> RenderedTemplate:
         """Return what a message of a template would be, or raise ``DraftError``."""
         channel = self._channel(request.channel or DEFAULT_CHANNEL)
         content, variant = _fill(template, channel.id, request)
-        account = self._account(channel, request)
         text, dropped = content.text, list[str]()
         if request.transliterate:
             written = transliterate(text)
@@ -110,6 +117,8 @@ class Previews:
         if text or content.template is None:
             _check(channel, text)
         counted = channel.count_segments(text)
+        content = Content(text=text, template=content.template)
+        account = self._account(channel, request, content, counted)
         warnings = [*self._dear(channel, text, counted, account)]
         if dropped:
             detail = f"left out, because GSM-7 has nothing like them: {_tell(dropped)}"
@@ -139,7 +148,9 @@ class Previews:
             raise DraftError([Fault(pointer="/channel", detail=f"unknown; there is {known}")])
         return channel
 
-    def _account(self, channel: Channel, request: RenderRequest) -> str | None:
+    def _account(
+        self, channel: Channel, request: RenderRequest, content: Content, counted: Segments
+    ) -> str | None:
         """Return the account that would carry a message; None where that depends on to whom."""
         to = ""
         if request.to is not None:
@@ -149,11 +160,25 @@ class Previews:
                 raise DraftError([Fault(pointer="/to", detail=str(error))]) from error
         category = request.category or Category.TRANSACTIONAL
         try:
-            return self._route(channel.id, category, to, request.account)[0]
+            names = self._carriage.route(channel.id, category, to, request.account)
         except DraftError:
             if request.account is None and request.to is None:
                 return None
             raise
+        message = OutboundMessage(
+            id=new_id(),
+            to=to,
+            text=content.text,
+            channel=channel.id,
+            category=category,
+            segments=counted.count,
+            template=content.template,
+        )
+        faults = self._carriage.refusals(names, message)
+        carriers = [name for name in names if name not in faults]
+        if not carriers:
+            raise DraftError([faults[names[0]]])
+        return carriers[0]
 
     def _cost(self, account: str | None, segments: int) -> Decimal | None:
         price = self._accounts[account].price if account is not None else None

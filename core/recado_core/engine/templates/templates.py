@@ -14,7 +14,12 @@ from recado_core.engine.failures import ConflictError, DraftError, NotFoundError
 from recado_core.engine.settings import AccountSettings
 from recado_core.engine.store.database import Database
 from recado_core.engine.store.statements import templates as store
-from recado_core.engine.templates.previews import Previews, RenderedTemplate, RenderRequest, Route
+from recado_core.engine.templates.previews import (
+    Carriage,
+    Previews,
+    RenderedTemplate,
+    RenderRequest,
+)
 from recado_core.engine.templates.rules import TemplateBody, find_faults, variants_of
 from recado_core.engine.templates.variants import (
     Variant,
@@ -77,13 +82,13 @@ class Templates:
         channels: Mapping[str, Channel],
         region: str,
         accounts: Mapping[str, AccountSettings],
-        route: Route,
+        carriage: Carriage,
         database: Database,
         once: Once,
         now: Callable[[], datetime],
     ) -> None:
         self._channels = channels
-        self._previews = Previews(channels, region, accounts, route)
+        self._previews = Previews(channels, region, accounts, carriage)
         self._database = database
         self._once = once
         self._now = now
