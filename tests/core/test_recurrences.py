@@ -135,7 +135,7 @@ def agrees_with_dateutil(text, starts, zone, after, years):
 def test_occurrences_over_ten_years_are_those_that_dateutil_enumerates(request):
     whole = request.config.getoption("whole")
 
-    @settings(max_examples=60 if whole else 10, deadline=None)
+    @settings(max_examples=40 if whole else 5, deadline=None)
     @given(text=RULES, starts=STARTS, zone=ZONES, after=st.floats(-700, 5000))
     @example("FREQ=HOURLY", datetime(2010, 1, 1, 0, 30), "America/Sao_Paulo", 180)
     @example("FREQ=HOURLY;INTERVAL=7", datetime(2011, 12, 29, 20, 15), "Pacific/Apia", 0.7)
