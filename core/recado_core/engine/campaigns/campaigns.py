@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -112,14 +113,7 @@ class Campaigns:
             row = new_campaign(request, now)
             (view,) = await self._telling.view([row])
             answer = Answer(body=msgspec.json.encode(view), status=201)
-
-            async def work(connection: AsyncConnection) -> Answer:
-                earlier = await self._once.reserve_one(connection, key, answer)
-                if earlier is None:
-                    await store.insert(connection, row)
-                return earlier or answer
-
-            return await self._database.write(work)
+            return await self._once.keep(key, answer, partial(store.insert, row=row))
 
     async def list(
         self, wanted: CampaignFilter, limit: int = 50, cursor: str | None = None

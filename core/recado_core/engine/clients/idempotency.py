@@ -4,7 +4,7 @@ Follows draft-ietf-httpapi-idempotency-key-header-07. The key is stored in the t
 stores what the call made, so that neither can be there without the other.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -82,6 +82,31 @@ class Once:
             yield None if row is None or old else _replay(row, key)
         finally:
             self._running.discard(name)
+
+    async def keep(
+        self,
+        key: IdempotencyKey | None,
+        answer: Answer,
+        store: Callable[[AsyncConnection], Awaitable[None]],
+    ) -> Answer:
+        """Store what a call makes with its key and answer, or give the earlier answer.
+
+        Args:
+            key: The call's, if it has one.
+            answer: The call's.
+            store: Stores what it makes, unless another node was called with the key just before.
+
+        Raises:
+            IdempotencyMismatchError: The first call had another body.
+        """
+
+        async def work(connection: AsyncConnection) -> Answer:
+            earlier = await self.reserve_one(connection, key, answer)
+            if earlier is None:
+                await store(connection)
+            return earlier or answer
+
+        return await self._database.write(work)
 
     async def reserve_one(
         self, connection: AsyncConnection, key: IdempotencyKey | None, answer: Answer

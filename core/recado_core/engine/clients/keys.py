@@ -6,10 +6,10 @@ import hmac
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.clients.idempotency import Answer, IdempotencyKey, Once
 from recado_core.engine.failures import DraftError, Fault, NotFoundError
@@ -93,16 +93,9 @@ class Keys:
             made = msgspec.structs.replace(made, prefix=token[:12])
             answer = Answer(body=msgspec.json.encode(made), status=201)
             row = msgspec.structs.asdict(made) | {"hash": _hash(token)}
-
-            async def work(connection: AsyncConnection) -> Answer | None:
-                earlier = await self._once.reserve_one(connection, key, answer)
-                if earlier is None:
-                    await store.insert_api_key(connection, row)
-                return earlier
-
-            earlier = await self._database.write(work)
-            if earlier is not None:
-                return _repeat(earlier, creator_token)
+            kept = await self._once.keep(key, answer, partial(store.insert_api_key, row=row))
+            if kept.replayed:
+                return _repeat(kept, creator_token)
         return CreatedKey(**msgspec.structs.asdict(made), token=token)
 
     async def list(self) -> list[ApiKey]:

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -109,14 +110,7 @@ class Links:
                 return answered
             row = _row(new.url, self._now())
             answer = Answer(body=msgspec.json.encode(self._view(row)), status=201)
-
-            async def work(connection: AsyncConnection) -> Answer:
-                earlier = await self._once.reserve_one(connection, key, answer)
-                if earlier is None:
-                    await store.insert(connection, row)
-                return earlier or answer
-
-            return await self._database.write(work)
+            return await self._once.keep(key, answer, partial(store.insert, row=row))
 
     async def list(self, limit: int = 50, cursor: str | None = None) -> LinkPage:
         """Return links, the newest first.

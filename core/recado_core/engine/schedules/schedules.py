@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accept.composing import Composing
 from recado_core.engine.clients.cursors import make_cursor, read_cursor
@@ -131,14 +130,7 @@ class Schedules:
             } | await asyncio.to_thread(read_new, new, self._timezone, now)
             await self._check(row)
             answer = Answer(body=msgspec.json.encode(_view(row)), status=201)
-
-            async def work(connection: AsyncConnection) -> Answer:
-                earlier = await self._once.reserve_one(connection, key, answer)
-                if earlier is None:
-                    await store.insert(connection, row)
-                return earlier or answer
-
-            return await self._database.write(work)
+            return await self._once.keep(key, answer, partial(store.insert, row=row))
 
     async def get(self, schedule_id: str) -> ScheduleView:
         """Return one schedule, or raise ``NotFoundError``."""

@@ -108,13 +108,11 @@ class Templates:
             row = self._row(new.name, new)
             answer = Answer(body=msgspec.json.encode(_view(row)), status=201)
 
-            async def work(connection: AsyncConnection) -> Answer:
-                earlier = await self._once.reserve_one(connection, key, answer)
-                if earlier is None and not await store.insert_new(connection, row):
+            async def insert(connection: AsyncConnection) -> None:
+                if not await store.insert_new(connection, row):
                     raise ConflictError(f"there is a template {new.name!r} already")
-                return earlier or answer
 
-            return await self._database.write(work)
+            return await self._once.keep(key, answer, insert)
 
     async def replace(self, name: str, body: ReplacedTemplate) -> tuple[TemplateView, bool]:
         """Make a template what the body says; return it, and whether it is new.
