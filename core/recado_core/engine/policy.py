@@ -9,6 +9,9 @@ from recado_core.addresses import forms_of
 from recado_core.checks import Recipient
 from recado_core.messages import Category, Outcome, Status, SuppressionReason
 
+YEARS = range(1970, 9999)
+"""The years that a time may lie in: beyond them its UTC may leave the calendar."""
+
 S = Status
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {

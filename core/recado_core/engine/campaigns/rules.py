@@ -12,7 +12,7 @@ from recado_core.engine.accounts.account import Account
 from recado_core.engine.accounts.limits import Rate, parse_rate
 from recado_core.engine.campaigns.views import CampaignRequest, CampaignStatus
 from recado_core.engine.failures import ConflictError, DraftError, Fault
-from recado_core.engine.messages.drafts import YEARS, Draft, compose
+from recado_core.engine.messages.drafts import Draft, check_times, compose
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import recipients, templates
 from recado_core.engine.templates.contents import NOT_STORABLE, is_storable
@@ -151,7 +151,7 @@ def check_request(  # noqa: PLR0913, PLR0917  # all that it is judged by
         faults.append(Fault(pointer="/name", detail=f"must have 1 to {LONGEST_NAME} characters"))
     elif not is_storable(request.name):
         faults.append(Fault(pointer="/name", detail=NOT_STORABLE))
-    faults += _times_at_fault(request, now)
+    faults += check_times(request.scheduled_at, request.expires_at, now)
     if request.throttle is not None:
         try:
             read_throttle(request.throttle)
@@ -233,21 +233,3 @@ def _faults_of(
     except DraftError as error:
         return [fault for fault in error.faults if fault.pointer != "/to"]
     return []
-
-
-def _times_at_fault(request: CampaignRequest, now: datetime) -> list[Fault]:
-    faults: list[Fault] = []
-    for name in ("scheduled_at", "expires_at"):
-        at = getattr(request, name)
-        if at is not None and at.tzinfo is None:
-            detail = "needs an offset, as in 2026-01-31T09:00:00-03:00"
-            faults.append(Fault(pointer=f"/{name}", detail=detail))
-        elif at is not None and at.year not in YEARS:
-            detail = f"must be in the years {YEARS.start} to {YEARS.stop - 1}"
-            faults.append(Fault(pointer=f"/{name}", detail=detail))
-    if not faults and request.expires_at is not None:
-        start = max(now, request.scheduled_at or now)
-        if request.expires_at <= start:
-            detail = "must be in the future, and after scheduled_at"
-            faults.append(Fault(pointer="/expires_at", detail=detail))
-    return faults

@@ -8,6 +8,7 @@ import msgspec
 
 from recado_core.contract import Channel
 from recado_core.engine.failures import DraftError, Fault
+from recado_core.engine.policy import YEARS
 from recado_core.engine.store.documents import read_document
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.templates.contents import (
@@ -30,8 +31,6 @@ LONGEST_REFERENCE = 255
 LONGEST_COST_CENTRE = 64
 LARGEST_METADATA = 8192
 DEEPEST_METADATA = 32
-YEARS = range(1970, 9999)
-"""The years that a time may lie in: beyond them its UTC may leave the calendar."""
 
 
 Row = dict[str, Any]
@@ -152,7 +151,7 @@ def compose(  # noqa: PLR0913  # all that a message is made of
     priority = DEFAULT_PRIORITY if draft.priority is None else draft.priority
     if not 0 <= priority <= HIGHEST_PRIORITY:
         faults.append(Fault(pointer="/priority", detail="must be from 0 to 9, and 9 goes first"))
-    _check_times(draft, now, faults)
+    faults += check_times(draft.scheduled_at, draft.expires_at, now)
     _check_client_data(draft, faults)
     document = _read_document(draft, faults)
     # What a vendor's template says is not known here, if the gateway's has no text of its own.
@@ -180,6 +179,24 @@ def compose(  # noqa: PLR0913  # all that a message is made of
         document=document,
         draft=draft,
     )
+
+
+def check_times(
+    scheduled_at: datetime | None, expires_at: datetime | None, now: datetime
+) -> list[Fault]:
+    """Return what is wrong with when a message shall go, and until when it may."""
+    faults: list[Fault] = []
+    for name, at in (("scheduled_at", scheduled_at), ("expires_at", expires_at)):
+        if at is not None and at.tzinfo is None:
+            detail = "needs an offset, as in 2026-01-31T09:00:00-03:00"
+            faults.append(Fault(pointer=f"/{name}", detail=detail))
+        elif at is not None and at.year not in YEARS:
+            detail = f"must be in the years {YEARS.start} to {YEARS.stop - 1}"
+            faults.append(Fault(pointer=f"/{name}", detail=detail))
+    if not faults and expires_at is not None and expires_at <= max(now, scheduled_at or now):
+        detail = "must be in the future, and after scheduled_at"
+        faults.append(Fault(pointer="/expires_at", detail=detail))
+    return faults
 
 
 def new_row(composed: Composed, names: Sequence[str], now: datetime) -> Row:
@@ -286,25 +303,6 @@ def _read_document(draft: Draft, faults: list[Fault]) -> str | None:
     except ContentError as error:
         faults.append(Fault(pointer="/document", detail=str(error)))
         return None
-
-
-def _check_times(draft: Draft, now: datetime, faults: list[Fault]) -> None:
-    before = len(faults)
-    for name in ("scheduled_at", "expires_at"):
-        at = getattr(draft, name)
-        if at is not None and at.tzinfo is None:
-            faults.append(
-                Fault(pointer=f"/{name}", detail="needs an offset, as in 2026-01-31T09:00:00-03:00")
-            )
-        elif at is not None and at.year not in YEARS:
-            years = f"{YEARS.start} to {YEARS.stop - 1}"
-            faults.append(Fault(pointer=f"/{name}", detail=f"must be in the years {years}"))
-    if len(faults) > before or draft.expires_at is None:
-        return
-    if draft.expires_at <= max(now, draft.scheduled_at or now):
-        faults.append(
-            Fault(pointer="/expires_at", detail="must be in the future, and after scheduled_at")
-        )
 
 
 def _check_client_data(draft: Draft, faults: list[Fault]) -> None:

@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from dateutil.rrule import DAILY, HOURLY, MINUTELY, MONTHLY, WEEKLY, YEARLY, rrulestr
 
-YEARS: Final = range(1970, 9999)
-"""The years that a time may lie in: beyond them its UTC may leave the calendar."""
+from recado_core.engine.policy import YEARS
+
 LONGEST_RULE: Final = 255
 MOST_TIMES: Final = 48
 """Times of a day that a rule may list; more of them are what HOURLY and MINUTELY are for."""

@@ -6,8 +6,8 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from recado_core.engine.policy import YEARS
 from recado_core.engine.schedules.recurrences import (
-    YEARS,
     Recurrence,
     gap_at,
     moment_of,

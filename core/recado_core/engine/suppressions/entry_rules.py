@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from recado_core.engine.failures import Fault
-from recado_core.engine.messages.drafts import YEARS
+from recado_core.engine.policy import YEARS
 from recado_core.engine.suppressions.suppressing import FROM_PROVIDER
 
 ANY_CHANNEL: Final = "sms"
