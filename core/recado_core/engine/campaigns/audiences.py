@@ -38,8 +38,6 @@ Row = dict[str, Any]
 MOST_FAULTS: Final = 100
 OPEN: Final = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED)
 """The statuses of a campaign whose audience may grow."""
-BREATH: Final = 0.02
-"""Seconds for which SQLite is left to other processes between two chunks: they ask now and then."""
 
 _BLOCK = 1024 * 1024
 _REPEAT = DUPLICATE.partition(":")[0]
@@ -161,8 +159,7 @@ class Audiences:
             done = await self._database.write(work)
             if progress is not None:
                 progress(min(file.bytes_read, file.size), file.size)
-            if self._database.sqlite:
-                await asyncio.sleep(BREATH)
+            await self._database.let_others_write()
         return done
 
     def _compose(

@@ -34,6 +34,8 @@ READERS = 8
 """Connections that read at once."""
 AWAY = 1.0
 """Seconds after which a database that is away is tried again."""
+BREATH = 0.02
+"""Seconds for which SQLite is left to other processes: they ask now and then."""
 UNREACHABLE = ("08", "25006", "28", "3D000", "53", "57P")
 """How the SQLSTATEs begin of a server that is away, starting, stopping, full, or a stand-by."""
 BROKEN_OFF = frozenset({"40001", "40P01"})
@@ -126,6 +128,11 @@ class Database:
                 if last or _sqlstate(error) not in BROKEN_OFF:
                     raise
         raise AssertionError  # the loop returns or raises
+
+    async def let_others_write(self) -> None:
+        """Leave SQLite to other processes for a moment, between two chunks of long work."""
+        if self.sqlite:
+            await asyncio.sleep(BREATH)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

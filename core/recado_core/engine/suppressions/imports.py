@@ -50,8 +50,6 @@ __all__ = ["DoNotDisturbList", "ImportDefaults", "ImportReport", "Imports", "Pro
 
 log = logging.getLogger(__name__)
 
-BREATH: Final = 0.02
-"""Seconds for which SQLite is left to other processes between two chunks: they ask now and then."""
 CHUNK = 2000
 """Rows read at once, and written in one transaction; it takes 80 ms on SQLite."""
 ABANDONED: Final = timedelta(hours=24)
@@ -147,7 +145,7 @@ class Imports:
                 source = defaults.source or DEFAULT_SOURCE
                 work = partial(self._put, chunk=chunk, before=report, source=source, now=now)
                 report = await self._database.write(work)
-                await self._let_others_write()
+                await self._database.let_others_write()
         return report
 
     async def do_not_disturb(
@@ -175,7 +173,7 @@ class Imports:
                 work = partial(lists.insert, version=version, addresses=sorted(chunk.items))
                 size += await self._database.write(work)
                 rows = chunk.rows
-                await self._let_others_write()
+                await self._database.let_others_write()
         if not rows:
             detail = "there is no address in the file; a list that is over is deleted instead"
             raise DraftError([Fault(pointer="", detail=detail)])
@@ -199,10 +197,6 @@ class Imports:
         if deleted is None:
             raise NotFoundError(f"there is no do-not-disturb list {name!r}")
         await self._clear_away(deleted)
-
-    async def _let_others_write(self) -> None:
-        if self._database.sqlite:
-            await asyncio.sleep(BREATH)
 
     async def _put(
         self,

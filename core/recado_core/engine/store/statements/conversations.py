@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import conversations
 from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.paging import newest_first
 
 Row = dict[str, Any]
 
@@ -93,12 +94,7 @@ async def page(
         before: The activity and the id with which the page before ended.
         limit: How many at the most.
     """
-    statement = sa.select(conversations).order_by(C.last_activity.desc(), C.id.desc()).limit(limit)
+    statement = newest_first(sa.select(conversations), C.last_activity, C.id, before, limit)
     for column, value in equal.items():
         statement = statement.where(C[column] == value)
-    if before is not None:
-        at, last_id = before
-        statement = statement.where(
-            sa.or_(C.last_activity < at, sa.and_(C.last_activity == at, C.id < last_id))
-        )
     return [dict(row) for row in (await connection.execute(statement)).mappings()]

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import links
+from recado_core.engine.store.statements.paging import newest_first
 
 Row = dict[str, Any]
 
@@ -51,10 +52,5 @@ async def page(
         before: The time and the code with which the page before ended.
         limit: How many at the most.
     """
-    statement = sa.select(links).order_by(L.created_at.desc(), L.code.desc()).limit(limit)
-    if before is not None:
-        at, code = before
-        statement = statement.where(
-            sa.or_(L.created_at < at, sa.and_(L.created_at == at, L.code < code))
-        )
+    statement = newest_first(sa.select(links), L.created_at, L.code, before, limit)
     return [dict(row) for row in (await connection.execute(statement)).mappings()]

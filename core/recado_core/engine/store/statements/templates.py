@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import templates
 from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.paging import newest_first
 
 Row = dict[str, Any]
 
@@ -64,10 +65,5 @@ async def page(
         before: The time and the name with which the page before ended.
         limit: How many at the most.
     """
-    statement = sa.select(templates).order_by(T.created_at.desc(), T.name.desc()).limit(limit)
-    if before is not None:
-        at, name = before
-        statement = statement.where(
-            sa.or_(T.created_at < at, sa.and_(T.created_at == at, T.name < name))
-        )
+    statement = newest_first(sa.select(templates), T.created_at, T.name, before, limit)
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
