@@ -5,15 +5,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from recado_core.addresses import mask
 from recado_core.engine.accept.accepting import Accept
 from recado_core.engine.accounts.accounts import Accounts
-from recado_core.engine.campaigns.rules import draft_of
+from recado_core.engine.campaigns.rules import messages_to
 from recado_core.engine.campaigns.views import (
     AccountShare,
-    CampaignRequest,
     Rehearsal,
     RehearsalExample,
     RehearsalReason,
@@ -49,7 +46,6 @@ class Rehearsing:
             campaign: Which.
             progress: Is told how far it is.
         """
-        request = msgspec.convert(campaign["request"], CampaignRequest)
         first, after = campaign["position"], campaign["position"]
         async with self._database.read() as connection:
             last = await recipients.last_position(connection, campaign["audience_id"])
@@ -60,9 +56,8 @@ class Rehearsing:
                     connection, campaign["audience_id"], after, AT_ONCE
                 )
             usable = [row for row in rows if row["fault"] is None]
-            drafts = [draft_of(request, row["address"], row["variables"]) for row in usable]
-            marks = [{"document_hash": row["document_hash"]} for row in usable]
-            for row, found in zip(usable, await self._accept.rehearse(drafts, marks), strict=True):
+            made = await self._accept.rehearse(*messages_to(campaign, usable))
+            for row, found in zip(usable, made, strict=True):
                 sums.add(row, found)
             after = rows[-1]["position"]
             if progress is not None:

@@ -1,6 +1,6 @@
 """What a campaign must be to be made, and the messages that it is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +55,21 @@ def draft_of(request: CampaignRequest, address: str, variables: Mapping[str, Any
         media=request.media,
         cost_centre=request.cost_centre,
     )
+
+
+def messages_to(campaign: Row, rows: Sequence[Row]) -> tuple[list[Draft], list[Row]]:
+    """Return the messages to these recipients, and what each one's row has besides."""
+    request = msgspec.convert(campaign["request"], CampaignRequest)
+    drafts = [draft_of(request, row["address"], row["variables"]) for row in rows]
+    marks = [
+        {
+            "campaign_id": campaign["id"],
+            "recipient": row["position"],
+            "document_hash": row["document_hash"],
+        }
+        for row in rows
+    ]
+    return drafts, marks
 
 
 async def templates_of(

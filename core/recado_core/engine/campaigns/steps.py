@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accept.accepting import Accept, OvertakenError
 from recado_core.engine.campaigns.results import LATE
-from recado_core.engine.campaigns.rules import draft_of, is_recipients
-from recado_core.engine.campaigns.views import CampaignRequest, CampaignStatus
+from recado_core.engine.campaigns.rules import is_recipients, messages_to
+from recado_core.engine.campaigns.views import CampaignStatus
 from recado_core.engine.failures import DraftError
 from recado_core.engine.store.database import Database
 from recado_core.engine.store.statements import campaigns, recipients
@@ -98,7 +98,6 @@ class CampaignSteps:
             doubt: Whether ``_NoneMadeError`` is raised, and nothing changed, if none can be made.
         """
         now = self._now()
-        request = msgspec.convert(campaign["request"], CampaignRequest)
         usable = [row for row in rows if row["fault"] is None]
         common: list[Exception] = []
 
@@ -121,11 +120,7 @@ class CampaignSteps:
             return True
 
         try:
-            faults = await self._accept.walk(
-                [draft_of(request, row["address"], row["variables"]) for row in usable],
-                [_mark(campaign, row) for row in usable],
-                move_on,
-            )
+            faults = await self._accept.walk(*messages_to(campaign, usable), move_on)
         except OvertakenError:
             if common:
                 raise common[0] from None
@@ -145,20 +140,8 @@ class CampaignSteps:
             if len(others) < SUSPICIOUS:
                 first = await recipients.usable(connection, audience_id, 0, SUSPICIOUS)
                 others += [row for row in first if row["position"] not in theirs]
-        request = msgspec.convert(campaign["request"], CampaignRequest)
-        made = await self._accept.rehearse(
-            [draft_of(request, row["address"], row["variables"]) for row in others],
-            [_mark(campaign, row) for row in others],
-        )
+        made = await self._accept.rehearse(*messages_to(campaign, others))
         return all(isinstance(each, DraftError) for each in made)
-
-
-def _mark(campaign: Row, row: Row) -> Row:
-    return {
-        "campaign_id": campaign["id"],
-        "recipient": row["position"],
-        "document_hash": row["document_hash"],
-    }
 
 
 def _is_its_own(campaign: Row) -> bool:
