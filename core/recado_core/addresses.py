@@ -29,6 +29,7 @@ _LONGEST_SENDER_NAME: Final = 11  # 3GPP TS 23.040, 9.1.2.5: ten octets of septe
 _read_brazilian = re.compile(
     r"(?:(?:\+|00)?550?|0(?:[1-9]{2})?)?([1-9][0-9]{9,10})",
 ).fullmatch
+_is_brazilian = re.compile(r"\+55[1-9][0-9]{9,10}").fullmatch  # in its one form
 _read_brazilian_mobile = re.compile(r"(\+55[1-9][0-9])(9?)([6-9][0-9]{7})").fullmatch
 _is_international = re.compile(r"\+[1-9][0-9]{5,16}").fullmatch
 _is_short_code = re.compile(r"[0-9]{3,6}").fullmatch
@@ -85,6 +86,8 @@ def normalise_number(text: str, region: str) -> str:
         text: As a person or a program wrote it.
         region: Two-letter code of the country in which a national number is read.
     """
+    if text[:3] == "+55" and _is_brazilian(text) is not None:
+        return text
     if text[:3] == "+55" or (region == _BRAZIL and text[:1] != "+"):
         match = _read_brazilian(text)
         if match is None and len(text) <= _LONGEST_TEXT:
@@ -165,6 +168,8 @@ def digits(address: str) -> str:
 
 def national_digits(address: str) -> str:
     """Return the 10 or 11 digits of a Brazilian number: what some vendors take and echo."""
+    if _is_brazilian(address) is not None:
+        return address[3:]
     match = _read_brazilian(address)
     if match is None:
         raise AddressError("this address is not a Brazilian number")

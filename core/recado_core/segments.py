@@ -6,6 +6,7 @@ a provider can't choose them. So ``Ç`` is in the alphabet; ``ç``, ``ã``, ``á
 """
 
 import re
+from codecs import utf_16_be_encode
 from enum import StrEnum
 from typing import Final
 
@@ -44,7 +45,12 @@ class Encoding(StrEnum):
     UCS2 = "ucs2"  # code units of UTF-16, since phones take them so
 
 
-class Segments(msgspec.Struct, frozen=True, kw_only=True):
+# Looked up once: up to Python 3.11 each look-up in the class is a call.
+_GSM7: Final = Encoding.GSM7
+_UCS2: Final = Encoding.UCS2
+
+
+class Segments(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How a text travels: ``count`` parts that hold ``units`` septets or UTF-16 code units."""
 
     encoding: Encoding
@@ -62,9 +68,9 @@ def count_segments(text: str) -> Segments:
     if _is_basic(text) is not None:
         units = len(text)
         count = 1 if units <= GSM7_SINGLE else -(-units // GSM7_PART)
-        return Segments(encoding=Encoding.GSM7, count=count, units=units)
-    if is_gsm7(text):
-        return _count_escaped(_extension.sub(rf"{_ESCAPE}\g<0>", text))
+        return Segments(encoding=_GSM7, count=count, units=units)
+    if _is_gsm7(text) is not None:
+        return _count_escaped(text)
     return _count_ucs2(text)
 
 
@@ -78,20 +84,21 @@ def ucs2_characters(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(outside_gsm7.findall(text)))
 
 
-def _count_escaped(septets: str) -> Segments:
-    units = len(septets)
+def _count_escaped(text: str) -> Segments:
+    units = len(text) + sum(map(text.count, GSM7_EXTENSION))
     count = 1
     if units > GSM7_SINGLE:
+        septets = _extension.sub(rf"{_ESCAPE}\g<0>", text)
         start = 0
         while units - start > GSM7_PART:
             start += GSM7_PART - (septets[start + GSM7_PART - 1] == _ESCAPE)
             count += 1
-    return Segments(encoding=Encoding.GSM7, count=count, units=units)
+    return Segments(encoding=_GSM7, count=count, units=units)
 
 
 def _count_ucs2(text: str) -> Segments:
     try:
-        octets = text.encode("utf-16-be")
+        octets, _ = utf_16_be_encode(text)  # str.encode looks the codec up
     except UnicodeEncodeError:
         raise ContentError("the text holds half of a surrogate pair") from None
     units = len(octets) // 2
@@ -101,4 +108,4 @@ def _count_ucs2(text: str) -> Segments:
         while units - start > UCS2_PART:
             start += UCS2_PART - (octets[2 * (start + UCS2_PART - 1)] in _LEADING_HALVES)
             count += 1
-    return Segments(encoding=Encoding.UCS2, count=count, units=units)
+    return Segments(encoding=_UCS2, count=count, units=units)
