@@ -47,6 +47,8 @@ def read_each(parts: Iterable[Raw], kind: type[Part]) -> list[Part]:
 
 def read_id(value: Scalar) -> str | None:
     """Return an id of Kolmeya's as a text, the same of whatever type it comes; 0 names nothing."""
+    if isinstance(value, str):
+        return value or None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return None if isinstance(value, bool) or not value else str(value)

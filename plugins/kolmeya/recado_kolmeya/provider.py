@@ -75,12 +75,17 @@ CAPABILITIES = Capabilities(
     jobs=True,
 )
 
+# Looked up once: up to Python 3.11 each look-up in the class is a call.
+_OTP, _TRANSIENT = Category.OTP, Outcome.TRANSIENT
+
 _NOT_BRAZILIAN = "Kolmeya reaches Brazilian numbers only"
 _UNLISTED = "Kolmeya took the request, named this message in none of its lists and does not hold it"
 _MAYBE_SENT = (
     "Kolmeya took the request and named this message in none of its lists; it may have been sent"
 )
 _HELD_BACK = "not taken: Kolmeya refused the request because of another message in it"
+
+_store_answers = msgspec.json.Decoder(StoreAnswer)
 
 
 class KolmeyaProvider:
@@ -163,7 +168,7 @@ class KolmeyaProvider:
     async def _store(
         self, reference: str, messages: Sequence[OutboundMessage]
     ) -> dict[str, SendResult]:
-        is_code = [message.category for message in messages] == [Category.OTP]
+        is_code = len(messages) == 1 and messages[0].category == _OTP
         path = "sms/store-token" if is_code else "sms/store"
         request = self._request(reference, messages, None if is_code else self.settings.sms_api_id)
         response = await self.connection.post(path, request)
@@ -213,7 +218,7 @@ class KolmeyaProvider:
         """Sort a successful answer; one that accounts for no message leaves all in doubt."""
         connection = self.connection
         try:
-            answer = msgspec.json.decode(response.content, type=StoreAnswer)
+            answer = _store_answers.decode(response.content)
             results = sort_answer(messages, answer, connection.secrets)
         except UNREADABLE:
             results = {}
@@ -227,7 +232,7 @@ class KolmeyaProvider:
                 code=str(response.status_code),
                 raw=connection.raw_of(response),
             )
-        unpaid = [result for result in results.values() if result.outcome is Outcome.TRANSIENT]
+        unpaid = [result for result in results.values() if result.outcome is _TRANSIENT]
         if len(unpaid) == len(messages):
             raise AccountError(
                 unpaid[0].text or "", code=unpaid[0].code, raw=connection.raw_of(response)
@@ -272,7 +277,7 @@ def check_message(message: OutboundMessage) -> None:
         raise AddressError(_NOT_BRAZILIAN) from None
     if not message.text.strip():
         raise ContentError("Kolmeya sends no message without a text")
-    if message.category is Category.OTP and (found := find_forbidden(message.text)):
+    if message.category is _OTP and (found := find_forbidden(message.text)):
         raise ContentError(f"Kolmeya takes no message of category otp with {found} in its text")
 
 

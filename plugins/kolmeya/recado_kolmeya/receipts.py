@@ -14,6 +14,7 @@ from recado_kolmeya.wire import STATUS_TEXTS, STATUSES, MessageStatus, Scalar
 logger = logging.getLogger(__name__)
 
 _LONGEST_WORD = 80
+_LONGEST_READ = 1_000  # of what is then cut to a word
 
 _is_own_id = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
@@ -34,7 +35,7 @@ def read_receipt(entry: MessageStatus) -> StatusUpdate | None:
         message_id=message_id,
         provider_ref=provider_ref,
         code=None if code is None else str(code),
-        text=None if entry.status is None else make_fit(str(entry.status), longest=_LONGEST_WORD),
+        text=None if entry.status is None else _fit_word(str(entry.status)[:_LONGEST_READ]),
     )
 
 
@@ -45,6 +46,8 @@ def own_id(reference: Scalar) -> str | None:
 
 def read_code(value: Scalar) -> int | None:
     """Read a code: an integer, and in ``status/message`` and perhaps elsewhere a text."""
+    if type(value) is int:
+        return value
     if isinstance(value, str):
         value = value.strip()
         return int(value) if value.isdecimal() and len(value) < _LONGEST_WORD else None
@@ -58,6 +61,11 @@ def _by_text(text: Scalar) -> Status | None:
         return None
     letters = unicodedata.normalize("NFD", text.strip().casefold())
     return STATUS_TEXTS.get("".join(c for c in letters if not unicodedata.combining(c)))
+
+
+@lru_cache(maxsize=64)  # a few words tell the fate of all messages
+def _fit_word(text: str) -> str:
+    return make_fit(text, longest=_LONGEST_WORD)
 
 
 @lru_cache(maxsize=64)

@@ -4,6 +4,7 @@ One address receives every kind, and a body's shape tells which it is. Only the 
 matter are read; a part that can't be read is left out and spoils no other.
 """
 
+from collections.abc import Iterable
 from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
@@ -29,7 +30,8 @@ from recado_kolmeya.wire import MessageStatus, Notice, Reply
 
 _WRAPPINGS = 1  # a payload within a payload has not been seen
 
-_notices = msgspec.json.Decoder(Notice)
+_notices = msgspec.json.Decoder(Notice[Raw])
+_status_notices = msgspec.json.Decoder(Notice[list[MessageStatus]])
 _message_statuses = msgspec.json.Decoder(list[MessageStatus])
 _replies = msgspec.json.Decoder(list[Reply])
 
@@ -57,6 +59,9 @@ class KolmeyaReceiver:
         Raises:
             MalformedWebhookError: The body is not JSON.
         """
+        updates = _read_status_notice(request.body)
+        if updates is not None:
+            return updates
         try:
             msgspec.json.decode(request.body, type=Raw)
             return self._read(Raw(request.body), _WRAPPINGS)
@@ -71,7 +76,7 @@ class KolmeyaReceiver:
         if _is_campaign(notice):
             return read_campaign(body)
         if _is_filled(notice.messages):
-            return _read_statuses(notice.messages)
+            return _read_updates(read_section(notice.messages, _message_statuses, MessageStatus))
         if _is_filled(notice.reply):
             return self._read_replies(notice.reply, body)
         if notice.status == "rejected" or notice.status_message is not None:
@@ -89,12 +94,23 @@ class KolmeyaReceiver:
         return [message for message in found if message is not None]
 
 
-def _read_statuses(section: Raw) -> list[WebhookItem]:
-    updates = map(read_receipt, read_section(section, _message_statuses, MessageStatus))
+def _read_status_notice(body: bytes) -> list[WebhookItem] | None:
+    """Read in one pass what nearly every webhook is; None of whatever is odd or of another kind."""
+    try:
+        notice = _status_notices.decode(body)
+    except UNREADABLE:
+        return None
+    if notice.messages is UNSET or notice.type is not UNSET or notice.job_id is not UNSET:
+        return None
+    return _read_updates(notice.messages)
+
+
+def _read_updates(entries: Iterable[MessageStatus]) -> list[WebhookItem]:
+    updates = map(read_receipt, entries)
     return [update for update in updates if update is not None]
 
 
-def _read_rejection(notice: Notice) -> list[WebhookItem]:
+def _read_rejection(notice: Notice[Raw]) -> list[WebhookItem]:
     """Read the late refusal of a whole request, which did not pass homologation."""
     reference = own_id(notice.reference)
     if reference is None:
@@ -103,7 +119,7 @@ def _read_rejection(notice: Notice) -> list[WebhookItem]:
     return [BatchRejected(batch_reference=reference, code="rejected", text=text)]
 
 
-def _is_campaign(notice: Notice) -> bool:
+def _is_campaign(notice: Notice[Raw]) -> bool:
     """Say whether both fields of a campaign's are there, and not only as empty ones."""
     if notice.type is UNSET or notice.job_id is UNSET:
         return False

@@ -4,7 +4,7 @@ The vendor's description of its API is narrower than its answers: ids, phones an
 whatever scalar arrives, and a list that may be missing, null or an object is read as any value.
 """
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 from recado_core import Outcome, Status, SuppressionReason
@@ -65,6 +65,8 @@ SUPPRESSIONS = {
 """Why Kolmeya never sends to the phones of such a list; the gateway's own list learns it."""
 
 Scalar = str | int | float | bool | None
+
+Messages = TypeVar("Messages")
 
 
 class StoreMessage(Struct, frozen=True):
@@ -196,11 +198,11 @@ class BlacklistRequest(Struct, frozen=True, omit_defaults=True):
     tenant_id: int | None = None  # the vendor's text asks for it, its schema does not
 
 
-class Notice(Struct, frozen=True):
+class Notice(Struct, Generic[Messages], frozen=True):
     """The body of any webhook: which fields are there tells its kind."""
 
     reference: Scalar = None
-    messages: Raw | UnsetType = UNSET  # a status webhook
+    messages: Messages | UnsetType = UNSET  # a status webhook
     reply: Raw | UnsetType = UNSET  # a reply webhook
     status: Scalar = None  # of a rejected request, with status_message
     status_message: Scalar = None
