@@ -100,7 +100,7 @@ async def test_a_dlr_by_an_unrecorded_vendors_reference_waits_for_it(house):
     await house.settle()
     (message_id,) = await sent(house)
     async with house.database.transaction() as connection:
-        await messages.name(connection, [{"id_": message_id, "provider_ref": "soon"}])
+        await messages.write(connection, [{"id": message_id, "provider_ref": "soon"}])
     await house.advance(3)
     assert await house.status(message_id) == "delivered"
 

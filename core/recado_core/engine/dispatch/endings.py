@@ -35,9 +35,8 @@ class Endings:
             now: The time.
         """
         dispatch_id, account = dispatch
-        standing = await messages.lock(connection, [change.message_id for change in changes])
-        own = {key: row for key, row in standing.items() if row["dispatch_id"] == dispatch_id}
-        done = await apply(connection, own, changes, now, self._telling)
+        standing = await messages.lock_dispatch(connection, dispatch_id)
+        done = await apply(connection, standing, changes, now, self._telling)
         await self._suppressing.learn(connection, account, done, now)
         return done
 

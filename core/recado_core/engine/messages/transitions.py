@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.checks import Deferral, Refusal
 from recado_core.engine import policy
 from recado_core.engine.messages.telling import Telling
-from recado_core.engine.statistics.tallies import is_taken
+from recado_core.engine.statistics.tallies import Tallies, is_taken
 from recado_core.engine.store.statements import events, messages
 from recado_core.engine.store.vendor_words import clip_code, clip_reference, clip_text
 from recado_core.messages import Status, SuppressionReason
@@ -61,9 +61,7 @@ async def apply(
         now: The time that the events bear.
         telling: Where the events go.
     """
-    settled: list[Row] = []
-    requeued: list[Row] = []
-    named: list[Row] = []
+    written: dict[str, Row] = {}
     told: list[Row] = []
     about: dict[str, Row] = {}
     done: list[Change] = []
@@ -71,65 +69,66 @@ async def apply(
         row = standing.get(change.message_id)
         if row is None:
             continue
-        if not policy.may_follow(Status(row["status"]), change.status):
-            if change.provider_ref and row["provider_ref"] is None:  # a DLR overtook the answer
-                row["provider_ref"] = clip_reference(change.provider_ref)
-                named.append({"id_": row["id"], "provider_ref": row["provider_ref"]})
-            continue
-        written = {
-            "id_": row["id"],
-            "status_at": now,
-            "code": clip_code(change.code),
-            "status_text": clip_text(change.text),
-        }
-        row["account"] = change.account or row["account"]
-        if is_taken(row["status"], change.status):
-            row["cost"] = telling.tallies.cost_of(row["account"], row["segments"])
-        why = (written["code"], written["status_text"])
-        if not change.waits_on or why != (row["code"], row["status_text"]):
-            event = _event(row, change, now)
-            told.append(event)
-            about[event["id"]] = row
-        row["code"], row["status_text"] = why
-        if change.retry is not None:
-            requeued.append(written | _placed(change, change.retry, now))
-        else:
-            row["provider_ref"] = clip_reference(change.provider_ref) or row["provider_ref"]
-            settled.append(
-                written
-                | {
-                    "status": change.status,
-                    "provider_ref": row["provider_ref"],
-                    "account_": row["account"],
-                    "cost_": row["cost"],
-                }
-            )
-        row["status"] = change.status
-        done.append(change)
-    await messages.settle(connection, settled)
-    await messages.requeue(connection, requeued)
-    await messages.name(connection, named)
+        new, placed = {}, {}
+        if policy.may_follow(row["status"], change.status):
+            new = _written(row, change, now, telling.tallies)
+            placed = _placed(change, change.retry, now) if change.retry is not None else {}
+            if not change.waits_on or "code" in new or "status_text" in new:
+                event = _event(row, change, new, now)
+                told.append(event)
+                about[event["id"]] = row
+            done.append(change)
+        elif change.provider_ref and row["provider_ref"] is None:  # a DLR overtook the answer
+            new["provider_ref"] = clip_reference(change.provider_ref)
+        if new:
+            row |= new
+            written.setdefault(row["id"], {"id": row["id"]}).update(new | placed)
+    await messages.write(connection, list(written.values()))
     await telling.tell(connection, told, about)
     return done
 
 
+def _written(row: Row, change: Change, now: datetime, tallies: Tallies) -> Row:
+    """Return the columns that a change writes: no others, for each may stand in an index."""
+    new: Row = {"status": change.status, "status_at": now}
+    code, text = clip_code(change.code), clip_text(change.text)
+    if code != row["code"]:
+        new["code"] = code
+    if text != row["status_text"]:
+        new["status_text"] = text
+    account = change.account or row["account"]
+    if account != row["account"]:
+        new["account"] = account
+    if is_taken(row["status"], change.status):
+        new["cost"] = tallies.cost_of(account, row["segments"])
+    provider_ref = clip_reference(change.provider_ref)
+    if provider_ref and provider_ref != row["provider_ref"]:
+        new["provider_ref"] = provider_ref
+    if row["status"] == Status.SENDING:
+        # The limits of marketing count by it, and a pause or an outage may have been long.
+        new["due_at"] = now
+    return new
+
+
 def _placed(change: Change, retry: policy.Retry, now: datetime) -> Row:
     due_at = _due_at(change, retry, now)
-    return {
-        "status_": change.status,
-        "scheduled_at_": due_at if change.status is Status.SCHEDULED else None,
-        "account_": retry.account,
-        "attempts_": retry.attempts,
-        "fallbacks_": list(retry.fallbacks) or None,
-        "due_at_": due_at,
+    placed = {
+        "account": retry.account,
+        "attempts": retry.attempts,
+        "fallbacks": list(retry.fallbacks) or None,
+        "due_at": due_at,
+        "provider_ref": None,
     }
+    if change.status is Status.SCHEDULED:
+        placed["scheduled_at"] = due_at
+    return placed
 
 
 def _due_at(change: Change, retry: policy.Retry, now: datetime) -> datetime:
     return change.due_at or now + timedelta(seconds=retry.delay)
 
 
-def _event(row: Row, change: Change, now: datetime) -> Row:
+def _event(row: Row, change: Change, new: Row, now: datetime) -> Row:
     data: dict[str, Any] = {}
     if change.at is not None:
         data["provider_time"] = change.at
@@ -146,11 +145,11 @@ def _event(row: Row, change: Change, now: datetime) -> Row:
         f"message.{kind}",
         now,
         message_id=row["id"],
-        account=row["account"],
+        account=change.account or row["account"],
         dispatch_id=row["dispatch_id"],
         from_status=row["status"],
         to_status=change.status,
-        code=clip_code(change.code),
-        text=clip_text(change.text),
+        code=new.get("code", row["code"]),
+        text=new.get("status_text", row["status_text"]),
         data=data or None,
     )

@@ -35,4 +35,6 @@ def clip_reference(reference: str | None) -> str | None:
 
 def storable(words: str) -> str:
     """Return words without what no database takes: NUL, and half of a surrogate pair."""
+    if words.isascii() and "\0" not in words:
+        return words
     return words.replace("\0", "\ufffd").encode(errors="replace").decode()

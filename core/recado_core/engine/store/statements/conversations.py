@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import conversations
 from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.many import insert_many
 from recado_core.engine.store.statements.paging import newest_first
 
 Row = dict[str, Any]
@@ -32,11 +33,13 @@ async def known(
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
-    """Insert conversations that are not there yet; return those that were not."""
+    """Insert conversations that ``known`` does not name; return those that nobody else has."""
     if not rows:
         return []
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(conversations).on_conflict_do_nothing().returning(C.id)
+    if connection.dialect.name == "sqlite":  # no other transaction can have got ahead of this one
+        await insert_many(connection, conversations, rows)
+        return list(rows)
+    statement = postgresql.insert(conversations).on_conflict_do_nothing().returning(C.id)
     new = set((await connection.execute(statement, rows)).scalars())
     return [row for row in rows if row["id"] in new]
 

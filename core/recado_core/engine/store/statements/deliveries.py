@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import conversations, deliveries, events, messages
 from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.many import insert_many
 
 Row = dict[str, Any]
 
@@ -28,8 +29,7 @@ LOOKED_AT = 1000
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Insert deliveries; every row has the same columns."""
-    if rows:
-        await connection.execute(sa.insert(deliveries), rows)
+    await insert_many(connection, deliveries, rows)
 
 
 async def due(

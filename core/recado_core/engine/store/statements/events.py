@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.schema import events
+from recado_core.engine.store.statements.many import insert_many
 
 Row = dict[str, Any]
 
@@ -22,8 +23,7 @@ def new_event(kind: str, time: datetime, **columns: Any) -> Row:  # noqa: ANN401
 
 async def append(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Append to the event log; every row has the same columns."""
-    if rows:
-        await connection.execute(sa.insert(events), rows)
+    await insert_many(connection, events, rows)
 
 
 async def of_message(connection: AsyncConnection, message_id: str) -> list[Row]:

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine import policy
-from recado_core.engine.store.schema import Instant, messages
+from recado_core.engine.store.schema import IN_FLIGHT, messages
 from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.many import insert_many, rows_of, update_many
 from recado_core.messages import Status
 
 Row = dict[str, Any]
@@ -62,8 +62,7 @@ _ANSWERED = (M.id, M.address, M.reference, M.campaign_id, M.cost_centre)
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Insert messages; every row has the same columns."""
-    if rows:
-        await connection.execute(sa.insert(messages), rows)
+    await insert_many(connection, messages, rows)
 
 
 async def known_inbound(
@@ -101,41 +100,31 @@ async def any_unsettled(connection: AsyncConnection, dispatch_id: str) -> bool:
 
 async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Row]:
     """Return where these MTs stand, by id, and keep others from changing them until the commit."""
-    standing: dict[str, Row] = {}
-    for some in _chunks(sorted(set(ids))):
-        statement = (
-            sa.select(*_STANDING)
-            .where(M.id.in_(some), M.direction == "out")
-            .order_by(M.id)
-            .with_for_update()
-        )
-        rows = (await connection.execute(statement)).mappings()
-        standing.update((row["id"], dict(row)) for row in rows)
-    return standing
+    statement = sa.select(*_STANDING).where(
+        among(connection, M.id, list(set(ids))), M.direction == "out"
+    )
+    return await _lock(connection, statement)
 
 
 async def lock_dispatch(connection: AsyncConnection, dispatch_id: str) -> dict[str, Row]:
-    """As ``lock``, for the messages of a dispatch that are in flight."""
-    statement = (
-        sa.select(*_STANDING)
-        .where(M.dispatch_id == dispatch_id, in_flight())
-        .order_by(M.id)
-        .with_for_update()
-    )
-    return {row["id"]: dict(row) for row in (await connection.execute(statement)).mappings()}
+    """As ``lock``, for the messages whose last dispatch this is."""
+    return await _lock(connection, sa.select(*_STANDING).where(M.dispatch_id == dispatch_id))
+
+
+async def _lock(connection: AsyncConnection, statement: sa.Select[Any]) -> dict[str, Row]:
+    # In one order everywhere, so that no two transactions wait crosswise.
+    result = await connection.execute(statement.order_by(M.id).with_for_update())
+    return {row["id"]: row for row in rows_of(result)}
 
 
 async def ids_by_provider_ref(
     connection: AsyncConnection, account: str, references: Iterable[str]
 ) -> dict[str, str]:
     """Return our ids of the account's messages in flight, by the vendor's."""
-    found: dict[str, str] = {}
-    for some in _chunks(sorted(set(references))):
-        statement = sa.select(M.provider_ref, M.id).where(
-            M.account == account, M.provider_ref.in_(some), in_flight()
-        )
-        found.update((row.provider_ref, row.id) for row in await connection.execute(statement))
-    return found
+    statement = sa.select(M.provider_ref, M.id).where(
+        M.account == account, among(connection, M.provider_ref, list(set(references))), in_flight()
+    )
+    return {row[0]: row[1] for row in await connection.execute(statement)}
 
 
 async def last_outbound(
@@ -211,71 +200,9 @@ async def outbound_by_ref(
     return dict(row) if row else None
 
 
-async def settle(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Write new statuses; one that was in flight to the provider bears when it went as ``due_at``.
-
-    Each row: ``id_``, ``status``, ``status_at``, ``code``, ``status_text``, ``provider_ref``,
-    ``account_``, ``cost_``.
-    """
-    if rows:
-        statement = (
-            sa.update(messages)
-            .where(M.id == sa.bindparam("id_"))
-            .values(
-                status=sa.bindparam("status"),
-                status_at=sa.bindparam("status_at"),
-                # The limits of marketing count by it, and a pause or an outage may have been long.
-                due_at=sa.case(
-                    (M.status == sa.literal_column("'sending'"), sa.bindparam("status_at")),
-                    else_=M.due_at,
-                ),
-                code=sa.bindparam("code"),
-                status_text=sa.bindparam("status_text"),
-                provider_ref=sa.bindparam("provider_ref"),
-                account=sa.bindparam("account_"),
-                cost=sa.bindparam("cost_"),
-            )
-        )
-        await connection.execute(statement, rows)
-
-
-async def requeue(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Put messages into the queue, or back into it, or off.
-
-    Each row: ``id_``, ``status_``, ``status_at``, ``code``, ``status_text``, ``account_``,
-    ``attempts_``, ``fallbacks_``, ``due_at_``, ``scheduled_at_`` (None: as it is).
-    """
-    if rows:
-        statement = (
-            sa.update(messages)
-            .where(M.id == sa.bindparam("id_"))
-            .values(
-                status=sa.bindparam("status_"),
-                status_at=sa.bindparam("status_at"),
-                code=sa.bindparam("code"),
-                status_text=sa.bindparam("status_text"),
-                account=sa.bindparam("account_"),
-                attempts=sa.bindparam("attempts_"),
-                fallbacks=sa.bindparam("fallbacks_"),
-                due_at=sa.bindparam("due_at_"),
-                scheduled_at=sa.func.coalesce(
-                    sa.bindparam("scheduled_at_", type_=Instant()), M.scheduled_at
-                ),
-                provider_ref=None,
-            )
-        )
-        await connection.execute(statement, rows)
-
-
-async def name(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Write the vendor's references of messages: ``id_``, ``provider_ref``."""
-    if rows:
-        statement = (
-            sa.update(messages)
-            .where(M.id == sa.bindparam("id_"))
-            .values(provider_ref=sa.bindparam("provider_ref"))
-        )
-        await connection.execute(statement, rows)
+async def write(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Write over messages: each row has the ``id``, once, and the columns that change."""
+    await update_many(connection, messages, rows)
 
 
 async def get(connection: AsyncConnection, message_id: str) -> Row | None:
@@ -318,10 +245,7 @@ async def page(  # noqa: PLR0913, PLR0917  # what a list can be narrowed by
 def in_flight() -> sa.ColumnElement[bool]:
     """Return the condition that a message is in flight."""
     # Spelled as in the partial indexes, so that both databases see that they apply.
-    return sa.text(f"status IN ({', '.join(repr(str(s)) for s in _IN_FLIGHT)})")  # type: ignore[return-value]
-
-
-_IN_FLIGHT = sorted(policy.IN_FLIGHT)
+    return sa.text(IN_FLIGHT)  # type: ignore[return-value]
 
 
 def _chunks(values: list[str]) -> Iterator[list[str]]:

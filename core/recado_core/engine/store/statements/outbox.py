@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import campaigns, messages
+from recado_core.engine.store.statements.many import rows_of
 from recado_core.engine.store.statements.messages import in_flight
 from recado_core.messages import Category, Status
 
@@ -104,7 +105,7 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
         )
         .returning(*_CLAIMED)
     )
-    rows = [dict(row) for row in (await connection.execute(taken)).mappings()]
+    rows = rows_of(await connection.execute(taken))
     rows.sort(key=lambda row: (-row["priority"], row["due_at"], row["id"]))
     return rows
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import audience_imports, recipients
 from recado_core.engine.store.statements.among import each_of
+from recado_core.engine.store.statements.many import insert_many
 
 Row = dict[str, Any]
 
@@ -22,8 +23,7 @@ LATER = b"\0" * 32
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Insert recipients; every row has the same columns."""
-    if rows:
-        await connection.execute(sa.insert(recipients), rows)
+    await insert_many(connection, recipients, rows)
 
 
 async def last_position(connection: AsyncConnection, audience_id: str) -> int:

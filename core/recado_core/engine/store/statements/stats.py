@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import stats, stats_changes
 from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.many import insert_many
 
 Row = dict[str, Any]
 
@@ -19,8 +20,7 @@ C = stats_changes.c
 
 async def note(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Insert changes; every row has the same columns."""
-    if rows:
-        await connection.execute(sa.insert(stats_changes), rows)
+    await insert_many(connection, stats_changes, rows)
 
 
 async def any_changes(connection: AsyncConnection) -> bool:

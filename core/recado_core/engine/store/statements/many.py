@@ -1,0 +1,153 @@
+"""Many rows by one statement, at little more than what the database itself takes for it.
+
+SQLAlchemy spells each statement once; the values go to the driver column by column. PostgreSQL gets
+a column as an array. SQLite's driver looks for an adapter for whatever is not plainly an int, a
+float or a str, an empty value and a member of a StrEnum among them, which takes longer than to
+write it: so what is empty in all rows stands in the statement, and texts are plain ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as postgresql_dialect
+from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.store.schema import EPOCH, MICROSECOND, Instant, metadata
+
+Row = dict[str, Any]
+Columns = Mapping[str, Sequence[Any]]
+
+_DIALECTS = {"sqlite": sqlite_dialect(), "postgresql": postgresql_dialect()}
+_EMPTY = {type(None)}
+_PLAIN = {str, type(None)}
+
+
+async def insert_many(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Insert rows, which all name the same columns; what is not there is an error."""
+    if not rows:
+        return
+    columns, _ = _columns(table, rows)
+    await _execute(connection, _Shape("insert", table.name, tuple(columns)), columns)
+
+
+def rows_of(result: sa.CursorResult[Any]) -> list[Row]:
+    """Return a result's rows; ``mappings()`` looks each value up by its name."""
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
+
+
+async def update_many(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Write rows over those with their ``id``; each names the columns that it writes.
+
+    Those that write the same columns share a statement. Where two rows have one id they write
+    different columns.
+    """
+    alike: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        alike.setdefault(tuple(row), []).append(row)
+    for some in alike.values():
+        columns, empty = _columns(table, some)
+        await _execute(connection, _Shape("update", table.name, tuple(columns), empty), columns)
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    """What makes one statement differ from another."""
+
+    verb: str
+    table: str
+    names: tuple[str, ...]
+    empty: tuple[str, ...] = ()
+
+
+async def _execute(connection: AsyncConnection, shape: _Shape, columns: Columns) -> None:
+    name = connection.dialect.name
+    statement, order = _spell(name, shape)
+    values = [columns[column] for column in order]
+    if name == "postgresql":
+        await connection.exec_driver_sql(statement, tuple(values))
+    else:
+        await connection.exec_driver_sql(statement, list(zip(*values, strict=True)))
+
+
+def _columns(table: sa.Table, rows: Sequence[Row]) -> tuple[Columns, tuple[str, ...]]:
+    """Return what rows say, column by column, as drivers take it; and which say nothing."""
+    names = list(rows[0])
+    columns: dict[str, Sequence[Any]] = {}
+    empty: list[str] = []
+    for name, values in zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True):
+        kinds = set(map(type, values))
+        if kinds == _EMPTY:
+            empty.append(name)
+        else:
+            columns[name] = _driven(table.c[name].type, values, kinds)
+    return columns, tuple(empty)
+
+
+def _driven(
+    kind: sa.types.TypeEngine[Any], values: Sequence[Any], kinds: set[type]
+) -> Sequence[Any]:
+    """Return a column's values as drivers take them."""
+    if isinstance(kind, Instant):
+        known = {value: _microseconds(value) for value in set(values)}  # few in many rows
+        return [known[value] for value in values]
+    if isinstance(kind, sa.JSON):
+        return [None if each is None else msgspec.json.encode(each).decode() for each in values]
+    if isinstance(kind, sa.String) and not kinds <= _PLAIN:
+        return [None if value is None else str(value) for value in values]
+    return values
+
+
+def _microseconds(at: datetime | None) -> int | None:
+    return None if at is None else (at - EPOCH) // MICROSECOND
+
+
+@lru_cache(maxsize=1024)
+def _spell(dialect: str, shape: _Shape) -> tuple[str, list[str]]:
+    """Return a statement's text, and the columns in the order in which it takes them."""
+    table = metadata.tables[shape.table]
+    if dialect == "postgresql":
+        listed = _listed(table, shape.names)
+        given = {name: _read(table.c[name], listed.c[name]) for name in shape.names}
+    else:
+        given = {name: sa.bindparam(f"{name}_", type_=sa.String()) for name in shape.names}
+    if shape.verb == "insert":
+        statement: sa.Insert | sa.Update = (
+            sa.insert(table).from_select(list(given), sa.select(*given.values()))
+            if dialect == "postgresql"
+            else sa.insert(table).values(given)
+        )
+    else:
+        written = {name: value for name, value in given.items() if name != "id"}
+        statement = (
+            sa.update(table)
+            .where(table.c.id == given["id"])
+            .values(written | dict.fromkeys(shape.empty, sa.null()))
+        )
+    compiled = statement.compile(dialect=_DIALECTS[dialect])
+    return str(compiled), [name.removesuffix("_") for name in compiled.positiontup or ()]
+
+
+def _listed(table: sa.Table, names: Sequence[str]) -> sa.TableValuedAlias:
+    """Return the arrays of PostgreSQL's parameters as a table."""
+    arrays = [
+        sa.bindparam(f"{name}_", type_=sa.ARRAY(_carried(table.c[name].type))) for name in names
+    ]
+    return sa.func.unnest(*arrays).table_valued(*names).render_derived(name="given")
+
+
+def _carried(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    """Return the type as which PostgreSQL is given values of a type."""
+    if isinstance(kind, Instant):
+        return sa.BigInteger()
+    return sa.Text() if isinstance(kind, sa.String | sa.JSON) else kind
+
+
+def _read(column: sa.Column[Any], value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Return a value of an array as PostgreSQL's column takes it."""
+    return sa.cast(value, column.type) if isinstance(column.type, sa.JSON) else value
