@@ -16,6 +16,7 @@ from recado_core import (
     StatusUpdate,
     WebhookRequest,
 )
+from recado_kolmeya import webhooks
 from recado_kolmeya.parts import tell_unread
 from recado_kolmeya.settings import KolmeyaSettings
 from recado_kolmeya.webhooks import KolmeyaReceiver
@@ -316,6 +317,14 @@ notices = st.dictionaries(
 @given(notices | json_values)
 def test_any_json_is_read_or_left_out(body):
     parse(body)
+
+
+@given(notices | notices.map(lambda body: body | payload("webhook_status")))
+def test_one_pass_reads_what_is_read_step_by_step(body):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(webhooks, "_read_status_notice", lambda _: None)
+        step_by_step = parse(body)
+    assert parse(body) == step_by_step
 
 
 @given(st.binary())

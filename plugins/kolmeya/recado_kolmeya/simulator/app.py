@@ -72,6 +72,7 @@ class Simulator:
         while True:
             event = await receive()
             if event["type"] == "lifespan.startup":
+                self.world.webhooks.open()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.close()

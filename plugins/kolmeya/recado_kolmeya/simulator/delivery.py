@@ -80,12 +80,9 @@ def tell_statuses(world: World, request: Request, indexes: Sequence[int]) -> Non
     """Send the status webhooks of some messages that have reached a final status."""
     if request.webhook_url is None:
         return
-    endings = request.endings
-    told = [
-        index
-        for index in indexes
-        if request.codes[index] in STATUS_TEXTS and endings.get(index) is not Ending.SILENT
-    ]
+    codes, endings = request.codes, request.endings
+    silent = {index for index, ending in endings.items() if ending is Ending.SILENT}
+    told = [index for index in indexes if codes[index] in STATUS_TEXTS and index not in silent]
     size = world.switches.statuses_per_body
     for start in range(0, len(told), size):
         _post_statuses(world, request, told[start : start + size])

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 INDEX_BITS = 10
 REQUEST_INDEX = 1023  # a request holds at most 1000 messages, so this index is free
-BITS = 60
+BITS = 48
 MASK = (1 << BITS) - 1
-SCATTER = 0x9E3779B97F4A7C1  # odd, so that multiplication by it can be undone
+SCATTER = 0x9E3779B97F4B  # odd, so that multiplication by it can be undone
 GATHER = pow(SCATTER, -1, 1 << BITS)
 LENGTH = 36
 
@@ -14,14 +14,14 @@ LENGTH = 36
 class Ids:
     """Make the ids of requests and messages, and find back the place of one.
 
-    The place is scattered over the first 60 bits, so ids come in no order (as the vendor's do) and
+    The place is scattered over the first 48 bits, so ids come in no order (as the vendor's do) and
     no table of a million strings is needed; the rest is drawn once, so another run's ids are
     unknown to this one.
     """
 
     def __init__(self, entropy: int) -> None:
         tail = f"{entropy & (1 << 62) - 1 | 1 << 63:016x}"
-        self._tail = f"-{tail[:4]}-{tail[4:]}"
+        self._tail = f"-4{entropy >> 64 & 0xFFF:03x}-{tail[:4]}-{tail[4:]}"
 
     def request(self, serial: int) -> str:
         """Make the id of a request."""
@@ -33,14 +33,12 @@ class Ids:
 
     def messages(self, serial: int, indexes: Iterable[int]) -> list[str]:
         """Make the ids of many messages of a request, faster than one by one."""
-        first = serial << INDEX_BITS
-        tail = self._tail
-        digits = [f"{(first + index) * SCATTER & MASK:015x}" for index in indexes]
-        return [f"{text[:8]}-{text[8:12]}-4{text[12:]}{tail}" for text in digits]
+        first, tail = serial << INDEX_BITS, self._tail
+        scattered = [(first + index) * SCATTER & MASK for index in indexes]
+        return [place.to_bytes(6, "big").hex("-", -4) + tail for place in scattered]
 
     def _make(self, place: int) -> str:
-        digits = f"{place * SCATTER & MASK:015x}"
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[12:]}{self._tail}"
+        return (place * SCATTER & MASK).to_bytes(6, "big").hex("-", -4) + self._tail
 
     def find(self, text: str) -> tuple[int, int] | None:
         """Find the serial number and the index that an id stands for, or None if it is not ours."""
@@ -48,7 +46,7 @@ class Ids:
         if len(text) != LENGTH or not text.endswith(self._tail):
             return None
         try:
-            place = int(text[:8] + text[9:13] + text[15:18], 16) * GATHER & MASK
+            place = int(text[:8] + text[9:13], 16) * GATHER & MASK
         except ValueError:
             return None
         serial, index = place >> INDEX_BITS, place & ((1 << INDEX_BITS) - 1)

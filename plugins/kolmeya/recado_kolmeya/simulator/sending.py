@@ -44,7 +44,7 @@ class Valid(Struct, gc=False):
     """One message that was taken."""
 
     id: str
-    phone: int
+    phone: int | str  # as it is kept: the national number by now
     reference: str | None
 
 
@@ -210,7 +210,7 @@ def _answer(world: World, request: Request) -> StoreAnswer:
     return StoreAnswer(
         id=request.id,
         reference=request.reference,
-        valids=[Valid(id_, item.number, item.reference) for id_, item, code in columns if code],
+        valids=[Valid(id_, item.phone, item.reference) for id_, item, code in columns if code],
         invalids=[
             InvalidItem(each.phone, each.text, each.reference, each.error)
             for each in refused

@@ -210,15 +210,19 @@ class Webhooks:
         while self._sent_bytes > LOG_BYTES:
             self._sent_bytes -= len(self.sent.popleft().body)
 
-    async def call(self, url: str, body: bytes) -> tuple[int, str]:
-        """Call an address; give the status it answers with, or 0 and the name of the failure."""
+    def open(self) -> httpx.AsyncClient:
+        """Give the client; its making loads certificates, which no first webhook need wait for."""
         if self._client is None:
             self._client = httpx.AsyncClient(
                 transport=self._transport, headers=HEADERS, trust_env=False
             )
-        timeout = self._switches().webhook_timeout
+        return self._client
+
+    async def call(self, url: str, body: bytes) -> tuple[int, str]:
+        """Call an address; give the status it answers with, or 0 and the name of the failure."""
+        client, timeout = self.open(), self._switches().webhook_timeout
         try:
-            answer = await self._client.post(url, content=body, timeout=timeout)
+            answer = await client.post(url, content=body, timeout=timeout)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return 0, type(error).__name__
         return answer.status_code, ""

@@ -40,7 +40,7 @@ class World:
         self.switches = switches = self._first_switches
         self.clock.set_manual(manual=switches.clock == "manual")
         self.random = Random(switches.seed)  # noqa: S311 - nothing secret hangs on it
-        self.state = State(switches, Ids(int.from_bytes(os.urandom(8))))
+        self.state = State(switches, Ids(int.from_bytes(os.urandom(10))))
         self.rate = RateLimit()
         self.faults = Faults(switches.faults, self.clock.now())
         self.schedule.clear()
