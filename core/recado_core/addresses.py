@@ -86,9 +86,10 @@ def normalise_number(text: str, region: str) -> str:
         text: As a person or a program wrote it.
         region: Two-letter code of the country in which a national number is read.
     """
-    if text[:3] == "+55" and _is_brazilian(text) is not None:
+    has_code = text[:3] == "+55"
+    if has_code and _is_brazilian(text) is not None:
         return text
-    if text[:3] == "+55" or (region == _BRAZIL and text[:1] != "+"):
+    if has_code or (region == _BRAZIL and text[:1] != "+"):
         match = _read_brazilian(text)
         if match is None and len(text) <= _LONGEST_TEXT:
             match = _read_brazilian(text.translate(_COMMON_SEPARATORS))
