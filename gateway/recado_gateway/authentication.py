@@ -2,12 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 
-from litestar.types import Scope
 from recado_core.engine.clients.keys import ApiKey
 from recado_core.engine.runtime import Engine
 
 from recado_gateway.failures import ForbiddenError, UnauthenticatedError
-from recado_gateway.requests import Request, find_header
+from recado_gateway.requests import Request
 
 Check = Callable[[Request], Awaitable[None]]
 
@@ -28,7 +27,7 @@ def needs(scope: str) -> Check:
         key = await authenticate(request)
         if sufficient.isdisjoint(key.scopes):
             raise ForbiddenError(scope)
-        request.scope["auth"] = key
+        request.auth = key
 
     return check
 
@@ -39,7 +38,7 @@ async def authenticate(request: Request) -> ApiKey:
     Raises:
         UnauthenticatedError: It came with none, or with one that is unknown or revoked.
     """
-    token = bearer_token(request.scope)
+    token = bearer_token(request)
     if not token:
         raise UnauthenticatedError("send an API key as Authorization: Bearer <key>", "Bearer")
     engine: Engine = request.app.state.engine
@@ -51,7 +50,7 @@ async def authenticate(request: Request) -> ApiKey:
     return key
 
 
-def bearer_token(scope: Scope) -> str:
+def bearer_token(request: Request) -> str:
     """Return the token in the Authorization header, or nothing."""
-    scheme, _, token = (find_header(scope, b"authorization") or b"").partition(b" ")
+    scheme, _, token = request.headers.get(b"authorization", b"").partition(b" ")
     return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from litestar import Litestar
+from litestar import Litestar, Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.handlers.http_handlers import get
 from litestar.params import FromPath
@@ -18,7 +18,6 @@ from recado_core.engine.failures import NotFoundError
 from recado_gateway.documentation import problem_page, schema_page
 from recado_gateway.endpoints import OPTION, Endpoint
 from recado_gateway.problems import MEDIA_TYPE, Problem, all_kinds
-from recado_gateway.requests import Request
 from recado_gateway.schemas import schemas_of
 
 Json = dict[str, Any]
@@ -227,13 +226,13 @@ _PAGE_HEADERS = {
 
 
 @get("/schema/openapi.json", include_in_schema=False)
-async def get_schema(request: Request) -> ASGIResponse:
+async def get_schema(request: Request[Any, Any, Any]) -> ASGIResponse:
     """Answer with the OpenAPI document."""
     return ASGIResponse(body=documents_of(request.app).schema, media_type=JSON)
 
 
 @get("/schema", include_in_schema=False)
-async def get_page(request: Request) -> ASGIResponse:
+async def get_page(request: Request[Any, Any, Any]) -> ASGIResponse:
     """Answer with the document as a page."""
     return _page(documents_of(request.app).page)
 

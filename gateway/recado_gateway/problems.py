@@ -5,8 +5,10 @@ import math
 from typing import Any
 
 import msgspec
-from litestar import Request, Response
+from litestar import Request
+from litestar import Response as LitestarResponse
 from litestar.exceptions import HTTPException
+from litestar.types import Scope
 from recado_core.engine.failures import (
     ConflictError,
     DraftError,
@@ -37,6 +39,7 @@ from recado_gateway.failures import (
     UnauthenticatedError,
 )
 from recado_gateway.requests import request_id
+from recado_gateway.responses import Response
 
 log = logging.getLogger(__name__)
 
@@ -237,16 +240,23 @@ def all_kinds() -> list[Kind]:
     return sorted(found.values(), key=lambda kind: (kind.status, kind.slug))
 
 
-def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Answer a request that failed."""
+def answer_failure(request: Request[Any, Any, Any], error: Exception) -> LitestarResponse[bytes]:
+    """Answer a request that failed before it reached a call, as Litestar wants it answered."""
+    told = tell_failure(request.scope, error)
+    return LitestarResponse(
+        told.body, status_code=told.status, media_type=told.media_type, headers=told.headers
+    )
+
+
+def tell_failure(scope: Scope, error: Exception) -> Response:
+    """Return what is told of a request that failed."""
     kind = kind_of(error)
-    headers = headers_for(error)
     if kind is INTERNAL:
         log.error(
             "request failed",
             exc_info=error,
             # The template, because the path of a webhook holds its token.
-            extra={"request_id": request_id(request.scope), "route": _route_of(request)},
+            extra={"request_id": request_id(scope), "route": _route_of(scope)},
         )
     problem = Problem(
         type=kind.type,
@@ -256,12 +266,7 @@ def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Respons
         errors=getattr(error, "faults", None),
         provider_code=error.code if isinstance(error, SendError) else None,
     )
-    return Response(
-        msgspec.json.encode(problem),
-        status_code=kind.status,
-        media_type=MEDIA_TYPE,
-        headers=headers,
-    )
+    return Response(msgspec.json.encode(problem), kind.status, headers_for(error), MEDIA_TYPE)
 
 
 def kind_of(error: Exception) -> Kind:
@@ -292,5 +297,5 @@ def headers_for(error: Exception) -> dict[str, str]:
     return {}
 
 
-def _route_of(request: Request[Any, Any, Any]) -> str:
-    return f"{request.scope['method']} {request.scope.get('path_template', '')}"
+def _route_of(scope: Scope) -> str:
+    return f"{scope.get('method')} {scope.get('path_template', '')}"

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 from recado_core.engine.accounts.account import AccountView
 from recado_core.engine.accounts.accounts import BalanceView, Verification
 from recado_core.engine.accounts.operations import OperationView
@@ -19,6 +18,7 @@ from recado_gateway.endpoints import (
     engine_of,
 )
 from recado_gateway.requests import Request, decode_json, read_json
+from recado_gateway.responses import Response
 
 TAG = "Accounts"
 
@@ -33,13 +33,13 @@ _pause = msgspec.json.Decoder(PauseRequest)
 
 
 @endpoint("GET", "/v1/accounts", Endpoint(tag=TAG, scope="manage", answer=Listing[AccountView]))
-async def list_accounts(request: Request) -> ASGIResponse:
+async def list_accounts(request: Request) -> Response:
     """List the configured accounts."""
     return answer_with(Listing(items=await engine_of(request).accounts.list()))
 
 
 @endpoint("GET", "/v1/accounts/{name:str}", Endpoint(tag=TAG, scope="manage", answer=AccountView))
-async def get_account(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def get_account(request: Request, name: FromPath[str]) -> Response:
     """Show one account."""
     return answer_with(await engine_of(request).accounts.get(name))
 
@@ -49,7 +49,7 @@ async def get_account(request: Request, name: FromPath[str]) -> ASGIResponse:
     "/v1/accounts/{name:str}/pause",
     Endpoint(tag=TAG, scope="manage", body=PauseRequest, body_needed=False, answer=AccountView),
 )
-async def pause_account(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def pause_account(request: Request, name: FromPath[str]) -> Response:
     """Stop sending by an account; its messages wait."""
     body = decode_json(await read_json(request) or b"{}", _pause)
     return answer_with(await engine_of(request).accounts.pause(name, body.reason))
@@ -58,7 +58,7 @@ async def pause_account(request: Request, name: FromPath[str]) -> ASGIResponse:
 @endpoint(
     "POST", "/v1/accounts/{name:str}/resume", Endpoint(tag=TAG, scope="manage", answer=AccountView)
 )
-async def resume_account(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def resume_account(request: Request, name: FromPath[str]) -> Response:
     """Send by an account again."""
     return answer_with(await engine_of(request).accounts.resume(name))
 
@@ -68,7 +68,7 @@ async def resume_account(request: Request, name: FromPath[str]) -> ASGIResponse:
     "/v1/accounts/{name:str}/verify",
     Endpoint(tag=TAG, scope="manage", answer=Verification, problems=("unsupported",)),
 )
-async def verify_account(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def verify_account(request: Request, name: FromPath[str]) -> Response:
     """Ask the provider whether it knows the account's credentials; nothing is sent."""
     return answer_with(await engine_of(request).accounts.verify(name))
 
@@ -80,7 +80,7 @@ async def verify_account(request: Request, name: FromPath[str]) -> ASGIResponse:
         tag=TAG, scope="manage", answer=BalanceView, problems=("unsupported", *PROVIDER_PROBLEMS)
     ),
 )
-async def get_balance(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def get_balance(request: Request, name: FromPath[str]) -> Response:
     """Ask the provider for the account's balance."""
     return answer_with(await engine_of(request).accounts.balance(name))
 
@@ -90,7 +90,7 @@ async def get_balance(request: Request, name: FromPath[str]) -> ASGIResponse:
     "/v1/accounts/{name:str}/operations",
     Endpoint(tag=TAG, scope="manage", answer=Listing[OperationView]),
 )
-async def list_operations(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def list_operations(request: Request, name: FromPath[str]) -> Response:
     """List what else the provider offers, each with the schemas of its request and reply."""
     return answer_with(Listing(items=engine_of(request).operations.list(name)))
 
@@ -109,7 +109,7 @@ async def list_operations(request: Request, name: FromPath[str]) -> ASGIResponse
 )
 async def run_operation(
     request: Request, name: FromPath[str], operation: FromPath[str]
-) -> ASGIResponse:
+) -> Response:
     """Run one of the provider's operations, and answer with its reply.
 
     Each has a body and an answer of its own: `GET /v1/accounts/{name}/operations` gives their

@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 from recado_core.engine.clients.keys import ApiKey
 
 from recado_gateway.authentication import bearer_token
@@ -18,6 +17,7 @@ from recado_gateway.endpoints import (
 )
 from recado_gateway.idempotency import idempotency_key
 from recado_gateway.requests import Request, decode_json, read_json
+from recado_gateway.responses import Response
 
 TAG = "API keys"
 
@@ -42,7 +42,7 @@ _new_key = msgspec.json.Decoder(NewKey)
 
 
 @endpoint("GET", "/v1/api-keys", Endpoint(tag=TAG, scope="admin", answer=Listing[ApiKey]))
-async def list_keys(request: Request) -> ASGIResponse:
+async def list_keys(request: Request) -> Response:
     """List the API keys that are not revoked, without their secret part."""
     return answer_with(Listing(items=await engine_of(request).keys.list()))
 
@@ -52,7 +52,7 @@ async def list_keys(request: Request) -> ASGIResponse:
     "/v1/api-keys",
     Endpoint(tag=TAG, scope="admin", body=NewKey, answer=KeyWithToken, status=201, idempotent=True),
 )
-async def create_key(request: Request) -> ASGIResponse:
+async def create_key(request: Request) -> Response:
     """Make an API key.
 
     Its token is in this answer and nowhere else.
@@ -61,7 +61,7 @@ async def create_key(request: Request) -> ASGIResponse:
     key = idempotency_key(request, body)
     new = decode_json(body, _new_key)
     made = await engine_of(request).keys.create(
-        new.name, new.scopes, key, creator_token=bearer_token(request.scope)
+        new.name, new.scopes, key, creator_token=bearer_token(request)
     )
     told = msgspec.convert(made, KeyWithToken, from_attributes=True)
     headers = {"Cache-Control": "no-store"} | (REPLAYED if made.replayed else {})
@@ -69,10 +69,10 @@ async def create_key(request: Request) -> ASGIResponse:
 
 
 @endpoint("DELETE", "/v1/api-keys/{key_id:str}", Endpoint(tag=TAG, scope="admin", status=204))
-async def revoke_key(request: Request, key_id: FromPath[str]) -> ASGIResponse:
+async def revoke_key(request: Request, key_id: FromPath[str]) -> Response:
     """Revoke an API key, at once."""
     await engine_of(request).keys.revoke(key_id)
-    return ASGIResponse(status_code=204)
+    return Response(status=204)
 
 
 HANDLERS = [list_keys, create_key, revoke_key]

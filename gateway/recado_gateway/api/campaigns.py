@@ -2,7 +2,6 @@
 
 import msgspec
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 from litestar.response.streaming import ASGIStreamingResponse
 from recado_core.engine.campaigns.audiences import AudienceReport
 from recado_core.engine.campaigns.campaigns import Campaigns
@@ -30,6 +29,7 @@ from recado_gateway.failures import InvalidRequestError
 from recado_gateway.idempotency import idempotency_key
 from recado_gateway.pages import PageLimit
 from recado_gateway.requests import Request, decode_json, media_type, read_json, read_query
+from recado_gateway.responses import Response
 from recado_gateway.results import RECIPIENT_STATUSES, results_of
 from recado_gateway.uploads import CSV_TYPES, NDJSON_TYPES, received_file
 
@@ -85,7 +85,7 @@ class RecipientQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         idempotent=True,
     ),
 )
-async def create_campaign(request: Request) -> ASGIResponse:
+async def create_campaign(request: Request) -> Response:
     """Make a campaign.
 
     Nothing goes before it has an audience and is started.
@@ -100,7 +100,7 @@ async def create_campaign(request: Request) -> ASGIResponse:
     "/v1/campaigns",
     Endpoint(tag=TAG, scope="messages:read", query=CampaignQuery, answer=CampaignPage),
 )
-async def list_campaigns(request: Request) -> ASGIResponse:
+async def list_campaigns(request: Request) -> Response:
     """List campaigns, the newest first."""
     query = read_query(request, CampaignQuery)
     wanted = msgspec.convert(query, CampaignFilter, from_attributes=True)
@@ -112,7 +112,7 @@ async def list_campaigns(request: Request) -> ASGIResponse:
     "/v1/campaigns/{campaign_id:str}",
     Endpoint(tag=TAG, scope="messages:read", answer=CampaignView),
 )
-async def get_campaign(request: Request, campaign_id: FromPath[str]) -> ASGIResponse:
+async def get_campaign(request: Request, campaign_id: FromPath[str]) -> Response:
     """Show one campaign: how far it is, and what its messages have come to."""
     return answer_with(await _campaigns(request).get(campaign_id))
 
@@ -134,7 +134,7 @@ async def get_campaign(request: Request, campaign_id: FromPath[str]) -> ASGIResp
     ),
     body_limit=FILE_LIMIT,
 )
-async def import_recipients(request: Request, campaign_id: FromPath[str]) -> ASGIResponse:
+async def import_recipients(request: Request, campaign_id: FromPath[str]) -> Response:
     """Add the rows of a file to the audience: CSV, or a JSON object on every line.
 
     Every usable row is taken, and every other one told with its line. The same file again goes on
@@ -159,7 +159,7 @@ def form_of(claimed: str | None) -> str | None:
     "/v1/campaigns/{campaign_id:str}/recipients",
     Endpoint(tag=TAG, scope="messages:read", query=RecipientQuery, answer=RecipientPage),
 )
-async def list_recipients(request: Request, campaign_id: FromPath[str]) -> ASGIResponse:
+async def list_recipients(request: Request, campaign_id: FromPath[str]) -> Response:
     """List the rows of the audience, and what became of each.
 
     The status is that of the message; `pending`, `duplicate` and `invalid` have none.
@@ -179,7 +179,7 @@ async def list_recipients(request: Request, campaign_id: FromPath[str]) -> ASGIR
     "/v1/campaigns/{campaign_id:str}/results.csv",
     Endpoint(tag=TAG, scope="messages:read", answer=str, media_types=("text/csv",)),
 )
-async def export_results(request: Request, campaign_id: FromPath[str]) -> ASGIResponse:
+async def export_results(request: Request, campaign_id: FromPath[str]) -> ASGIStreamingResponse:
     """Give every row of the audience, and what became of it, as a CSV file.
 
     A cell that a spreadsheet would take for a formula begins with an apostrophe.
@@ -202,7 +202,7 @@ async def export_results(request: Request, campaign_id: FromPath[str]) -> ASGIRe
     "/v1/campaigns/{campaign_id:str}/dry-run",
     Endpoint(tag=TAG, scope="messages:send", answer=Rehearsal, problems=("conflict",)),
 )
-async def rehearse_campaign(request: Request, campaign_id: FromPath[str]) -> ASGIResponse:
+async def rehearse_campaign(request: Request, campaign_id: FromPath[str]) -> Response:
     """Tell what the campaign would come to if it were started now.
 
     How many messages and segments, what they cost, who would get none and why. Nothing is sent and
@@ -216,31 +216,31 @@ async def rehearse_campaign(request: Request, campaign_id: FromPath[str]) -> ASG
     "/v1/campaigns/{campaign_id:str}/test",
     Endpoint(tag=TAG, scope="manage", answer=CampaignTest, problems=("conflict",)),
 )
-async def test_campaign(request: Request, campaign_id: FromPath[str]) -> ASGIResponse:
+async def test_campaign(request: Request, campaign_id: FromPath[str]) -> Response:
     """Send to the first five of the audience, who are not sent to again."""
     return answer_with(await _campaigns(request).test(campaign_id))
 
 
 @endpoint("POST", "/v1/campaigns/{campaign_id:str}/start", CONTROL)
-async def start_campaign(request: Request, campaign_id: FromPath[str]) -> ASGIResponse:
+async def start_campaign(request: Request, campaign_id: FromPath[str]) -> Response:
     """Start it; one with a `scheduled_at` that is to come starts then."""
     return answer_with(await _campaigns(request).start(campaign_id))
 
 
 @endpoint("POST", "/v1/campaigns/{campaign_id:str}/pause", CONTROL)
-async def pause_campaign(request: Request, campaign_id: FromPath[str]) -> ASGIResponse:
+async def pause_campaign(request: Request, campaign_id: FromPath[str]) -> Response:
     """Keep back all that has not gone; that takes effect within a second."""
     return answer_with(await _campaigns(request).pause(campaign_id))
 
 
 @endpoint("POST", "/v1/campaigns/{campaign_id:str}/resume", CONTROL)
-async def resume_campaign(request: Request, campaign_id: FromPath[str]) -> ASGIResponse:
+async def resume_campaign(request: Request, campaign_id: FromPath[str]) -> Response:
     """Go on where it was paused."""
     return answer_with(await _campaigns(request).resume(campaign_id))
 
 
 @endpoint("POST", "/v1/campaigns/{campaign_id:str}/cancel", CONTROL)
-async def cancel_campaign(request: Request, campaign_id: FromPath[str]) -> ASGIResponse:
+async def cancel_campaign(request: Request, campaign_id: FromPath[str]) -> Response:
     """End it for good: nobody gets a message who has none yet."""
     return answer_with(await _campaigns(request).cancel(campaign_id))
 

@@ -1,13 +1,13 @@
 """The history of consent: who opted out and in, when and how."""
 
 import msgspec
-from litestar.response.base import ASGIResponse
 from recado_core.engine.suppressions.suppressions import ConsentPage
 
 from recado_gateway.endpoints import Endpoint, answer_with, endpoint, engine_of
 from recado_gateway.filters import stored_address
 from recado_gateway.pages import PageLimit
 from recado_gateway.requests import Request, read_query
+from recado_gateway.responses import Response
 
 TAG = "Consents"
 
@@ -25,7 +25,7 @@ class ConsentQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     "/v1/consents",
     Endpoint(tag=TAG, scope="messages:read", query=ConsentQuery, answer=ConsentPage),
 )
-async def list_consents(request: Request) -> ASGIResponse:
+async def list_consents(request: Request) -> Response:
     """List opt-outs and opt-ins, the newest first."""
     query = read_query(request, ConsentQuery)
     address = None if query.address is None else stored_address(request, query.address)

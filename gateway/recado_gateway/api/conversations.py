@@ -2,7 +2,6 @@
 
 import msgspec
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 from recado_core.engine.accept.answers import AcceptedMessage
 from recado_core.engine.conversations.conversations import (
     ConversationChange,
@@ -19,6 +18,7 @@ from recado_gateway.filters import stored_address
 from recado_gateway.idempotency import idempotency_key
 from recado_gateway.pages import PageLimit, PageQuery
 from recado_gateway.requests import Request, decode_json, read_json, read_query
+from recado_gateway.responses import Response
 
 TAG = "Conversations"
 
@@ -43,7 +43,7 @@ class ConversationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     "/v1/conversations",
     Endpoint(tag=TAG, scope="messages:read", query=ConversationQuery, answer=ConversationPage),
 )
-async def list_conversations(request: Request) -> ASGIResponse:
+async def list_conversations(request: Request) -> Response:
     """List conversations, those with the latest activity first."""
     query = read_query(request, ConversationQuery)
     wanted = msgspec.convert(query, ConversationFilter, from_attributes=True)
@@ -59,7 +59,7 @@ async def list_conversations(request: Request) -> ASGIResponse:
     "/v1/conversations/{conversation_id:str}",
     Endpoint(tag=TAG, scope="messages:read", answer=ConversationView),
 )
-async def get_conversation(request: Request, conversation_id: FromPath[str]) -> ASGIResponse:
+async def get_conversation(request: Request, conversation_id: FromPath[str]) -> Response:
     """Show one conversation."""
     return answer_with(await engine_of(request).conversations.get(conversation_id))
 
@@ -75,7 +75,7 @@ async def get_conversation(request: Request, conversation_id: FromPath[str]) -> 
         answer=ConversationView,
     ),
 )
-async def change_conversation(request: Request, conversation_id: FromPath[str]) -> ASGIResponse:
+async def change_conversation(request: Request, conversation_id: FromPath[str]) -> Response:
     """Give a conversation to an agent, take it back, close it, or note that it was read."""
     change = decode_json(await read_json(request), _change)
     return answer_with(await engine_of(request).conversations.change(conversation_id, change))
@@ -86,9 +86,7 @@ async def change_conversation(request: Request, conversation_id: FromPath[str]) 
     "/v1/conversations/{conversation_id:str}/messages",
     Endpoint(tag=TAG, scope="messages:read", query=PageQuery, answer=Page),
 )
-async def list_conversation_messages(
-    request: Request, conversation_id: FromPath[str]
-) -> ASGIResponse:
+async def list_conversation_messages(request: Request, conversation_id: FromPath[str]) -> Response:
     """List a conversation's messages, both ways, the newest first."""
     query = read_query(request, PageQuery)
     everything = engine_of(request).conversations
@@ -108,7 +106,7 @@ async def list_conversation_messages(
         idempotent=True,
     ),
 )
-async def reply_in_conversation(request: Request, conversation_id: FromPath[str]) -> ASGIResponse:
+async def reply_in_conversation(request: Request, conversation_id: FromPath[str]) -> Response:
     """Answer on the account and channel where the person wrote; what was unread is read."""
     body = await read_json(request)
     key = idempotency_key(request, body)

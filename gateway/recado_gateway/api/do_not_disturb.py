@@ -1,7 +1,6 @@
 """Do-not-disturb lists: what there is, each replaced whole by a file, deleted."""
 
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 from recado_core.engine.suppressions.imports import DoNotDisturbList, ImportReport
 
 from recado_gateway.endpoints import (
@@ -13,6 +12,7 @@ from recado_gateway.endpoints import (
     engine_of,
 )
 from recado_gateway.requests import Request
+from recado_gateway.responses import Response
 from recado_gateway.uploads import CSV_TYPES, received_csv
 
 TAG = "Do-not-disturb lists"
@@ -25,7 +25,7 @@ FILE_EXAMPLE = "address\r\n+5511900000001\r\n+5511900000002\r\n"
     "/v1/do-not-disturb",
     Endpoint(tag=TAG, scope="messages:read", answer=Listing[DoNotDisturbList]),
 )
-async def list_do_not_disturb(request: Request) -> ASGIResponse:
+async def list_do_not_disturb(request: Request) -> Response:
     """List the do-not-disturb lists."""
     return answer_with(Listing(items=await engine_of(request).imports.do_not_disturb_lists()))
 
@@ -44,7 +44,7 @@ async def list_do_not_disturb(request: Request) -> ASGIResponse:
     ),
     body_limit=FILE_LIMIT,
 )
-async def replace_do_not_disturb(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def replace_do_not_disturb(request: Request, name: FromPath[str]) -> Response:
     """Make a do-not-disturb list of a CSV file, or replace the list of this name by it.
 
     Until all of the file is read and right, the old list counts; then the new one does.
@@ -54,10 +54,10 @@ async def replace_do_not_disturb(request: Request, name: FromPath[str]) -> ASGIR
 
 
 @endpoint("DELETE", "/v1/do-not-disturb/{name:str}", Endpoint(tag=TAG, scope="manage", status=204))
-async def delete_do_not_disturb(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def delete_do_not_disturb(request: Request, name: FromPath[str]) -> Response:
     """Delete a do-not-disturb list: it protects nobody any more."""
     await engine_of(request).imports.delete_do_not_disturb(name)
-    return ASGIResponse(status_code=204)
+    return Response(status=204)
 
 
 HANDLERS = [list_do_not_disturb, replace_do_not_disturb, delete_do_not_disturb]

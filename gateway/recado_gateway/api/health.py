@@ -3,11 +3,11 @@
 from typing import Literal
 
 import msgspec
-from litestar.response.base import ASGIResponse
 from recado_core.engine.readiness import Component
 
 from recado_gateway.endpoints import Endpoint, answer_with, endpoint, engine_of
 from recado_gateway.requests import Request
+from recado_gateway.responses import Response
 
 TAG = "Health"
 ONE_OF_MANY = ("account.", "sink.")
@@ -31,13 +31,13 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @endpoint("GET", "/health/live", Endpoint(tag=TAG, answer=Liveness))
-async def get_liveness(request: Request) -> ASGIResponse:  # noqa: ARG001  # that it is answered is all
+async def get_liveness(request: Request) -> Response:  # noqa: ARG001  # that it is answered is all
     """Tell that the process is alive."""
     return answer_with(Liveness())
 
 
 @endpoint("GET", "/health/ready", Endpoint(tag=TAG, answer=Readiness, statuses=(503,)))
-async def get_readiness(request: Request) -> ASGIResponse:
+async def get_readiness(request: Request) -> Response:
     """Tell whether the gateway can do its work, component by component."""
     readiness = judge(await engine_of(request).readiness())
     return answer_with(readiness, 503 if readiness.status == "unavailable" else 200)

@@ -5,13 +5,13 @@ from urllib.parse import quote
 
 import msgspec
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 from recado_core.engine.messages.links import LinkPage, LinkView, NewLink
 
 from recado_gateway.endpoints import Endpoint, answer_once, answer_with, endpoint, engine_of
 from recado_gateway.idempotency import idempotency_key
 from recado_gateway.pages import PageQuery
 from recado_gateway.requests import Request, decode_json, read_json, read_query
+from recado_gateway.responses import Response
 
 TAG = "Links"
 ASCII = printable
@@ -25,7 +25,7 @@ _new = msgspec.json.Decoder(NewLink)
     "/v1/links",
     Endpoint(tag=TAG, scope="messages:read", query=PageQuery, answer=LinkPage),
 )
-async def list_links(request: Request) -> ASGIResponse:
+async def list_links(request: Request) -> Response:
     """List short links with their clicks, the newest first."""
     query = read_query(request, PageQuery)
     return answer_with(await engine_of(request).links.list(query.limit, query.cursor))
@@ -44,7 +44,7 @@ async def list_links(request: Request) -> ASGIResponse:
         idempotent=True,
     ),
 )
-async def add_link(request: Request) -> ASGIResponse:
+async def add_link(request: Request) -> Response:
     """Make a short link, to stand in a message."""
     body = await read_json(request)
     key = idempotency_key(request, body)
@@ -52,12 +52,12 @@ async def add_link(request: Request) -> ASGIResponse:
 
 
 @endpoint("GET", "/l/{code:str}", Endpoint(tag=TAG, status=302, problems=("unavailable",)))
-async def follow_link(request: Request, code: FromPath[str]) -> ASGIResponse:
+async def follow_link(request: Request, code: FromPath[str]) -> Response:
     """Lead to where a short link points, and count the click."""
     url = quote(await engine_of(request).links.follow(code), safe=ASCII)
     # never kept: the next click counts too
     headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    return ASGIResponse(status_code=302, headers=headers)
+    return Response(status=302, headers=headers)
 
 
 HANDLERS = [list_links, add_link, follow_link]

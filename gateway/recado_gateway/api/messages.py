@@ -6,7 +6,6 @@ from typing import Annotated
 
 import msgspec
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 from recado_core.engine.accept.answers import AcceptedMessage, BatchAccepted
 from recado_core.engine.messages.drafts import MAX_BATCH, BatchRequest, Draft, DraftDefaults
 from recado_core.engine.messages.messages import MessageDetail, MessageFilter, MessageView, Page
@@ -23,6 +22,7 @@ from recado_gateway.endpoints import (
 from recado_gateway.idempotency import idempotency_key
 from recado_gateway.pages import PageLimit
 from recado_gateway.requests import Request, decode_json, read_body, read_json, read_query
+from recado_gateway.responses import Response
 
 TAG = "Messages"
 
@@ -86,7 +86,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         idempotent=True,
     ),
 )
-async def send_message(request: Request) -> ASGIResponse:
+async def send_message(request: Request) -> Response:
     """Send one message.
 
     It is durable once this is answered.
@@ -110,7 +110,7 @@ async def send_message(request: Request) -> ASGIResponse:
     ),
     body_limit=16 * MEGABYTE,
 )
-async def send_batch(request: Request) -> ASGIResponse:
+async def send_batch(request: Request) -> Response:
     """Send many messages.
 
     A bad item is told among the results and spoils no other; results stand in the order of the
@@ -126,7 +126,7 @@ async def send_batch(request: Request) -> ASGIResponse:
     "/v1/messages",
     Endpoint(tag=TAG, scope="messages:read", query=MessageQuery, answer=Page),
 )
-async def list_messages(request: Request) -> ASGIResponse:
+async def list_messages(request: Request) -> Response:
     """List messages, the newest first."""
     query = read_query(request, MessageQuery, plus=("to", "since", "until"))
     wanted = msgspec.convert(query, MessageFilter, from_attributes=True)
@@ -138,7 +138,7 @@ async def list_messages(request: Request) -> ASGIResponse:
     "/v1/messages/{message_id:str}",
     Endpoint(tag=TAG, scope="messages:read", answer=MessageDetail),
 )
-async def get_message(request: Request, message_id: FromPath[str]) -> ASGIResponse:
+async def get_message(request: Request, message_id: FromPath[str]) -> Response:
     """Show one message, with its events and attempts."""
     return answer_with(await engine_of(request).messages.get(message_id))
 
@@ -148,7 +148,7 @@ async def get_message(request: Request, message_id: FromPath[str]) -> ASGIRespon
     "/v1/messages/{message_id:str}/cancel",
     Endpoint(tag=TAG, scope="messages:send", answer=MessageView, problems=("conflict",)),
 )
-async def cancel_message(request: Request, message_id: FromPath[str]) -> ASGIResponse:
+async def cancel_message(request: Request, message_id: FromPath[str]) -> Response:
     """Take back a message that is scheduled or queued."""
     return answer_with(await engine_of(request).messages.cancel(message_id))
 
@@ -165,7 +165,7 @@ async def cancel_message(request: Request, message_id: FromPath[str]) -> ASGIRes
         problems=("conflict",),
     ),
 )
-async def resend_message(request: Request, message_id: FromPath[str]) -> ASGIResponse:
+async def resend_message(request: Request, message_id: FromPath[str]) -> Response:
     """Send a message again that failed, expired, was not delivered or is unknown.
 
     The new message is linked to the old one by ``resend_of``.

@@ -2,29 +2,28 @@
 
 from collections.abc import Callable
 
-from litestar.response.base import ASGIResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from recado_gateway.endpoints import Endpoint, endpoint, engine_of
 from recado_gateway.metrics import look_at
 from recado_gateway.requests import Request
+from recado_gateway.responses import Response
 
 TEXT = "text/plain"
 OPENMETRICS = "application/openmetrics-text"
 
 
 @endpoint("GET", "/metrics", Endpoint(tag="Health", answer=str, media_types=(TEXT, OPENMETRICS)))
-async def get_metrics(request: Request) -> ASGIResponse:
+async def get_metrics(request: Request) -> Response:
     """Show components, accounts and sinks as Prometheus reads them; it says which format it wants.
 
     While the database is away, the answer is 200 all the same, with `recado_component_ok` 0 and
     without accounts and sinks.
     """
-    encode, content_type = _encoder_for(request.headers.get("accept", ""))
+    encode, content_type = _encoder_for(request.headers.get(b"accept", b"").decode("latin-1"))
     body = encode(await look_at(engine_of(request)))
-    # as a header, because of a media type Litestar takes its charset to be missing
-    return ASGIResponse(body=body, headers={"Content-Type": content_type})
+    return Response(body, media_type=content_type)
 
 
 def _encoder_for(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:

@@ -1,12 +1,12 @@
 """Plugins: which are loaded, and what they offer."""
 
 import msgspec
-from litestar.response.base import ASGIResponse
 from recado_core.contract import Capabilities
 from recado_core.engine.plugins import Plugins
 
 from recado_gateway.endpoints import Endpoint, Listing, answer_with, endpoint
 from recado_gateway.requests import Request
+from recado_gateway.responses import Response
 
 
 class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class PluginView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @endpoint("GET", "/v1/plugins", Endpoint(tag="Plugins", scope="manage", answer=Listing[PluginView]))
-async def list_plugins(request: Request) -> ASGIResponse:
+async def list_plugins(request: Request) -> Response:
     """List the loaded plugins."""
     return answer_with(Listing(items=plugin_views(request.app.state.plugins)))
 

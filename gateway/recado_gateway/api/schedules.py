@@ -4,7 +4,6 @@ from typing import Annotated
 
 import msgspec
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 from recado_core.engine.schedules.requests import (
     NewSchedule,
     ScheduleChange,
@@ -23,6 +22,7 @@ from recado_gateway.endpoints import Endpoint, answer_once, answer_with, endpoin
 from recado_gateway.idempotency import idempotency_key
 from recado_gateway.pages import PageLimit
 from recado_gateway.requests import Request, decode_json, read_json, read_query
+from recado_gateway.responses import Response
 
 TAG = "Schedules"
 
@@ -58,7 +58,7 @@ class OccurrenceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     "/v1/schedules",
     Endpoint(tag=TAG, scope="messages:read", query=ScheduleQuery, answer=SchedulePage),
 )
-async def list_schedules(request: Request) -> ASGIResponse:
+async def list_schedules(request: Request) -> Response:
     """List the schedules, the newest first."""
     query = read_query(request, ScheduleQuery)
     wanted = msgspec.convert(query, ScheduleFilter, from_attributes=True)
@@ -79,7 +79,7 @@ async def list_schedules(request: Request) -> ASGIResponse:
         idempotent=True,
     ),
 )
-async def add_schedule(request: Request) -> ASGIResponse:
+async def add_schedule(request: Request) -> Response:
     """Send a message or run a campaign at one time, or by a rule (RFC 5545, 3.3.10).
 
     The message is tried out at once, so that what is wrong with it is told now.
@@ -94,7 +94,7 @@ async def add_schedule(request: Request) -> ASGIResponse:
     "/v1/schedules/{schedule_id:str}",
     Endpoint(tag=TAG, scope="messages:read", answer=ScheduleView),
 )
-async def get_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIResponse:
+async def get_schedule(request: Request, schedule_id: FromPath[str]) -> Response:
     """Show one schedule."""
     return answer_with(await engine_of(request).schedules.get(schedule_id))
 
@@ -110,7 +110,7 @@ async def get_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIResp
         answer=ScheduleView,
     ),
 )
-async def change_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIResponse:
+async def change_schedule(request: Request, schedule_id: FromPath[str]) -> Response:
     """Change a schedule; what is not named stays.
 
     Where its times change, its next occurrence is the first after now.
@@ -124,10 +124,10 @@ async def change_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIR
     "/v1/schedules/{schedule_id:str}",
     Endpoint(tag=TAG, scope="manage", status=204),
 )
-async def remove_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIResponse:
+async def remove_schedule(request: Request, schedule_id: FromPath[str]) -> Response:
     """Delete a schedule; what it has sent stays."""
     await engine_of(request).schedules.delete(schedule_id)
-    return ASGIResponse(status_code=204)
+    return Response(status=204)
 
 
 @endpoint(
@@ -135,7 +135,7 @@ async def remove_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIR
     "/v1/schedules/{schedule_id:str}/pause",
     Endpoint(tag=TAG, scope="manage", answer=ScheduleView, problems=("conflict",)),
 )
-async def pause_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIResponse:
+async def pause_schedule(request: Request, schedule_id: FromPath[str]) -> Response:
     """Let occurrences pass until the schedule is resumed; a finished one is 409."""
     return answer_with(await engine_of(request).schedules.pause(schedule_id))
 
@@ -145,7 +145,7 @@ async def pause_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIRe
     "/v1/schedules/{schedule_id:str}/resume",
     Endpoint(tag=TAG, scope="manage", answer=ScheduleView, problems=("conflict",)),
 )
-async def resume_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIResponse:
+async def resume_schedule(request: Request, schedule_id: FromPath[str]) -> Response:
     """Let a schedule go on, with its next occurrence after now; a finished one is 409."""
     return answer_with(await engine_of(request).schedules.resume(schedule_id))
 
@@ -155,7 +155,7 @@ async def resume_schedule(request: Request, schedule_id: FromPath[str]) -> ASGIR
     "/v1/schedules/{schedule_id:str}/occurrences",
     Endpoint(tag=TAG, scope="messages:read", query=OccurrenceQuery, answer=OccurrencePage),
 )
-async def list_occurrences(request: Request, schedule_id: FromPath[str]) -> ASGIResponse:
+async def list_occurrences(request: Request, schedule_id: FromPath[str]) -> Response:
     """List the next occurrences, in the schedule's own zone."""
     query = read_query(request, OccurrenceQuery)
     return answer_with(await engine_of(request).schedules.occurrences(schedule_id, query.limit))

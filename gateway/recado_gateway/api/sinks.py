@@ -4,7 +4,6 @@ from typing import Annotated
 
 import msgspec
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 from recado_core.engine.deliver.sinks import DeliveryPage, DeliveryState, Replayed, SinkView
 
 from recado_gateway.api.webhooks import answer_caller
@@ -25,6 +24,7 @@ from recado_gateway.requests import (
     read_query,
     webhook_request,
 )
+from recado_gateway.responses import Response
 
 TAG = "Sinks"
 
@@ -47,7 +47,7 @@ _replay = msgspec.json.Decoder(Replay)
 
 
 @endpoint("GET", "/v1/sinks", Endpoint(tag=TAG, scope="messages:read", answer=Listing[SinkView]))
-async def list_sinks(request: Request) -> ASGIResponse:
+async def list_sinks(request: Request) -> Response:
     """List the sinks: up or down, how much waits and how long, the last error."""
     return answer_with(Listing(items=await engine_of(request).sinks.list()))
 
@@ -57,7 +57,7 @@ async def list_sinks(request: Request) -> ASGIResponse:
     "/v1/sinks/{name:str}",
     Endpoint(tag=TAG, scope="messages:read", answer=SinkView),
 )
-async def get_sink(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def get_sink(request: Request, name: FromPath[str]) -> Response:
     """Show one sink."""
     return answer_with(await engine_of(request).sinks.get(name))
 
@@ -67,7 +67,7 @@ async def get_sink(request: Request, name: FromPath[str]) -> ASGIResponse:
     "/v1/sinks/{name:str}/deliveries",
     Endpoint(tag=TAG, scope="messages:read", query=DeliveryQuery, answer=DeliveryPage),
 )
-async def list_deliveries(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def list_deliveries(request: Request, name: FromPath[str]) -> Response:
     """List a sink's deliveries, the newest first; ``state=dead`` are those given up."""
     query = read_query(request, DeliveryQuery)
     sinks = engine_of(request).sinks
@@ -85,18 +85,18 @@ REPLAY = Endpoint(
 
 
 @endpoint("POST", "/v1/sinks/{name:str}/replay", REPLAY)
-async def replay(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def replay(request: Request, name: FromPath[str]) -> Response:
     """Make deliveries again that were given up, or those of these ids."""
     return await _replay_in(request, name)
 
 
 @endpoint("POST", "/v1/sinks/{name:str}/deliveries/replay", REPLAY)
-async def replay_deliveries(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def replay_deliveries(request: Request, name: FromPath[str]) -> Response:
     """Make deliveries again that were given up, or those of these ids."""
     return await _replay_in(request, name)
 
 
-async def _replay_in(request: Request, name: str) -> ASGIResponse:
+async def _replay_in(request: Request, name: str) -> Response:
     body = await read_json(request)
     wanted = decode_json(body, _replay) if body.strip() else Replay()
     return answer_with(await engine_of(request).sinks.replay(name, wanted.ids))
@@ -111,7 +111,7 @@ LIMIT = 2 * MEGABYTE
 
 
 @endpoint("POST", "/sinks/{name:str}", CALL, body_limit=LIMIT)
-async def call_sink(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def call_sink(request: Request, name: FromPath[str]) -> Response:
     """Take a business system's call.
 
     The sink says who may call, and what status and body the answer has.
@@ -120,7 +120,7 @@ async def call_sink(request: Request, name: FromPath[str]) -> ASGIResponse:
 
 
 @endpoint("GET", "/sinks/{name:str}", ASK, body_limit=LIMIT)
-async def ask_sink(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def ask_sink(request: Request, name: FromPath[str]) -> Response:
     """Take a business system's question.
 
     The sink says who may call, and what status and body the answer has.
@@ -129,7 +129,7 @@ async def ask_sink(request: Request, name: FromPath[str]) -> ASGIResponse:
 
 
 @endpoint("DELETE", "/sinks/{name:str}", ASK, body_limit=LIMIT)
-async def delete_at_sink(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def delete_at_sink(request: Request, name: FromPath[str]) -> Response:
     """Take a business system's wish that something be gone.
 
     The sink says who may call, and what status and body the answer has.
@@ -138,9 +138,7 @@ async def delete_at_sink(request: Request, name: FromPath[str]) -> ASGIResponse:
 
 
 @endpoint("POST", "/sinks/{name:str}/{path:path}", CALL, body_limit=LIMIT)
-async def call_below_sink(
-    request: Request, name: FromPath[str], path: FromPath[str]
-) -> ASGIResponse:
+async def call_below_sink(request: Request, name: FromPath[str], path: FromPath[str]) -> Response:
     """Take a business system's call to a path below its sink.
 
     The sink says who may call, and what status and body the answer has.
@@ -149,9 +147,7 @@ async def call_below_sink(
 
 
 @endpoint("GET", "/sinks/{name:str}/{path:path}", ASK, body_limit=LIMIT)
-async def ask_below_sink(
-    request: Request, name: FromPath[str], path: FromPath[str]
-) -> ASGIResponse:
+async def ask_below_sink(request: Request, name: FromPath[str], path: FromPath[str]) -> Response:
     """Take a business system's question at a path below its sink.
 
     The sink says who may call, and what status and body the answer has.
@@ -160,9 +156,7 @@ async def ask_below_sink(
 
 
 @endpoint("DELETE", "/sinks/{name:str}/{path:path}", ASK, body_limit=LIMIT)
-async def delete_below_sink(
-    request: Request, name: FromPath[str], path: FromPath[str]
-) -> ASGIResponse:
+async def delete_below_sink(request: Request, name: FromPath[str], path: FromPath[str]) -> Response:
     """Take a business system's wish that something below its sink be gone.
 
     The sink says who may call, and what status and body the answer has.
@@ -170,7 +164,7 @@ async def delete_below_sink(
     return await _hand_to_sink(request, name, path)
 
 
-async def _hand_to_sink(request: Request, name: str, path: str) -> ASGIResponse:
+async def _hand_to_sink(request: Request, name: str, path: str) -> Response:
     body = await read_body(request)
     called = webhook_request(request, body, request.app.state.public_url, path.strip("/"))
     return answer_caller(await engine_of(request).sinks.handle(name, called))

@@ -4,11 +4,11 @@ from datetime import date
 from typing import Annotated
 
 import msgspec
-from litestar.response.base import ASGIResponse
 from recado_core.engine.statistics.statistics import Group, Stats, StatsQuery, read_groups
 
 from recado_gateway.endpoints import Endpoint, answer_with, endpoint, engine_of
 from recado_gateway.requests import Request, read_query
+from recado_gateway.responses import Response
 
 TAG = "Statistics"
 
@@ -37,7 +37,7 @@ class StatisticsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     "/v1/stats",
     Endpoint(tag=TAG, scope="messages:read", query=StatisticsQuery, answer=Stats),
 )
-async def get_stats(request: Request) -> ASGIResponse:
+async def get_stats(request: Request) -> Response:
     """Sum up the messages of some days, which are those of the gateway's zone.
 
     Each counts for the day on which it was created. An item tells its group, of which nothing is

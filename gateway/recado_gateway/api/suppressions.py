@@ -5,7 +5,6 @@ from typing import Annotated
 
 import msgspec
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 from recado_core.engine.suppressions.import_rows import ImportDefaults
 from recado_core.engine.suppressions.imports import ImportReport
 from recado_core.engine.suppressions.suppressions import (
@@ -31,6 +30,7 @@ from recado_gateway.filters import stored_address
 from recado_gateway.idempotency import idempotency_key
 from recado_gateway.pages import PageLimit
 from recado_gateway.requests import Request, decode_json, read_json, read_query
+from recado_gateway.responses import Response
 from recado_gateway.uploads import CSV_TYPES, received_csv
 
 TAG = "Suppressions"
@@ -75,7 +75,7 @@ class ImportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     "/v1/suppressions",
     Endpoint(tag=TAG, scope="messages:read", query=SuppressionQuery, answer=SuppressionPage),
 )
-async def list_suppressions(request: Request) -> ASGIResponse:
+async def list_suppressions(request: Request) -> Response:
     """List the entries of the suppression list that are not over, the newest first."""
     query = read_query(request, SuppressionQuery)
     wanted = msgspec.convert(query, SuppressionFilter, from_attributes=True)
@@ -100,7 +100,7 @@ async def list_suppressions(request: Request) -> ASGIResponse:
         idempotent=True,
     ),
 )
-async def add_suppression(request: Request) -> ASGIResponse:
+async def add_suppression(request: Request) -> Response:
     """Put an address, a person, or a person at an address on the suppression list.
 
     201 for a new entry; 200 for one that is on the list already, which then lasts as long as the
@@ -116,10 +116,10 @@ async def add_suppression(request: Request) -> ASGIResponse:
     "/v1/suppressions/{suppression_id:str}",
     Endpoint(tag=TAG, scope="manage", status=204),
 )
-async def remove_suppression(request: Request, suppression_id: FromPath[str]) -> ASGIResponse:
+async def remove_suppression(request: Request, suppression_id: FromPath[str]) -> Response:
     """Take an entry off the suppression list."""
     await engine_of(request).suppressions.remove(suppression_id)
-    return ASGIResponse(status_code=204)
+    return Response(status=204)
 
 
 @endpoint(
@@ -137,7 +137,7 @@ async def remove_suppression(request: Request, suppression_id: FromPath[str]) ->
     ),
     body_limit=FILE_LIMIT,
 )
-async def import_suppressions(request: Request) -> ASGIResponse:
+async def import_suppressions(request: Request) -> Response:
     """Put the rows of a CSV file on the suppression list.
 
     All of them, or none where something is wrong in the file. A file that comes again changes
@@ -157,7 +157,7 @@ async def import_suppressions(request: Request) -> ASGIResponse:
     ),
     body_limit=16 * MEGABYTE,
 )
-async def check_recipients(request: Request) -> ASGIResponse:
+async def check_recipients(request: Request) -> Response:
     """Ask every check whether messages may go to these recipients now.
 
     Nothing is sent and nothing counted.

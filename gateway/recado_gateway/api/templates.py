@@ -2,7 +2,6 @@
 
 import msgspec
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 from recado_core.engine.templates.previews import RenderedTemplate, RenderRequest
 from recado_core.engine.templates.templates import (
     NewTemplate,
@@ -15,6 +14,7 @@ from recado_gateway.endpoints import Endpoint, answer_once, answer_with, endpoin
 from recado_gateway.idempotency import idempotency_key
 from recado_gateway.pages import PageQuery
 from recado_gateway.requests import Request, decode_json, read_json, read_query
+from recado_gateway.responses import Response
 
 TAG = "Templates"
 
@@ -39,7 +39,7 @@ RENDER_EXAMPLE = {"variables": {"name": "Ana", "order": 17}, "language": "pt-BR"
     "/v1/templates",
     Endpoint(tag=TAG, scope="messages:read", query=PageQuery, answer=TemplatePage),
 )
-async def list_templates(request: Request) -> ASGIResponse:
+async def list_templates(request: Request) -> Response:
     """List the templates, the newest first."""
     query = read_query(request, PageQuery)
     return answer_with(await engine_of(request).templates.list(query.limit, query.cursor))
@@ -59,7 +59,7 @@ async def list_templates(request: Request) -> ASGIResponse:
         problems=("conflict",),
     ),
 )
-async def add_template(request: Request) -> ASGIResponse:
+async def add_template(request: Request) -> Response:
     """Make a template; a name that is taken is 409.
 
     A single text may be stated flat, beside the name; ``variants`` are for several channels or
@@ -75,7 +75,7 @@ async def add_template(request: Request) -> ASGIResponse:
     "/v1/templates/{name:str}",
     Endpoint(tag=TAG, scope="messages:read", answer=TemplateView),
 )
-async def get_template(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def get_template(request: Request, name: FromPath[str]) -> Response:
     """Show a template, with the variables that it holds."""
     return answer_with(await engine_of(request).templates.get(name))
 
@@ -92,7 +92,7 @@ async def get_template(request: Request, name: FromPath[str]) -> ASGIResponse:
         statuses=(201,),
     ),
 )
-async def replace_template(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def replace_template(request: Request, name: FromPath[str]) -> Response:
     """Make a template what the body says: 200 for one that was there, 201 for a new one.
 
     Messages already accepted stay as they are.
@@ -107,10 +107,10 @@ async def replace_template(request: Request, name: FromPath[str]) -> ASGIRespons
     "/v1/templates/{name:str}",
     Endpoint(tag=TAG, scope="manage", status=204),
 )
-async def remove_template(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def remove_template(request: Request, name: FromPath[str]) -> Response:
     """Delete a template; messages already accepted stay as they are."""
     await engine_of(request).templates.delete(name)
-    return ASGIResponse(status_code=204)
+    return Response(status=204)
 
 
 @endpoint(
@@ -125,7 +125,7 @@ async def remove_template(request: Request, name: FromPath[str]) -> ASGIResponse
         answer=RenderedTemplate,
     ),
 )
-async def render_template(request: Request, name: FromPath[str]) -> ASGIResponse:
+async def render_template(request: Request, name: FromPath[str]) -> Response:
     """Show what a message of a template would be: its text, segments and cost.
 
     Warns where a character makes it dearer. Nothing is sent.

@@ -1,15 +1,11 @@
 """Webhooks: what providers call."""
 
-from http import HTTPStatus
-
 from litestar.params import FromPath
-from litestar.response.base import ASGIResponse
 from recado_core.http import WebhookReply
 
 from recado_gateway.endpoints import MEGABYTE, Endpoint, endpoint, engine_of
 from recado_gateway.requests import Request, read_body, webhook_request
-
-BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+from recado_gateway.responses import BODILESS, Response
 
 
 @endpoint(
@@ -20,7 +16,7 @@ BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 )
 async def receive_webhook(
     request: Request, account: FromPath[str], token: FromPath[str]
-) -> ASGIResponse:
+) -> Response:
     """Take a provider's DLRs and MO messages.
 
     The address, token included, is what the provider is given; the body and the answer are as that
@@ -30,13 +26,10 @@ async def receive_webhook(
     return answer_caller(await engine_of(request).receive.webhook(account, token, called))
 
 
-def answer_caller(reply: WebhookReply) -> ASGIResponse:
+def answer_caller(reply: WebhookReply) -> Response:
     """Answer as the plugin wants it answered."""
-    if reply.status in BODILESS:
-        return ASGIResponse(status_code=reply.status)
-    # as a header, because of a media type Litestar takes its charset to be missing
-    headers = {"Content-Type": reply.content_type}
-    return ASGIResponse(body=reply.body, status_code=reply.status, headers=headers)
+    body = b"" if reply.status in BODILESS else reply.body
+    return Response(body, reply.status, media_type=reply.content_type)
 
 
 HANDLERS = [receive_webhook]
