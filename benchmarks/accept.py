@@ -189,6 +189,8 @@ async def start_load(url: str, key: str, options: argparse.Namespace, index: int
     """Start one process of clients."""
     words = [str(HERE / "load.py"), url, f"--seconds={options.seconds}"]
     words += [f"--clients={options.clients // options.processes}", f"--warm-up={options.warm_up}"]
+    if options.rate:
+        words.append(f"--rate={options.rate / options.processes}")
     load = await start(*words, f"--first={index * 1_000_000}", stdin=PIPE, stdout=PIPE)
     if load.stdin:
         load.stdin.write(f"{key}\n".encode())
@@ -271,6 +273,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--clients", type=int, default=64, help="connections (64)")
+    parser.add_argument("--rate", type=float, help="requests a second (as many as are answered)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each mode (3)")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a round (5)")
     parser.add_argument("--warm-up", type=float, default=1.0, help="seconds before it (1)")

@@ -2,7 +2,7 @@
 """The way of a message stripped to its bones: what a gateway of this kind could do at the most.
 
 It answers the three calls of end_to_end.py (batches, Kolmeya's webhook, and how many messages are
-not yet final) with nothing but their work: decode, insert, claim a thousand, POST them, update;
+delivered) with nothing but their work: decode, insert, claim a thousand, POST them, update;
 no key is checked, no number read, no event written. SQLite as the gateway has it: WAL and
 `synchronous=FULL`, one connection that writes.
 """
@@ -10,12 +10,13 @@ no key is checked, no number read, no event written. SQLite as the gateway has i
 import argparse
 import asyncio
 import sqlite3
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import msgspec
-import uvicorn
+from recado_gateway.server import Server, run_async, stopping_on_signals
 
 SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -31,11 +32,6 @@ CLAIM = """
 UPDATE messages SET status = 'sending' WHERE id IN (
     SELECT id FROM messages WHERE status = 'queued' ORDER BY id LIMIT 1000
 ) RETURNING id, address, text
-"""
-LEFT = """
-SELECT EXISTS (SELECT 1 FROM messages WHERE status = 'queued')
-    OR EXISTS (SELECT 1 FROM messages WHERE status = 'sending')
-    OR EXISTS (SELECT 1 FROM messages WHERE status = 'sent')
 """
 
 DELIVERED = 3
@@ -92,10 +88,13 @@ class Gateway:
         self._slots = asyncio.Semaphore(concurrency)
         self._wake = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
+        self._delivered = 0
         self.url = ""
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Send) -> None:  # noqa: ANN401  # ASGI's
         """Answer one request."""
+        if scope["type"] != "http":
+            raise NotImplementedError("there is nothing to begin and to end")
         parts = []
         while True:
             message = await receive()
@@ -104,7 +103,7 @@ class Gateway:
                 break
         answer = self._answer(scope["path"], b"".join(parts))
         headers = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": 202, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
     def _answer(self, path: str, body: bytes) -> bytes:
@@ -118,19 +117,19 @@ class Gateway:
             return b'{"accepted": %d}' % len(rows)
         if path == "/webhook":
             told = msgspec.json.decode(body, type=Receipts).messages
-            self._write(
+            self._delivered += self._write(
                 "UPDATE messages SET status = 'delivered' "
                 "WHERE provider_ref = ? AND status = 'sent'",
                 [(each.id,) for each in told if each.status_code == DELIVERED],
             )
             return b"{}"
-        (left,) = self._store.execute(LEFT).fetchone()
-        return b'{"left": %d}' % left
+        return b'{"delivered": %d}' % self._delivered
 
-    def _write(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    def _write(self, statement: str, rows: list[tuple[Any, ...]]) -> int:
         self._store.execute("BEGIN IMMEDIATE")
-        self._store.executemany(statement, rows)
+        changed = self._store.executemany(statement, rows).rowcount
         self._store.execute("COMMIT")
+        return changed
 
     async def work(self) -> None:
         """Claim and send for ever."""
@@ -169,20 +168,20 @@ class Gateway:
         )
 
 
+def say(url: str) -> None:
+    """Print where it listens."""
+    sys.stdout.write(f"The bare way listens on {url}\n")
+    sys.stdout.flush()
+
+
 async def serve(options: argparse.Namespace) -> None:
     """Serve until a signal ends it."""
     gateway = Gateway(options.database, options.vendor, options.concurrency)
-    gateway.url = f"http://127.0.0.1:{options.port}/webhook"
-    configuration = uvicorn.Config(
-        gateway,
-        port=options.port,
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        lifespan="off",
-    )
+    server = Server(gateway, "127.0.0.1", options.port)
+    gateway.url = f"{server.url}/webhook"
     worker = asyncio.create_task(gateway.work())
-    await uvicorn.Server(configuration).serve()
+    with stopping_on_signals(server.stop):
+        await server.run(lambda: say(server.url))
     worker.cancel()
 
 
@@ -191,9 +190,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", required=True)
     parser.add_argument("--vendor", required=True)
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--concurrency", type=int, default=4)
-    asyncio.run(serve(parser.parse_args()))
+    run_async(serve(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -16,45 +16,43 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
-from end_to_end import peak_of, say, serving, simulating
+from recado_gateway.benchmark.processes import Program, forget_peak, usage_of
+from recado_gateway.benchmark.runs import cell, microseconds
+from recado_gateway.benchmark.stage import SQLITE, serving, simulating
+from ways.output import line, say
 
 LOOK = 0.5
 """Seconds between two looks at the campaign."""
-FIRST_PEAK = b"5"
-"""What makes Linux measure the peak of a process's memory anew (proc(5), clear_refs)."""
 
 CAMPAIGN = {"name": "benchmark", "text": "{{ nome }}, hoje tudo custa metade. Responda SAIR."}
-HEADER = f"{'':10}{'messages/s':>12}{'seconds':>10}{'CPU µs':>10}{'MB before':>12}{'MB peak':>10}\n"
-LINE = "{:10}{:12,.0f}{:10.1f}{:10.0f}{:12.0f}{:10.0f}\n"
+HEADS = ("messages/s", "seconds", "CPU µs", "MB before", "MB peak")
 
 
 class Stretch:
     """What the gateway does between two moments: how long, and with how much memory."""
 
-    def __init__(self, gateway: psutil.Process) -> None:
-        self._gateway = gateway
-        with suppress(OSError):  # elsewhere the peak is that of the whole run
-            Path(f"/proc/{gateway.pid}/clear_refs").write_bytes(FIRST_PEAK)
-        self._before = gateway.memory_info().rss
-        self._busy = self._processor_time()
+    def __init__(self, gateway: Program) -> None:
+        self._pid = gateway.pid
+        forget_peak(self._pid)
+        self._before = usage_of(self._pid)
         self._since = time.perf_counter()
 
     def tell(self, name: str, count: int) -> None:
         """Print what it came to for each of so many."""
         seconds = time.perf_counter() - self._since
-        busy = (self._processor_time() - self._busy) / count * 1e6
-        peak = peak_of(self._gateway) / 1e6
-        say(LINE.format(name, count / seconds, seconds, busy, self._before / 1e6, peak))
-
-    def _processor_time(self) -> float:
-        times = self._gateway.cpu_times()
-        return times.user + times.system
+        now = usage_of(self._pid)
+        cells = (
+            f"{count / seconds:,.0f}",
+            f"{seconds:.1f}",
+            cell(microseconds(self._before, now, count)),
+            cell(self._before.memory / 1e6 if self._before else None),
+            cell(now.peak / 1e6 if now else None),
+        )
+        say(line(name, cells, HEADS))
 
 
 def write_file(path: Path, rows: int) -> None:
@@ -110,23 +108,23 @@ async def measure(folder: Path, options: argparse.Namespace) -> None:
     file = folder / "audience.csv"
     write_file(file, count)
     async with (
-        simulating(folder, options) as vendor,
-        serving("recado", vendor, folder, options) as (url, key, gateway),
+        simulating(folder, options.receipts) as simulator,
+        serving(folder, simulator.url, options.database) as gateway,
         httpx.AsyncClient(
-            base_url=url,
-            headers={"Authorization": f"Bearer {key}"},
+            base_url=gateway.url,
+            headers={"Authorization": f"Bearer {gateway.key}"},
             timeout=None,  # noqa: S113  # an import takes its time
         ) as http,
     ):
         campaign = await call(http, "POST", "/v1/campaigns", json=CAMPAIGN)
         path = f"/v1/campaigns/{campaign['id']}"
-        stretch = Stretch(gateway)
+        stretch = Stretch(gateway.program)
         await import_all(http, path, file, count)
         stretch.tell("import", count)
-        stretch = Stretch(gateway)
+        stretch = Stretch(gateway.program)
         await send_all(http, path, count)
         stretch.tell("send", count)
-        state = await call(http, "GET", f"{vendor}/_simulator/state")
+        state = await call(http, "GET", f"{simulator.url}/_simulator/state")
     if state["messages_accepted"] != count:
         sys.exit(f"{count} people were to get a message, and the simulator tells of {state}")
 
@@ -138,10 +136,13 @@ def main() -> None:
     )
     parser.add_argument("--recipients", type=int, default=1_000_000, help="how many (1,000,000)")
     parser.add_argument("--receipts", type=int, default=1000, help="DLRs in a webhook (1000)")
-    parser.add_argument("--database", help="PostgreSQL's address, of an empty database (SQLite)")
+    parser.add_argument(
+        "--database", default=SQLITE, help="the address of an empty PostgreSQL (SQLite)"
+    )
     parser.add_argument("--folder", type=Path, default=Path(), help="on the disk to measure (.)")
     options = parser.parse_args()
-    say(f"{options.recipients:,} recipients\n{HEADER}")
+    say(f"{options.recipients:,} recipients")
+    say(line("", HEADS, HEADS))
     with tempfile.TemporaryDirectory(prefix="recado-benchmark-", dir=options.folder) as name:
         asyncio.run(measure(Path(name).resolve(), options))
 

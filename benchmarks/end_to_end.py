@@ -1,340 +1,187 @@
 #!/usr/bin/env python3
 """How many messages a second go the whole way: accept, checks, dispatch, DLR, all final.
 
-Four processes: this one posts messages to a real `recado serve`; that hands them to Kolmeya's
-simulator, which calls its webhook with the DLRs. The clock runs from the first request until no
-message is left that is not final, and the messages of the simulator are counted then. Beside the
+Three processes: this one posts messages to a real `recado serve`; that hands them to Kolmeya's
+simulator, which calls its webhook with the DLRs. The clock runs from the first request until every
+message has its final status, and the messages of the simulator are counted then. Beside the
 gateway goes `bare`, the same way stripped to its bones (bare.py): the ratio of the two says what
-the features cost, whatever the machine.
+the features cost, whatever the machine. With --rows the gateway goes once more, on a store as one
+has it that was at work. All of them take turns, and the medians of all rounds are compared.
+
+Three switches measure something else instead: --queued the memory, --idle how soon a message
+reaches the provider, --receipts-only how many DLRs are taken.
 
 Run it in a development environment: .venv/bin/python benchmarks/end_to_end.py
 """
 
 import argparse
-import asyncio
-import contextlib
-import json
 import os
-import socket
-import sqlite3
-import statistics
 import sys
 import tempfile
-import time
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeVar
 
-import asyncpg
-import httpx
-import psutil
+import msgspec
+from recado_core.errors import RecadoError
+from recado_gateway.benchmark import runs
+from recado_gateway.benchmark.postgres import PostgresServer, postgres_server
+from recado_gateway.benchmark.runs import CLIENTS, HEADS, Figures, Mode, Plan, median_of
+from recado_gateway.benchmark.stage import SQLITE
+from recado_gateway.server import run_async
+from ways import idle, queued, receipts, stores, stripped
+from ways.output import line, say
 
-HERE = Path(__file__).resolve().parent
-RECADO = (sys.executable, "-m", "recado_gateway")
-BARE = (sys.executable, str(HERE / "bare.py"))
-TOKEN = "kolmeya-simulator"  # noqa: S105  # the simulator's own
-BATCH = 1000
-PATIENCE = 60.0
-"""Seconds that a process may take to come up, or to go."""
-LOOK = 0.1
-"""Seconds between two looks whether all is done."""
+Result = TypeVar("Result")
 
-CONFIGURATION = """
-[gateway]
-database = "{database}"
-public_url = "http://127.0.0.1:{port}"
-plugins = ["kolmeya"]
-log_level = "warning"
-reply_poll = 0
-balance_poll = 0
-
-[accounts.main]
-provider = "kolmeya"
-base_url = "{vendor}/api"
-token = "{token}"
-rate = "1000000/60s"
-price = "0.08"
-
-[[routes]]
-channel = "sms"
-accounts = ["main"]
-"""
-
-# Each spelled so that a partial index answers it.
-LEFT = """
-SELECT EXISTS (SELECT 1 FROM messages WHERE status = 'queued')
-    OR EXISTS (SELECT 1 FROM messages WHERE status = 'sending')
-    OR EXISTS (SELECT 1 FROM messages WHERE status = 'sent')
-    OR EXISTS (SELECT 1 FROM messages WHERE status = 'scheduled')
-    OR EXISTS (SELECT 1 FROM messages WHERE status = 'unknown')
-"""
-
-HEADER = (
-    "mode     messages/s  CPU µs  peak MB  accept p50 ms  p99 ms  accepted after s  all after s\n"
-)
-LINE = "{:<8} {:10,.0f}  {:6.0f}  {:7.0f}  {:13.1f}  {:6.1f}  {:16.1f}  {:11.1f}\n"
+MESSAGES, IDLE_MESSAGES = 100_000, 100
 
 
-class Result(NamedTuple):
-    """What one run came to; ``cpu`` is the gateway's processor time for one message."""
+class Databases:
+    """Gives every run a database: empty, or one that was filled before.
 
-    rate: float
-    cpu: float
-    peak: float
-    p50: float
-    p99: float
-    accepted: float
-    seconds: float
+    Args:
+        options: The program's.
+        server: What makes PostgreSQL's, if it is a server of our own.
+    """
 
+    def __init__(self, options: argparse.Namespace, server: PostgresServer | None) -> None:
+        self._options = options
+        self._server = server
+        self._file: Path | None = None
+        self._template: str | None = None
 
-def say(text: str) -> None:
-    """Print at once what there is to print."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    async def fill(self) -> None:
+        """Make the store with as many rows as were asked for."""
+        if self._server:
+            self._template = self._server.create()
+            await stores.fill_postgres(self._template, self._options.rows)
+        else:
+            self._file = await stores.filled_file(self._options.folder, self._options.rows)
 
-
-def free_port() -> int:
-    """Return a port that nobody has now."""
-    with closing(socket.socket()) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
-
-
-# ---------------------------------------------------------------- the processes
-
-
-@asynccontextmanager
-async def running(*words: str, folder: Path) -> AsyncIterator[Process]:
-    """Run a program until the block ends, and tell what it said if the block fails."""
-    with (folder / "said.txt").open("w+b") as said:
-        program = await asyncio.create_subprocess_exec(*words, cwd=folder, stderr=said)
-        try:
-            yield program
-        except BaseException:
-            said.seek(0)
-            sys.stderr.write(said.read().decode(errors="replace"))
-            raise
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                program.terminate()
-            async with asyncio.timeout(PATIENCE):
-                await program.wait()
+    @contextmanager
+    def give(self, folder: Path, *, filled: bool) -> Iterator[str]:
+        """Give the address of a database for one run in a folder."""
+        if self._server:
+            url = self._server.create(self._template) if filled else self._server.create()
+            yield url
+            self._server.drop(url)
+            return
+        if filled and self._file:
+            stores.put_file(self._file, folder)
+        yield SQLITE if self._options.database == "sqlite" else self._options.database
 
 
-async def answers(url: str) -> None:
-    """Wait until a server answers anything."""
-    async with asyncio.timeout(PATIENCE), httpx.AsyncClient() as http:
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                await http.get(url)
-                return
-            await asyncio.sleep(LOOK)
+async def compare(databases: Databases, options: argparse.Namespace, plan: Plan) -> None:
+    """Run all rounds by turns, and print each, the medians and their ratios."""
+    ways: dict[str, tuple[Callable[[Plan, Path], Awaitable[Figures]], bool]]
+    ways = {"recado": (runs.run, False)}
+    if plan.mode is Mode.BATCH and not options.without_bare:
+        ways["bare"] = (stripped.run, False)
+    if options.rows:
+        await databases.fill()
+        ways["filled"] = (runs.run, True)
+    done: dict[str, list[Figures]] = {way: [] for way in ways}
+    say(line("mode", HEADS, HEADS))
+    for number in range(1, options.rounds + 1):
+        for way, (run, filled) in ways.items():
+            done[way].append(await alone(run, databases, plan, options.folder, filled=filled))
+            say(line(f"{way} {number}", done[way][-1].cells(), HEADS))
+    medians = {way: median_of(rounds) for way, rounds in done.items()}
+    for way, figures in medians.items() if options.rounds > 1 else ():
+        say(line(f"{way} median", figures.cells(), HEADS))
+    rates = {way: figures.messages_per_second for way, figures in medians.items()}
+    if "bare" in rates:
+        say(f"The gateway does {rates['recado'] / rates['bare']:.0%} of the bare way.")
+    if "filled" in rates:
+        ratio = rates["filled"] / rates["recado"]
+        say(f"With {options.rows:,} messages in the store it does {ratio:.0%} of that without.")
 
 
-@asynccontextmanager
-async def simulating(folder: Path, options: argparse.Namespace) -> AsyncIterator[str]:
-    """Run Kolmeya's simulator; give its address."""
-    port = free_port()
-    words = ("simulate", "kolmeya", f"--port={port}", "--rate-limit=0", "--balance=100000000")
-    switches = ("--forget", f"--statuses-per-body={options.receipts}", "--webhook-concurrency=32")
-    async with running(*RECADO, *words, *switches, folder=folder):
-        url = f"http://127.0.0.1:{port}"
-        await answers(url)
-        yield url
-
-
-@asynccontextmanager
-async def serving(
-    mode: str, vendor: str, folder: Path, options: argparse.Namespace
-) -> AsyncIterator[tuple[str, str, psutil.Process]]:
-    """Run a gateway on an empty store; give its address, a key, and its process."""
-    port = free_port()
-    if mode == "bare":
-        words = [*BARE, f"--database={folder / 'bare.db'}", f"--vendor={vendor}/api"]
-        key = "none"
-        words.append(f"--port={port}")
-    else:
-        database = options.database or "sqlite+aiosqlite:///recado.db"
-        text = CONFIGURATION.format(database=database, port=port, vendor=vendor, token=TOKEN)
-        (folder / "recado.toml").write_text(text, encoding="utf-8")
-        key = await make_key(folder)
-        words = [*RECADO, "serve", f"--port={port}"]
-    async with running(*words, folder=folder) as server:
-        url = f"http://127.0.0.1:{port}"
-        await answers(f"{url}/health/live")
-        yield url, key, psutil.Process(server.pid)
-
-
-async def make_key(folder: Path) -> str:
-    """Make the database and a key."""
-    words = (*RECADO, "keys", "create", "--name=benchmark", "--scope=admin")
-    made = await asyncio.create_subprocess_exec(*words, cwd=folder, stdout=PIPE)
-    key, _ = await made.communicate()
-    if made.returncode:
-        sys.exit("the database could not be made")
-    return key.decode().strip()
-
-
-# ---------------------------------------------------------------- the load
-
-
-def body_of(first: int) -> bytes:
-    """Return a batch of messages to as many numbers."""
-    messages = [
-        {"to": f"+55119{number:08}", "text": f"Your order {number} has left our house."}
-        for number in range(first, first + BATCH)
-    ]
-    return json.dumps({"messages": messages}).encode()
-
-
-def single_of(number: int) -> bytes:
-    """Return one message."""
-    return json.dumps({"to": f"+55119{number:08}", "text": f"Your code is {number}."}).encode()
-
-
-async def post_all(url: str, key: str, options: argparse.Namespace) -> list[float]:
-    """Post all messages; return how many seconds each request took."""
-    single = options.mode == "single"
-    path = "/v1/messages" if single else "/v1/messages/batch"
-    step = 1 if single else BATCH
-    make = single_of if single else body_of
-    firsts = iter(range(0, options.messages, step))
-    took: list[float] = []
-
-    async def client(http: httpx.AsyncClient) -> None:
-        for first in firsts:
-            content = make(first)
-            since = time.perf_counter()
-            response = await http.post(path, content=content)
-            took.append(time.perf_counter() - since)
-            if response.status_code not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
-                sys.exit(f"refused: {response.status_code} {response.text[:500]}")
-
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    limits = httpx.Limits(max_connections=options.clients)
-    async with (
-        httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=120) as http,
-        asyncio.TaskGroup() as group,
+async def alone(
+    run: Callable[[Plan, Path], Awaitable[Result]],
+    databases: Databases,
+    plan: Plan,
+    folder: Path,
+    *,
+    filled: bool = False,
+) -> Result:
+    """Run a plan in a folder and on a database of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="recado-benchmark-", dir=folder) as name,
+        databases.give(Path(name), filled=filled) as database,
     ):
-        for _ in range(options.clients):
-            group.create_task(client(http))
-    return took
+        return await run(msgspec.structs.replace(plan, database=database), Path(name))
 
 
-async def until_final(mode: str, url: str, folder: Path, options: argparse.Namespace) -> None:
-    """Wait until no message is left that is not final."""
-    async with looking(mode, url, folder, options) as is_left:
-        while await is_left():  # noqa: ASYNC110  # another process, which tells nobody
-            await asyncio.sleep(LOOK)
-
-
-@asynccontextmanager
-async def looking(
-    mode: str, url: str, folder: Path, options: argparse.Namespace
-) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
-    """Give what tells whether a message is left that is not final."""
-    if mode == "bare":
-        async with httpx.AsyncClient(base_url=url) as http:
-
-            async def ask() -> bool:
-                return bool((await http.get("/left")).json()["left"])
-
-            yield ask
-    elif options.database:
-        address = options.database.replace("postgresql+asyncpg", "postgresql")
-        connection = await asyncpg.connect(address)
-        yield partial(connection.fetchval, LEFT)
-        await connection.close()
-    else:
-        with closing(sqlite3.connect(folder / "recado.db")) as database:
-
-            async def look() -> bool:
-                return bool(database.execute(LEFT).fetchone()[0])
-
-            yield look
-
-
-async def measure(mode: str, folder: Path, options: argparse.Namespace) -> Result:
-    """Send all messages through one gateway."""
-    async with (
-        simulating(folder, options) as vendor,
-        serving(mode, vendor, folder, options) as (url, key, gateway),
-    ):
-        before = gateway.cpu_times()
-        since = time.perf_counter()
-        took = await post_all(url, key, options)
-        accepted = time.perf_counter() - since
-        await until_final(mode, url, folder, options)
-        seconds = time.perf_counter() - since
-        after = gateway.cpu_times()
-        peak = peak_of(gateway)
-        await check(vendor, options)
-    cpu = after.user + after.system - before.user - before.system
-    cuts = statistics.quantiles(took, n=100) if len(took) > 1 else [took[0]] * 99
-    return Result(
-        rate=options.messages / seconds,
-        cpu=cpu / options.messages * 1e6,
-        peak=peak / 1e6,
-        p50=cuts[49] * 1000,
-        p99=cuts[98] * 1000,
-        accepted=accepted,
-        seconds=seconds,
+async def measure(databases: Databases, options: argparse.Namespace) -> None:
+    """Do what the options say."""
+    plan = Plan(
+        messages=options.queued or options.messages,
+        mode=Mode(options.mode),
+        clients=options.clients or CLIENTS[Mode(options.mode)],
+        receipts=options.receipts,
     )
+    say(f"{plan.messages:,} messages, {plan.clients} clients, {os.cpu_count()} cores")
+    if options.queued:
+        await alone(queued.run, databases, plan, options.folder)
+    elif options.idle:
+        await alone(idle.run, databases, plan, options.folder)
+    elif options.receipts_only:
+        receipts.say_heads()
+        for size in receipts.SIZES:
+            await alone(partial(receipts.run, size), databases, plan, options.folder)
+    else:
+        await compare(databases, options, plan)
 
 
-def peak_of(process: psutil.Process) -> float:
-    """Return the most bytes of memory that a process has had (Linux), or has now."""
-    status = Path(f"/proc/{process.pid}/status")
-    if status.exists():
-        for line in status.read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return float(line.split()[1]) * 1024
-    return float(process.memory_info().rss)
-
-
-async def check(vendor: str, options: argparse.Namespace) -> None:
-    """End the program unless the simulator got every message once."""
-    async with httpx.AsyncClient(base_url=vendor) as http:
-        counts = (await http.get("/_simulator/state")).json()
-    if counts["messages_accepted"] != options.messages:
-        sys.exit(f"{options.messages} messages were sent, and the simulator tells of {counts}")
-
-
-def main() -> None:
-    """Measure and print."""
+def read_options() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--messages", type=int, default=100_000, help="how many (100,000)")
+    parser.add_argument("--messages", type=int, help="how many (100,000; with --idle 100)")
     parser.add_argument(
         "--mode", choices=("batch", "single"), default="batch", help="1000 a request, or 1 (batch)"
     )
     parser.add_argument("--clients", type=int, help="requests at once (4; 64 for single)")
     parser.add_argument("--receipts", type=int, default=1000, help="DLRs in a webhook (1000)")
-    parser.add_argument("--database", help="PostgreSQL's address, of an empty database (SQLite)")
+    parser.add_argument(
+        "--database",
+        default="sqlite",
+        help="sqlite, postgresql (a server of its own), or the address of an empty PostgreSQL, "
+        "which all runs fill (sqlite)",
+    )
+    parser.add_argument("--rows", type=int, default=0, help="messages in the store before (0)")
+    parser.add_argument("--rounds", type=int, default=1, help="rounds of each (1)")
     parser.add_argument("--without-bare", action="store_true", help="the gateway alone")
+    parser.add_argument("--queued", type=int, metavar="N", help="memory with so many that wait")
+    parser.add_argument("--idle", action="store_true", help="time from the 202 to the provider")
+    parser.add_argument(
+        "--receipts-only", action="store_true", help="DLRs alone, 1 and 10 in a webhook"
+    )
     parser.add_argument("--folder", type=Path, default=Path(), help="on the disk to measure (.)")
     options = parser.parse_args()
-    options.clients = options.clients or (64 if options.mode == "single" else 4)
-    options.messages -= options.messages % BATCH
-    modes = ["recado"]
-    if options.mode == "batch" and not options.without_bare:
-        modes.append("bare")
-    say(f"{options.messages:,} messages, {options.clients} clients, {os.cpu_count()} cores\n")
-    say(HEADER)
-    results = {}
-    for mode in modes:
-        with tempfile.TemporaryDirectory(prefix="recado-benchmark-", dir=options.folder) as name:
-            results[mode] = asyncio.run(measure(mode, Path(name).resolve(), options))
-        say(LINE.format(mode, *results[mode]))
-    if "bare" in results:
-        ratio = results["recado"].rate / results["bare"].rate
-        say(f"The gateway does {ratio:.0%} of the bare way.\n")
+    options.folder = options.folder.resolve()
+    options.messages = options.messages or (IDLE_MESSAGES if options.idle else MESSAGES)
+    if options.rows and options.database not in {"sqlite", "postgresql"}:
+        parser.error("--rows needs a database of its own")
+    return options
+
+
+def main() -> None:
+    """Measure and print."""
+    options = read_options()
+    try:
+        if options.database == "postgresql":
+            with postgres_server(options.folder) as server:
+                run_async(measure(Databases(options, server), options))
+        else:
+            run_async(measure(Databases(options, None), options))
+    except RecadoError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

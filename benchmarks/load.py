@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Clients that post one message after the other, each over a connection that it keeps.
 
+With ``--rate`` requests go out evenly, and one that has to wait for the answer before it has taken
+that much longer.
+
 ``accept.py`` runs it, as a program of its own so that it takes nothing from the gateway but its
 part of the machine. It reads an API key from standard input, prints a line when it begins to
 measure, and at the end one line of JSON:
@@ -21,10 +24,9 @@ from collections import Counter
 from collections.abc import Iterator
 from http import HTTPStatus
 from itertools import count
-from urllib.parse import urlsplit
 
-import httptools
 import uvloop
+from recado_gateway.benchmark.clients import even_pace, make_request, start_clients
 
 _BODY = (
     '{"to": "+55119%08d", "text": "Recado: o seu pedido %08d saiu para entrega e chega hoje, entre '
@@ -34,17 +36,16 @@ _LONGEST_ANSWER = 60.0
 
 
 class Load:
-    """What all clients share: the requests, and what is seen of the answers."""
+    """What is seen of the answers, by all clients."""
 
-    def __init__(self, requests: Iterator[bytes]) -> None:
-        self.requests = requests
+    def __init__(self) -> None:
         self.accepted = 0
         self.statuses: Counter[int] = Counter()
         self.latencies: list[int] = []
         self.measuring = False
         self.ended = False
 
-    def note(self, status: int, seconds: float) -> None:
+    def note(self, status: int, seconds: float, _body: bytes) -> None:
         """Take down one answer."""
         self.accepted += status == HTTPStatus.ACCEPTED
         if self.measuring:
@@ -53,67 +54,21 @@ class Load:
                 self.latencies.append(round(seconds * 1e6))
 
 
-class Client(asyncio.Protocol):
-    """One client: it posts again as soon as it is answered."""
-
-    def __init__(self, load: Load) -> None:
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._load = load
-        self._transport: asyncio.Transport
-        self._parser: httptools.HttpResponseParser
-        self._sent = 0.0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        """Post the first message."""
-        self._transport = transport
-        self._post()
-
-    def data_received(self, data: bytes) -> None:
-        """Read what there is of the answer."""
-        self._parser.feed_data(data)
-
-    def on_message_complete(self) -> None:
-        """Note the answer, and go on or end."""
-        self._load.note(self._parser.get_status_code(), time.perf_counter() - self._sent)
-        if self._load.ended:
-            self._transport.close()
-        else:
-            self._post()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell of an end that was not asked for."""
-        if self._load.ended:
-            self.closed.set_result(None)
-        else:
-            self.closed.set_exception(exc or ConnectionResetError("the gateway hung up"))
-
-    def _post(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._sent = time.perf_counter()
-        self._transport.write(next(self._load.requests))
-
-
-def make_requests(host: str, key: str, first: int) -> Iterator[bytes]:
-    """Yield request after request, each to another number."""
-    head = (
-        f"POST /v1/messages HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(_BODY % (0, 0, 0))}\r\n\r\n"
-    ).encode()
-    body = _BODY.encode()
-    for number in count(first):
-        yield head + body % (number, number, number)
+def make_requests(load: Load, options: argparse.Namespace, key: str) -> Iterator[bytes]:
+    """Yield request after request until the load has ended, each to another number."""
+    for number in count(options.first):
+        if load.ended:
+            return
+        body = _BODY % (number, number, number)
+        yield make_request(options.url, "/v1/messages", body.encode(), key)
 
 
 async def post(options: argparse.Namespace, key: str) -> Load:
     """Let the clients post for as long as it was asked, and return what they saw."""
-    address = urlsplit(options.url)
-    load = Load(make_requests(address.netloc, key, options.first))
-    loop = asyncio.get_running_loop()
-    clients = [
-        (await loop.create_connection(lambda: Client(load), address.hostname, address.port))[1]
-        for _ in range(options.clients)
-    ]
-    ended = asyncio.gather(*(client.closed for client in clients))
+    load = Load()
+    requests = make_requests(load, options, key)
+    pace = even_pace(options.rate) if options.rate else None
+    ended = await start_clients(options.url, options.clients, requests, load.note, pace)
     await _wait(ended, options.warm_up)
     sys.stdout.write("measuring\n")
     sys.stdout.flush()
@@ -143,6 +98,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long to measure")
     parser.add_argument("--warm-up", type=float, default=1.0, help="seconds before that")
     parser.add_argument("--first", type=int, default=0, help="number of the first message")
+    parser.add_argument("--rate", type=float, help="requests a second (as many as are answered)")
     options = parser.parse_args()
     key = sys.stdin.readline().strip()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,8 +1,10 @@
 """The benchmarks run, and print what their page says they print."""
 
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -56,13 +58,86 @@ def test_counting_is_compared_with_not_counting():
     assert re.fullmatch(r"one campaign: \d+\.\d ms", said[-1])
 
 
+def test_accept_keeps_to_a_rate(tmp_path):
+    brief = ("--clients=8", "--rounds=1", "--seconds=1", "--warm-up=0.2", "--rate=20")
+    done = run("accept.py", *brief, f"--folder={tmp_path}")
+    (median,) = [line.split() for line in done.stdout.splitlines() if "median  grouped" in line]
+    assert 10 <= float(median[2]) <= 30
+
+
+def rows_of(said):
+    """Return the lines of the table by their first words, each as a dict by the column's head."""
+    lines = [re.split(r"\s{2,}", line.strip()) for line in said.splitlines()]
+    (heads,) = [line for line in lines if line[0] in {"mode", "DLRs a webhook", "messages/s"}]
+    heads = heads if heads[0] != "messages/s" else ["", *heads]
+    rows = [line for line in lines if len(line) == len(heads) and line != heads]
+    return {
+        row[0]: {head: number(text) for head, text in zip(heads[1:], row[1:], strict=True)}
+        for row in rows
+    }
+
+
+def number(text):
+    return None if text == "-" else float(text.replace(",", ""))
+
+
 def test_whole_way_is_compared_with_the_bare_one(tmp_path):
-    done = run("end_to_end.py", "--messages=2000", f"--folder={tmp_path}")
-    told = {line.split()[0]: line.split() for line in done.stdout.splitlines()}
-    assert told["mode"][1] == "messages/s"
-    assert all(float(told[mode][1].replace(",", "")) > 0 for mode in ("recado", "bare"))
+    done = run("end_to_end.py", "--messages=1500", "--rounds=2", f"--folder={tmp_path}")
+    rows = rows_of(done.stdout)
+    assert set(rows) == {
+        f"{way} {which}" for way in ("recado", "bare") for which in ("1", "2", "median")
+    }
+    rates = {way: row["messages/s"] for way, row in rows.items()}
+    assert min(rates["recado 1"], rates["recado 2"]) <= rates["recado median"]
+    assert min(rates.values()) > 0
     assert re.fullmatch(r"The gateway does \d+% of the bare way\.", done.stdout.splitlines()[-1])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_single_messages_go_through_a_filled_store_that_stays_for_the_next_run(tmp_path):
+    brief = ("--messages=40", "--mode=single", "--receipts=1", "--rows=2500")
+    for made in (1, 0):
+        done = run("end_to_end.py", *brief, f"--folder={tmp_path}")
+        assert done.stdout.count("is made") == made
+        assert set(rows_of(done.stdout)) == {"recado 1", "filled 1"}
+        assert re.search(r"With 2,500 messages in the store it does \d+% of that", done.stdout)
+    (store,) = tmp_path.iterdir()
+    with closing(sqlite3.connect(store)) as database:
+        for table, count in {"messages": 2500, "events": 7500, "conversations": 250}.items():
+            found = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608  # our own words
+            assert found == (count,)
+
+
+@pytest.mark.whole
+def test_whole_way_goes_over_a_postgresql_of_its_own(tmp_path):
+    brief = ("--messages=1000", "--database=postgresql", "--rows=1500", "--without-bare")
+    done = run("end_to_end.py", *brief, f"--folder={tmp_path}")
+    assert set(rows_of(done.stdout)) == {"recado 1", "filled 1"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_is_told_of_messages_that_wait_and_as_they_go(tmp_path):
+    done = run("end_to_end.py", "--queued=1200", f"--folder={tmp_path}")
+    rows = rows_of(done.stdout)
+    assert set(rows) == {"queued", "sent and final"}
+    if sys.platform == "linux":
+        assert all(0 < row["MB now"] <= row["MB peak"] + 1 for row in rows.values())
+
+
+def test_idle_gateway_is_timed_message_by_message(tmp_path):
+    done = run("end_to_end.py", "--idle", "--messages=3", f"--folder={tmp_path}")
+    assert "3 messages, one at a time" in done.stdout
+    assert re.search(r"request to 202 +median \d+\.\d ms", done.stdout)
+    assert re.search(r"202 to provider +median -?\d+\.\d ms", done.stdout)
+
+
+def test_receipts_are_taken_alone_and_by_tens(tmp_path):
+    done = run("end_to_end.py", "--receipts-only", "--messages=300", f"--folder={tmp_path}")
+    rows = rows_of(done.stdout)
+    assert set(rows) == {"1", "10"}
+    for size, row in rows.items():
+        assert row["DLRs/s"] == pytest.approx(row["webhooks/s"] * int(size), rel=0.2)
+        assert 0 < row["processed/s"] <= row["DLRs/s"] + 1
 
 
 def test_campaign_is_imported_and_sent(tmp_path):

@@ -39,6 +39,7 @@ ROOMS = {
     "keys": ("keys", "make, list and revoke API keys"),
     "plugins": ("plugins", "list the plugins"),
     "db": ("database", "look after the database"),
+    "bench": ("bench", "measure how fast the gateway is on this machine"),
 }
 # Groups that only plugins fill.
 PLUGIN_GROUPS = {"simulate": "run the simulator of a vendor"}

@@ -1,0 +1,1 @@
+"""What end_to_end.py can measure, besides what `recado bench` does."""

@@ -1,0 +1,1 @@
+"""The gateway's speed, measured on this machine: for `recado bench`, and for `benchmarks/`."""
