@@ -1,13 +1,17 @@
 """The events of messages that are accepted: taken, put off, suppressed."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from recado_core.engine.checks.checking import Verdict
 from recado_core.engine.store.statements import events
 from recado_core.messages import Status
 
 Row = dict[str, Any]
+
+# Looked up once: up to Python 3.11 each look-up in the class is a call.
+_SCHEDULED: Final = Status.SCHEDULED
+_QUEUED: Final = Status.QUEUED
 
 
 def events_of(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> list[Row]:
@@ -47,4 +51,4 @@ def _suppressed_event(row: Row, verdict: Verdict) -> Row:
 
 def _first_status(row: Row) -> Status:
     """Return what the message was before a check may have suppressed it."""
-    return Status.SCHEDULED if row["due_at"] > row["created_at"] else Status.QUEUED
+    return _SCHEDULED if row["due_at"] > row["created_at"] else _QUEUED

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.checks import Recipient
 from recado_core.engine.accept.acceptances import events_of
-from recado_core.engine.accept.answers import ItemResult, tell_batch, tell_message
+from recado_core.engine.accept.answers import tell_batch, tell_message
 from recado_core.engine.accept.composing import ITEMS_AT_ONCE, Composing
 from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.checks.checking import Checking, Verdict, tell_reasons
@@ -141,23 +141,13 @@ class Accept:
             if answered:
                 return answered
             now, batch_id = self._now(), new_id()
-            results: list[ItemResult] = []
-            rows: list[Row] = []
-            documents: list[str | None] = []
             made = await self._composing.rows(await _read_items(request), now)
-            for index, each in enumerate(made):
-                if isinstance(each, DraftError):
-                    results.append(
-                        ItemResult(index=index, id=None, status=Status.REJECTED, error=each.faults)
-                    )
-                    continue
-                row = each.row
+            good = [each for each in made if not isinstance(each, DraftError)]
+            rows = [each.row for each in good]
+            for row in rows:
                 row["batch_id"] = batch_id
-                rows.append(row)
-                documents.append(each.document)
-                results.append(ItemResult(index=index, id=row["id"], status=row["status"]))
-            verdicts = await self._check(rows, documents)
-            told = tell_batch(batch_id, results, rows, verdicts)
+            verdicts = await self._check(rows, [each.document for each in good])
+            told = tell_batch(batch_id, made, rows, verdicts)
             return await self._commit(rows, verdicts, key, Answer(body=msgspec.json.encode(told)))
 
     async def walk(
@@ -308,7 +298,8 @@ class Accept:
         if isinstance(result, IdempotencyMismatchError | OvertakenError):
             raise result
         if not result.replayed:
-            self._accounts.wake({row["account"] for row in rows if row["status"] == Status.QUEUED})
+            queued = Status.QUEUED
+            self._accounts.wake({row["account"] for row in rows if row["status"] == queued})
         return result
 
     async def _commit_group(self, units: list[_Unit]) -> list[_Result]:

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from recado_core.engine.checks.checking import Verdict, tell_reasons
-from recado_core.engine.failures import Fault
+from recado_core.engine.checks.checking import CLEAR, Verdict, tell_reasons
+from recado_core.engine.failures import DraftError, Fault
 from recado_core.engine.suppressions.suppressions import CheckReason
 from recado_core.messages import Category, Status
 
 Row = dict[str, Any]
+
+# Looked up once: up to Python 3.11 each look-up in the class is a call.
+_REJECTED: Final = Status.REJECTED
 
 
 class AcceptedMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,31 +85,45 @@ def tell_message(row: Row, verdict: Verdict) -> AcceptedMessage:
 
 def tell_batch(
     batch_id: str,
-    results: Sequence[ItemResult],
+    made: Sequence[object],
     rows: Sequence[Row],
     verdicts: Sequence[Verdict],
 ) -> BatchAccepted:
-    """Return what is told of a batch: every item's result, with what the checks refused."""
-    said = {row["id"]: (row, verdict) for row, verdict in zip(rows, verdicts, strict=True)}
-    refused = {key for key, (_, verdict) in said.items() if verdict.refusals}
-    told = []
-    for item in results:
-        if item.id is not None:
-            row, verdict = said[item.id]
-            faults = [Fault(pointer="/to", detail=each.reason) for each in verdict.refusals]
-            told.append(
-                msgspec.structs.replace(
-                    item, status=row["status"], error=faults or None, reasons=_reasons(verdict)
-                )
-            )
-        else:
-            told.append(item)
+    """Return what is told of a batch: every item's result, with what the checks refused.
+
+    Args:
+        batch_id: The batch's.
+        made: Of each item what was made of it, or what is wrong with it.
+        rows: Those of the items that nothing is wrong with.
+        verdicts: What the checks say of these.
+    """
+    judged = zip(rows, verdicts, strict=True)
+    told = [
+        ItemResult(index=index, id=None, status=_REJECTED, error=each.faults)
+        if isinstance(each, DraftError)
+        else _tell_item(index, *next(judged))
+        for index, each in enumerate(made)
+    ]
+    refused = sum(1 for verdict in verdicts if verdict.refusals)
     return BatchAccepted(
         batch_id=batch_id,
-        accepted=len(rows) - len(refused),
-        rejected=len(results) - len(rows),
-        suppressed=len(refused),
+        accepted=len(rows) - refused,
+        rejected=len(told) - len(rows),
+        suppressed=refused,
         results=told,
+    )
+
+
+def _tell_item(index: int, row: Row, verdict: Verdict) -> ItemResult:
+    if verdict is CLEAR:
+        return ItemResult(index=index, id=row["id"], status=row["status"])
+    faults = [Fault(pointer="/to", detail=each.reason) for each in verdict.refusals]
+    return ItemResult(
+        index=index,
+        id=row["id"],
+        status=row["status"],
+        error=faults or None,
+        reasons=_reasons(verdict),
     )
 
 

@@ -148,6 +148,8 @@ class Composing:
         if route is None:
             detail = "no route leads there; name an account or add a route"
             raise DraftError([Fault(pointer="/to", detail=detail)])
+        if len(route.accounts) == 1:
+            return list(route.accounts)
         return order_accounts(route, self._accounts.paused(), random.random)
 
     def refusals(self, names: Sequence[str], message: OutboundMessage) -> dict[str, Fault]:
@@ -157,10 +159,10 @@ class Composing:
             names: The accounts in question.
             message: What is to be sent; to nobody yet if it has no address, which none judges.
         """
-        kinds = {name: self._accounts.by_name[name].kind for name in names}
         faults: dict[str, Fault] = {}
         by_vendor = message.template is not None and not message.text
-        for name, kind in kinds.items():
+        for name in names:
+            kind = self._accounts.by_name[name].kind
             if by_vendor and not kind.capabilities.templates:
                 detail = (
                     f"the template has no text of its own, and the account {name} knows no "

@@ -189,44 +189,45 @@ class Dispatcher:
         splits = splits or Splits()
         dispatch_id = claimed.dispatch_id
         try:
-            rows = await self._ready(claimed)
-            if rows:
-                await self._hand_over(batch_of(dispatch_id, rows), rows, splits)
+            ready = await self._ready(claimed)
+            if ready is not None:
+                await self._hand_over(*ready, splits)
             else:
                 self._account.budget.refund()  # nobody was called
         finally:
             self.carried.discard(dispatch_id)
 
-    async def _ready(self, claimed: Claimed) -> list[Row]:
+    async def _ready(self, claimed: Claimed) -> tuple[OutboundBatch, list[Row]] | None:
         """Return what may go now and is still ours; what may not go is put where it belongs."""
         dispatch_id, rows = claimed.dispatch_id, claimed.rows
         try:
             rows = await self._without_refused(dispatch_id, rows)
-            batch_of(dispatch_id, rows)
+            batch = batch_of(dispatch_id, rows)
         except Exception:
             if not self._is_puzzled:
                 extra = {"account": self._account.name, "dispatch": dispatch_id}
                 log.exception("messages can't be made ready and wait", extra=extra)
             self._is_puzzled = True
             text = "it could not be made ready to be sent"
-            return await self._put_back(dispatch_id, rows, text, "checked")
+            await self._put_back(dispatch_id, rows, text, "checked")
+            return None
         self._is_puzzled = False
-        if not rows or not self._is_stale(claimed):
-            return rows
+        if not rows:
+            return None
+        if not self._is_stale(claimed):
+            return batch, rows
         again = await self._reaffirm(claimed)  # the checks may take longer than a claim lasts
         if again is None:
-            return []
+            return None
         if self._is_stale(again):
             text = "it was not sent in time after its claim"
-            return await self._put_back(dispatch_id, rows, text, "stale")
-        return rows
+            await self._put_back(dispatch_id, rows, text, "stale")
+            return None
+        return batch, rows
 
-    async def _put_back(
-        self, dispatch_id: str, rows: list[Row], text: str, outcome: str
-    ) -> list[Row]:
+    async def _put_back(self, dispatch_id: str, rows: list[Row], text: str, outcome: str) -> None:
         changes = [settling.hold(row, code=None, text=text) for row in rows]
         await self._record(dispatch_id, changes, outcome=outcome)
-        return []
 
     async def _reaffirm(self, claimed: Claimed) -> Claimed | None:
         """Say that the call is made only now; None: others thought us dead and took it over."""

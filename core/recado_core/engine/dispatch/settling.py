@@ -33,6 +33,7 @@ def after_results(
 
     A message that the provider's plugin said nothing of is *unknown*: it may have been sent.
     """
+    transient = Outcome.TRANSIENT  # up to Python 3.11 each look-up in the class is a call
     said = {result.message_id: result for result in results}
     changes = []
     for row in rows:
@@ -40,7 +41,7 @@ def after_results(
         if result is None:
             text = "the provider's answer did not mention this message"
             changes.append(Change(message_id=row["id"], status=Status.UNKNOWN, text=text))
-        elif result.outcome is Outcome.TRANSIENT:
+        elif result.outcome is transient:
             changes.append(retry_or_fail(row, delays, draw, code=result.code, text=result.text))
         else:
             changes.append(

@@ -17,6 +17,8 @@ from recado_core.messages import (
 
 Row = dict[str, Any]
 
+_CATEGORIES = {str(category): category for category in Category}
+
 
 def batch_of(dispatch_id: str, rows: Sequence[Row]) -> OutboundBatch:
     """Return the batch that a dispatch's rows make."""
@@ -25,19 +27,20 @@ def batch_of(dispatch_id: str, rows: Sequence[Row]) -> OutboundBatch:
 
 def outbound_of(row: Row) -> OutboundMessage:
     """Return a message as its provider gets it."""
+    template = row["template"]
     return OutboundMessage(
         id=row["id"],
         to=row["address"],
         text=row["text"],
         channel=row["channel"],
-        category=Category(row["category"]),
+        category=_CATEGORIES[row["category"]],
         sender_id=row["sender_id"],
-        media=msgspec.convert(row["media"] or (), tuple[Media, ...]),
+        media=msgspec.convert(row["media"], tuple[Media, ...]) if row["media"] else (),
         segments=row["segments"],
         reference=row["reference"],
         expires_at=row["expires_at"],
         metadata=row["metadata"],
-        template=msgspec.convert(row["template"], ProviderTemplate | None),
+        template=msgspec.convert(template, ProviderTemplate) if template else None,
     )
 
 
@@ -46,7 +49,7 @@ def recipient_of(row: Row, at: datetime, document: str | None = None) -> Recipie
     return Recipient(
         address=row["address"],
         channel=row["channel"],
-        category=Category(row["category"]),
+        category=_CATEGORIES[row["category"]],
         at=at,
         account=row["account"],
         message_id=row["id"],

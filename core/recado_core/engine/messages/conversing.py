@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,11 +32,15 @@ class ConversationStatus(StrEnum):
     DONE = "done"  # closed, until the person writes again
 
 
+_NEW: Final = ConversationStatus.NEW
+
+
 async def note_sent(
     connection: AsyncConnection, rows: Iterable[Row], now: datetime, telling: Telling
 ) -> None:
     """Open the conversations that MTs are the first messages of."""
-    wanted = {_key(row) for row in rows if row["status"] != Status.SUPPRESSED}
+    suppressed = Status.SUPPRESSED
+    wanted = {_key(row) for row in rows if row["status"] != suppressed}
     if not wanted:
         return
     opened = await _open(connection, wanted, now)
@@ -118,7 +122,7 @@ def _new(key: Key, now: datetime) -> Row:
         "account": account,
         "channel": channel,
         "address": address,
-        "status": ConversationStatus.NEW,
+        "status": _NEW,
         "agent": None,
         "unread": 0,
         "opened_at": now,

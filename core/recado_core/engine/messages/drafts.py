@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -32,6 +32,10 @@ LONGEST_COST_CENTRE = 64
 LARGEST_METADATA = 8192
 DEEPEST_METADATA = 32
 
+# Looked up once: up to Python 3.11 each look-up in the class is a call.
+_TRANSACTIONAL: Final = Category.TRANSACTIONAL
+_SCHEDULED: Final = Status.SCHEDULED
+_QUEUED: Final = Status.QUEUED
 
 Row = dict[str, Any]
 
@@ -155,7 +159,7 @@ def compose(  # noqa: PLR0913  # all that a message is made of
     _check_client_data(draft, faults)
     document = _read_document(draft, faults)
     # What a vendor's template says is not known here, if the gateway's has no text of its own.
-    filled = all(fault.pointer == "/to" for fault in faults)
+    filled = not faults or all(fault.pointer == "/to" for fault in faults)
     if filled and (content.text or media or content.template is None):
         try:
             channel.check_content(content.text, media)
@@ -171,7 +175,7 @@ def compose(  # noqa: PLR0913  # all that a message is made of
         text=content.text,
         template=content.template,
         segments=channel.count_segments(content.text),
-        category=draft.category or Category.TRANSACTIONAL,
+        category=draft.category or _TRANSACTIONAL,
         priority=priority,
         sender_id=sender_id,
         media=media,
@@ -185,6 +189,8 @@ def check_times(
     scheduled_at: datetime | None, expires_at: datetime | None, now: datetime
 ) -> list[Fault]:
     """Return what is wrong with when a message shall go, and until when it may."""
+    if scheduled_at is None and expires_at is None:
+        return []
     faults: list[Fault] = []
     for name, at in (("scheduled_at", scheduled_at), ("expires_at", expires_at)):
         if at is not None and at.tzinfo is None:
@@ -217,7 +223,7 @@ def new_row(composed: Composed, names: Sequence[str], now: datetime) -> Row:
         "metadata": draft.metadata,
         "segments": composed.segments.count,
         "encoding": composed.segments.encoding,
-        "status": Status.SCHEDULED if composed.scheduled else Status.QUEUED,
+        "status": _SCHEDULED if composed.scheduled else _QUEUED,
         "status_at": now,
         "code": None,
         "status_text": None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +16,12 @@ from recado_core.engine.store.vendor_words import clip_code, clip_reference, cli
 from recado_core.messages import Status, SuppressionReason
 
 Row = dict[str, Any]
+
+# Looked up once: up to Python 3.11 each look-up in the class is a call.
+_QUEUED: Final = Status.QUEUED
+_SCHEDULED: Final = Status.SCHEDULED
+_SENDING: Final = Status.SENDING
+_KINDS = {status: f"message.{status}" for status in Status}
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +97,8 @@ async def apply(
 def _written(row: Row, change: Change, now: datetime, tallies: Tallies) -> Row:
     """Return the columns that a change writes: no others, for each may stand in an index."""
     new: Row = {"status": change.status, "status_at": now}
-    code, text = clip_code(change.code), clip_text(change.text)
+    code = clip_code(change.code)
+    text = clip_text(change.text)
     if code != row["code"]:
         new["code"] = code
     if text != row["status_text"]:
@@ -104,7 +111,7 @@ def _written(row: Row, change: Change, now: datetime, tallies: Tallies) -> Row:
     provider_ref = clip_reference(change.provider_ref)
     if provider_ref and provider_ref != row["provider_ref"]:
         new["provider_ref"] = provider_ref
-    if row["status"] == Status.SENDING:
+    if row["status"] == _SENDING:
         # The limits of marketing count by it, and a pause or an outage may have been long.
         new["due_at"] = now
     return new
@@ -119,7 +126,7 @@ def _placed(change: Change, retry: policy.Retry, now: datetime) -> Row:
         "due_at": due_at,
         "provider_ref": None,
     }
-    if change.status is Status.SCHEDULED:
+    if change.status is _SCHEDULED:
         placed["scheduled_at"] = due_at
     return placed
 
@@ -140,9 +147,9 @@ def _event(row: Row, change: Change, new: Row, now: datetime) -> Row:
             "at": _due_at(change, change.retry, now),
         }
     # One that is put off waits in the queue, too, as far as the events' names go.
-    kind = Status.QUEUED if change.status is Status.SCHEDULED else change.status
+    kind = _QUEUED if change.status is _SCHEDULED else change.status
     return events.new_event(
-        f"message.{kind}",
+        _KINDS[kind],
         now,
         message_id=row["id"],
         account=change.account or row["account"],

@@ -1,5 +1,6 @@
 """The tables of the store; ``migrations`` makes them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,11 +19,20 @@ class Instant(sa.TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002  # as declared
         """Turn a datetime into what is stored."""
-        return None if value is None else (value - EPOCH) // MICROSECOND
+        return microseconds(value)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # as declared
-        """Turn what is stored into a datetime."""
-        return None if value is None else EPOCH + timedelta(microseconds=value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002  # as declared
+        """Return what turns what is stored into a datetime, without a call between."""
+        return _read_instant
+
+
+def microseconds(at: datetime | None) -> int | None:
+    """Return a time as it is stored."""
+    return None if at is None else (at - EPOCH) // MICROSECOND
+
+
+def _read_instant(stored: int | None) -> datetime | None:
+    return None if stored is None else EPOCH + timedelta(microseconds=stored)
 
 
 metadata = sa.MetaData(

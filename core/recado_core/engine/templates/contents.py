@@ -118,6 +118,8 @@ def is_storable(text: str) -> bool:
     """Tell whether both databases keep this text: PostgreSQL has no zero byte, UTF-8 no half."""
     if "\0" in text:
         return False
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

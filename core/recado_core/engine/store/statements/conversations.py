@@ -29,7 +29,7 @@ async def known(
     statement = sa.select(C.account, C.channel, C.address).where(
         among(connection, C.address, addresses)
     )
-    return {(row[0], row[1], row[2]) for row in await connection.execute(statement)}
+    return {(row[0], row[1], row[2]) for row in (await connection.execute(statement)).all()}
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:

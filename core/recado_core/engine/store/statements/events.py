@@ -13,12 +13,34 @@ from recado_core.engine.store.statements.many import insert_many
 
 Row = dict[str, Any]
 
-_EMPTY: Row = dict.fromkeys(column.name for column in events.columns)
 
-
-def new_event(kind: str, time: datetime, **columns: Any) -> Row:  # noqa: ANN401  # of any column
+def new_event(  # noqa: PLR0913  # the columns
+    kind: str,
+    time: datetime,
+    *,
+    message_id: str | None = None,
+    account: str | None = None,
+    dispatch_id: str | None = None,
+    from_status: str | None = None,
+    to_status: str | None = None,
+    code: str | None = None,
+    text: str | None = None,
+    data: Row | None = None,
+) -> Row:
     """Return an event's row; columns that are not given are empty."""
-    return _EMPTY | {"id": new_id(), "type": kind, "time": time} | columns
+    return {
+        "id": new_id(),
+        "type": kind,
+        "time": time,
+        "message_id": message_id,
+        "account": account,
+        "dispatch_id": dispatch_id,
+        "from_status": from_status,
+        "to_status": to_status,
+        "code": code,
+        "text": text,
+        "data": data,
+    }
 
 
 async def append(connection: AsyncConnection, rows: Sequence[Row]) -> None:

@@ -7,7 +7,6 @@ write it: so what is empty in all rows stands in the statement, and texts are pl
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -18,13 +17,12 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as postgresql_dialect
 from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.store.schema import EPOCH, MICROSECOND, Instant, metadata
+from recado_core.engine.store.schema import Instant, metadata, microseconds
 
 Row = dict[str, Any]
 Columns = Mapping[str, Sequence[Any]]
 
-_DIALECTS = {"sqlite": sqlite_dialect(), "postgresql": postgresql_dialect()}
-_EMPTY = {type(None)}
+_DIALECTS = {"sqlite": sqlite_dialect(), "postgresql": postgresql_dialect()}  # type: ignore[no-untyped-call]  # the library's
 _PLAIN = {str, type(None)}
 
 
@@ -39,7 +37,7 @@ async def insert_many(connection: AsyncConnection, table: sa.Table, rows: Sequen
 def rows_of(result: sa.CursorResult[Any]) -> list[Row]:
     """Return a result's rows; ``mappings()`` looks each value up by its name."""
     names = tuple(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]
+    return [dict(zip(names, row, strict=True)) for row in result.all()]
 
 
 async def update_many(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
@@ -81,30 +79,23 @@ def _columns(table: sa.Table, rows: Sequence[Row]) -> tuple[Columns, tuple[str, 
     columns: dict[str, Sequence[Any]] = {}
     empty: list[str] = []
     for name, values in zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True):
-        kinds = set(map(type, values))
-        if kinds == _EMPTY:
+        if values[0] is None and values.count(None) == len(values):
             empty.append(name)
         else:
-            columns[name] = _driven(table.c[name].type, values, kinds)
+            columns[name] = _driven(table.c[name].type, values)
     return columns, tuple(empty)
 
 
-def _driven(
-    kind: sa.types.TypeEngine[Any], values: Sequence[Any], kinds: set[type]
-) -> Sequence[Any]:
+def _driven(kind: sa.types.TypeEngine[Any], values: Sequence[Any]) -> Sequence[Any]:
     """Return a column's values as drivers take them."""
     if isinstance(kind, Instant):
-        known = {value: _microseconds(value) for value in set(values)}  # few in many rows
+        known = {value: microseconds(value) for value in set(values)}  # few in many rows
         return [known[value] for value in values]
     if isinstance(kind, sa.JSON):
         return [None if each is None else msgspec.json.encode(each).decode() for each in values]
-    if isinstance(kind, sa.String) and not kinds <= _PLAIN:
+    if isinstance(kind, sa.String) and not _PLAIN.issuperset(map(type, values)):
         return [None if value is None else str(value) for value in values]
     return values
-
-
-def _microseconds(at: datetime | None) -> int | None:
-    return None if at is None else (at - EPOCH) // MICROSECOND
 
 
 @lru_cache(maxsize=1024)

@@ -124,7 +124,7 @@ async def ids_by_provider_ref(
     statement = sa.select(M.provider_ref, M.id).where(
         M.account == account, among(connection, M.provider_ref, list(set(references))), in_flight()
     )
-    return {row[0]: row[1] for row in await connection.execute(statement)}
+    return {row[0]: row[1] for row in (await connection.execute(statement)).all()}
 
 
 async def last_outbound(
