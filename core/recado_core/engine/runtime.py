@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from recado_core.checks import Check
@@ -52,6 +52,7 @@ from recado_core.engine.statistics.statistics import Statistics
 from recado_core.engine.statistics.tallies import Tallies
 from recado_core.engine.store.database import Database, head
 from recado_core.engine.store.documents import Documents
+from recado_core.engine.store.statements.due import Work, look
 from recado_core.engine.suppressions.consents import Consents
 from recado_core.engine.suppressions.imports import Imports
 from recado_core.engine.suppressions.pushing import Pushing
@@ -200,6 +201,8 @@ class Engine:
             for account in self.accounts.by_name.values()
         ]
         self._tasks: list[asyncio.Task[None]] = []
+        self._due: frozenset[Work] = frozenset()
+        self._wakes: dict[Work | None, asyncio.Event] = {}
         self._stopping = asyncio.Event()
 
     async def open(self) -> None:
@@ -229,11 +232,12 @@ class Engine:
         await self._node.beat()
         self._tasks = [
             asyncio.create_task(self._repeat(BEAT, self._node.beat)),
-            asyncio.create_task(self._repeat(TICK, self._tick)),
-            asyncio.create_task(self._repeat(TICK, self._occurring.run_due)),
+            asyncio.create_task(self._repeat(TICK, self._watch)),
+            asyncio.create_task(self._attend(None, self._tick)),
+            asyncio.create_task(self._attend(Work.OCCURRENCES, self._occurring.run_due)),
             asyncio.create_task(self._repeat(FOLD, self.statistics.fold)),
-            asyncio.create_task(self._inquire(self._doubts)),
-            asyncio.create_task(self._inquire(self._polling)),
+            asyncio.create_task(self._inquire(Work.DOUBTS, self._doubts)),
+            asyncio.create_task(self._inquire(Work.POLLS, self._polling)),
             *(asyncio.create_task(self._repeat(TICK, each.take_due)) for each in self._rounds),
             asyncio.create_task(self.receive.run()),
             asyncio.create_task(self.campaigning.run()),
@@ -248,20 +252,19 @@ class Engine:
         nothing is due.
         """
         await self._node.join()
-        await self._node.beat()
-        done = await self._tick()
-        done += await self._occurring.run_due()
-        done += await self.campaigning.take_due()
-        done += await self._doubts.settle_due()
-        for dispatcher in self._dispatchers:
-            done += await dispatcher.drain()
-        done += await self._polling.settle_due()
-        for each in self._rounds:
-            done += await each.take_due()
-        done += await self.receive.process()
-        for worker in self.sinks.workers:
-            done += await worker.drain()
-        await self.statistics.fold()
+        await self._look()
+        if Work.NODES in self._due or self._node.is_to_beat:
+            await self._node.beat()
+            await self._look()
+        done = 0
+        for work, do in self._rooms():
+            if work is None or work in self._due:
+                did = await do()
+                if did:
+                    await self._look()  # what was done may be work for the others
+                done += did
+        if Work.COUNTS in self._due:
+            await self.statistics.fold()
         return done
 
     async def stop(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109  # what is late is left in doubt
@@ -273,6 +276,8 @@ class Engine:
         if not self._tasks:
             return
         self._stopping.set()
+        for wake in self._wakes.values():
+            wake.set()
         self.receive.stop()
         self.campaigning.stop()
         self._doubts.stop()
@@ -333,14 +338,38 @@ class Engine:
             ),
         ]
 
+    async def _look(self) -> None:
+        """See what is due, and what other processes changed of the accounts."""
+        async with self._database.read() as connection:
+            self._due = await look(connection, self._node.id, self._now())
+            await self.accounts.refresh_from(connection)
+
+    async def _watch(self) -> None:
+        """See what is due, and wake whom it is for."""
+        await self._look()
+        for work, wake in self._wakes.items():
+            if work is None or work in self._due:
+                wake.set()
+        if Work.WEBHOOKS in self._due:
+            self.receive.wake()
+
+    def _rooms(self) -> Iterator[tuple[Work | None, Callable[[], Awaitable[int]]]]:
+        """Give in their order what does the work of each kind; None looks for work itself."""
+        yield None, self._tick
+        yield Work.OCCURRENCES, self._occurring.run_due
+        yield None if self.campaigning.is_to_sweep else Work.CAMPAIGNS, self.campaigning.take_due
+        yield Work.DOUBTS, self._doubts.settle_due
+        for dispatcher in self._dispatchers:
+            yield Work.QUEUED, dispatcher.drain
+        yield Work.POLLS, self._polling.settle_due
+        for each in self._rounds:
+            yield None, each.take_due
+        yield Work.WEBHOOKS, self.receive.process
+        for worker in self.sinks.workers:
+            yield None if worker.reason is not None else Work.DELIVERIES, worker.drain
+
     async def _tick(self) -> int:
-        await self.accounts.refresh()
-        done = (
-            await self._scheduling.queue_due()
-            + await self._scheduling.expire_due()
-            + await self._scheduling.rescue_stranded()
-            + await self._scheduling.end_suppressions()
-        )
+        done = await self._scheduling.run_due(self._due)
         await self.keys.note_uses()
         return done
 
@@ -357,13 +386,25 @@ class Engine:
     def _carried(self) -> set[str]:
         return {key for dispatcher in self._dispatchers for key in dispatcher.carried}
 
-    async def _inquire(self, inquiry: Inquiry) -> None:
+    async def _inquire(self, work: Work, inquiry: Inquiry) -> None:
         inquiry.resume()
         try:
-            await self._repeat(TICK, inquiry.begin_due)
+            await self._attend(work, inquiry.begin_due)
             await inquiry.finish()
         finally:
             await inquiry.cancel()  # what is late, where this was cancelled
+
+    async def _attend(self, work: Work | None, do: Callable[[], Awaitable[object]]) -> None:
+        """Do the work of a kind whenever any is seen to be due; None: after every look."""
+        wake = self._wakes.setdefault(work, asyncio.Event())
+
+        async def when_woken() -> None:
+            await wake.wait()
+            wake.clear()
+            if not self._stopping.is_set():
+                await do()
+
+        await self._repeat(0.0, when_woken)
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do the work again and again until the engine stops, whatever happens to one round."""

@@ -12,6 +12,6 @@ def hurried(monkeypatch):
     """Let the worker's loops look again after a twentieth of a second, also when a round failed."""
     monkeypatch.setattr(database, "AWAY", 0.05)
     monkeypatch.setattr(dispatcher, "IDLE", 0.05)
-    monkeypatch.setattr(webhooks, "IDLE", 0.05)
+    monkeypatch.setattr(webhooks, "AWAY", 0.05)
     monkeypatch.setattr(runtime, "TICK", 0.05)
     monkeypatch.setattr(runtime, "BEAT", 0.05)

@@ -104,7 +104,11 @@ class Accounts:
     async def refresh(self) -> None:
         """Take over what other processes changed."""
         async with self._database.read() as connection:
-            rows = await store.list_all(connection)
+            await self.refresh_from(connection)
+
+    async def refresh_from(self, connection: AsyncConnection) -> None:
+        """Take over what other processes changed, in a transaction that reads more than that."""
+        rows = await store.list_all(connection)
         for name, account in self.by_name.items():
             if name in rows:
                 _tell_of_balance(account, rows[name])

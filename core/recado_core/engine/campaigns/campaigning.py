@@ -31,7 +31,9 @@ Row = dict[str, Any]
 Unless = Callable[[AsyncConnection, Row], Awaitable[bool]]
 
 PAUSE = 0.2
-"""Seconds between two looks at the campaigns."""
+"""Seconds between two looks at the campaigns while any runs."""
+IDLE = 0.5
+"""Seconds between two looks while none does."""
 AT_ONCE = 1000
 """Recipients whose messages are stored in one transaction."""
 QUEUED = 10_000
@@ -73,6 +75,7 @@ class Campaigning:
         self._now = now
         self._wake = asyncio.Event()
         self._stopping = False
+        self._any_active = False
         self._swept_at: datetime | None = None
         self._room: dict[str, int] = {}
         self._failing: set[str] = set()
@@ -104,8 +107,13 @@ class Campaigning:
                 troubled = True
             if not done and not self._stopping:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(PAUSE):
+                    async with asyncio.timeout(PAUSE if self._any_active else IDLE):
                         await self._wake.wait()
+
+    @property
+    def is_to_sweep(self) -> bool:
+        """Whether it is time to look for canceled campaigns of which messages are left."""
+        return self._swept_at is None or self._now() >= self._swept_at + LOOK_AGAIN
 
     async def take_due(self) -> int:
         """Do one round: start what is due, feed what runs, finish what is over, and so on.
@@ -116,6 +124,7 @@ class Campaigning:
         now = self._now()
         async with self._database.read() as connection:
             active = await store.active(connection, now)
+        self._any_active = bool(active)
         done = 0
         for campaign in active:
             if self._stopping:
@@ -258,7 +267,7 @@ class Campaigning:
 
     async def _sweep(self, now: datetime) -> int:
         """Cancel what still waits of canceled campaigns; return how many messages."""
-        if self._swept_at is not None and now < self._swept_at + LOOK_AGAIN:
+        if not self.is_to_sweep:
             return 0
         self._swept_at = now
         async with self._database.read() as connection:

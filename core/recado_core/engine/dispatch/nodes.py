@@ -1,6 +1,7 @@
 """The processes that share the store: which live, and what the dead ones leave in doubt."""
 
 import logging
+import math
 import os
 import socket
 from collections.abc import Callable
@@ -54,6 +55,12 @@ class Node:
         self._host = host_name()
         self._seen: dict[str, tuple[datetime, float]] = {}
         self._joined = False
+        self._beaten_at = -math.inf
+
+    @property
+    def is_to_beat(self) -> bool:
+        """Whether the next sign of life is due."""
+        return self._monotonic() - self._beaten_at >= BEAT
 
     async def join(self) -> None:
         """Say that this process is there."""
@@ -80,14 +87,17 @@ class Node:
             for node_id in gone:
                 await store.delete_node(connection, node_id)
             left = await dispatches.doubt_abandoned(connection, now, now)
-            for node_id in silent:
-                await store.delete_node(connection, node_id)
-            left += await dispatches.doubt_abandoned(connection, now, now + self._longest_call)
+            if silent:
+                for node_id in silent:
+                    await store.delete_node(connection, node_id)
+                left += await dispatches.doubt_abandoned(connection, now, now + self._longest_call)
             carried = sorted(self._carried())
             left += await dispatches.doubt_dropped(connection, self.id, carried, now)
             return gone + silent, left
 
+        beaten_at = self._monotonic()
         dead, left = await self._database.write(work)
+        self._beaten_at = beaten_at
         if left:
             log.warning("dispatches in doubt", extra={"dead_nodes": dead, "dispatches": left})
         elif dead:

@@ -1,6 +1,6 @@
 """What comes due by the clock: scheduled messages, expired ones, and those a pause strands."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -12,6 +12,7 @@ from recado_core.engine.messages.telling import Telling
 from recado_core.engine.messages.transitions import Change, apply
 from recado_core.engine.store.database import Database
 from recado_core.engine.store.statements import messages, outbox, suppressions
+from recado_core.engine.store.statements.due import Work
 from recado_core.engine.suppressions.suppressing import Suppressing
 from recado_core.messages import Status
 
@@ -40,6 +41,18 @@ class Scheduling:
         self._looked_for: tuple[list[str], set[str]] = ([], set())
         self._looked_at = now()
 
+    async def run_due(self, due: Collection[Work]) -> int:
+        """Do what is due; return how many messages were moved, and entries ended."""
+        done = 0
+        if Work.SCHEDULED in due:
+            done += await self.queue_due()
+        if Work.EXPIRED in due:
+            done += await self.expire_due()
+        done += await self.rescue_stranded(any_queued=done > 0 or Work.QUEUED in due)
+        if Work.SUPPRESSIONS in due:
+            done += await self.end_suppressions()
+        return done
+
     async def queue_due(self) -> int:
         """Queue the scheduled messages whose time has come; return how many."""
         return await self._every_round(self._queue_some)
@@ -50,9 +63,6 @@ class Scheduling:
 
     async def end_suppressions(self) -> int:
         """Take entries off the suppression list whose time is over; return how many."""
-        async with self._database.read() as connection:
-            if not await suppressions.expired(connection, self._now(), 1):
-                return 0
         return await self._every_round(self._end_some)
 
     async def orphans(self) -> list[str]:
@@ -61,14 +71,19 @@ class Scheduling:
             holding = await outbox.accounts_with_queued(connection)
         return [name for name in holding if name not in self._accounts.by_name]
 
-    async def rescue_stranded(self) -> int:
+    async def rescue_stranded(self, *, any_queued: bool = True) -> int:
         """Move queued messages of paused or removed accounts to the next active one of their route.
+
+        Args:
+            any_queued: Whether there are queued messages at all.
 
         Returns:
             How many were moved.
         """
-        async with self._database.read() as connection:
-            holding = await outbox.accounts_with_queued(connection)
+        holding: list[str] = []
+        if any_queued:
+            async with self._database.read() as connection:
+                holding = await outbox.accounts_with_queued(connection)
         paused = self._accounts.paused()
         stranded = [name for name in holding if not self._is_active(name, paused)]
         now = self._now()

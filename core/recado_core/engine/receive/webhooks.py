@@ -26,8 +26,8 @@ Row = dict[str, Any]
 
 AT_ONCE = 200
 """Webhooks processed in one transaction at the most."""
-IDLE = 1.0
-"""Seconds after which the inbox is looked at for what another process stored."""
+AWAY = 1.0
+"""Seconds after which it is tried again where webhooks can't be processed."""
 PATIENCE = (2.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0)
 """Seconds before each further look at a webhook about messages that are not known yet."""
 KEPT_HEADERS = frozenset({"content-type", "user-agent"})
@@ -75,6 +75,10 @@ class Receive:
         self._wake.set()
         return receiver.reply
 
+    def wake(self) -> None:
+        """Process what is due: another process may have stored it, or its time has come."""
+        self._wake.set()
+
     async def run(self) -> None:
         """Process what is stored until ``stop`` is called."""
         self._stopping = False
@@ -83,13 +87,13 @@ class Receive:
             self._wake.clear()
             try:
                 if await self.process() == 0:
-                    await self._sleep()
+                    await self._wake.wait()
                 troubled = False
             except Exception:
                 if not troubled:
                     log.exception("webhooks can't be processed now; they wait")
                 troubled = True
-                await asyncio.sleep(IDLE)
+                await asyncio.sleep(AWAY)
 
     def stop(self) -> None:
         """End ``run`` after the webhooks at hand."""
@@ -164,13 +168,6 @@ class Receive:
         tries = row["attempts"]
         due_at = now + timedelta(seconds=PATIENCE[tries]) if tries < len(PATIENCE) else None
         await inbox.postpone(connection, row["id"], due_at, why)
-
-    async def _sleep(self) -> None:
-        try:
-            async with asyncio.timeout(IDLE):
-                await self._wake.wait()
-        except TimeoutError:
-            return
 
     async def _store(self, rows: list[Row]) -> list[None]:
         await self._database.write(lambda connection: inbox.insert(connection, rows))
