@@ -16,6 +16,8 @@ from litestar import Litestar
 from recado_core.contract import AsgiApp
 from recado_core.errors import RecadoError
 
+from recado_gateway.connections import Connection
+
 if sys.platform == "win32":  # which uvloop does not run on
     from asyncio import new_event_loop
 else:
@@ -48,7 +50,7 @@ class Server:
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=Connection,
                 ws="none",
                 lifespan="off" if isinstance(app, Litestar) else "auto",
                 log_config=None,
