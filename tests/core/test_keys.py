@@ -1,3 +1,6 @@
+import asyncio
+from datetime import timedelta
+
 import pytest
 from recado_core.engine.accept.accepting import IdempotencyKey
 from recado_core.engine.clients.keys import SCOPES
@@ -6,6 +9,7 @@ from recado_core.engine.failures import (
     IdempotencyMismatchError,
     NotFoundError,
 )
+from recado_core.engine.store.statements import keys as store
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
 
@@ -92,6 +96,55 @@ async def test_a_revoked_key_is_nobodys_at_once(house):
     assert await house.engine.keys.list() == []
     with pytest.raises(NotFoundError):
         await house.engine.keys.revoke(made.id)
+
+
+async def test_a_look_that_began_before_a_key_was_revoked_does_not_bring_it_back(
+    house, monkeypatch
+):
+    made = await house.engine.keys.create("crm", ["admin"])
+    find, found, go = store.api_key_by_hash, asyncio.Event(), asyncio.Event()
+
+    async def find_slowly(connection, digest):
+        row = await find(connection, digest)
+        found.set()
+        await go.wait()
+        return row
+
+    monkeypatch.setattr(store, "api_key_by_hash", find_slowly)
+    asked = asyncio.create_task(house.engine.keys.authenticate(made.token))
+    async with asyncio.timeout(20):
+        await found.wait()
+        await house.engine.keys.revoke(made.id)
+        go.set()
+        assert await asked is None
+    assert await house.engine.keys.authenticate(made.token) is None
+
+
+async def test_a_key_is_looked_up_once_for_all_who_wait_and_not_again_for_a_while(
+    house, monkeypatch
+):
+    made = await house.engine.keys.create("crm", ["admin"])
+    find, looks = store.api_key_by_hash, []
+
+    async def count(connection, digest):
+        looks.append(digest)
+        return await find(connection, digest)
+
+    monkeypatch.setattr(store, "api_key_by_hash", count)
+    calls = [house.engine.keys.authenticate(made.token) for _ in range(50)]
+    assert {key.id for key in await asyncio.gather(*calls)} == {made.id}
+    assert len(looks) <= 2
+    looks.clear()
+    house.clock.advance(1.9)
+    await house.engine.keys.authenticate(made.token)
+    assert looks == []
+    house.clock.advance(0.1)
+    await house.engine.keys.authenticate(made.token)
+    assert len(looks) == 1
+    earlier = house.clock.now() - timedelta(hours=1)  # a clock that was put right
+    monkeypatch.setattr(house.engine.keys, "_now", lambda: earlier)
+    await house.engine.keys.authenticate(made.token)
+    assert len(looks) == 2
 
 
 async def test_a_key_revoked_in_another_process_soon_is_nobodys_here(open_house):

@@ -4,8 +4,7 @@ Follows draft-ietf-httpapi-idempotency-key-header-07. The key is stored in the t
 stores what the call made, so that neither can be there without the other.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,6 +47,23 @@ class RepeatedError(Exception):
         self.earlier = earlier
 
 
+class Claim:
+    """What ``Once.claimed`` gives: a context, quick where there is no key, as with most calls."""
+
+    __slots__ = ("_key", "_once")
+
+    def __init__(self, once: "Once", key: IdempotencyKey | None) -> None:
+        self._once = once
+        self._key = key
+
+    async def __aenter__(self) -> Answer | None:
+        return None if self._key is None else await self._once.claim(self._key)
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._key is not None:
+            self._once.release(self._key)
+
+
 class Once:
     """Sees to it that a call with an idempotency key is done once."""
 
@@ -59,17 +75,17 @@ class Once:
             self._find, is_fatal=is_down
         )  # reads gain by it as much as commits do
 
-    @asynccontextmanager
-    async def claimed(self, key: IdempotencyKey | None) -> AsyncIterator[Answer | None]:
+    def claimed(self, key: IdempotencyKey | None) -> "Claim":
         """Give the answer of the first call with this key, or None when this is the first.
 
         Raises:
             IdempotencyMismatchError: The first call had another body.
             IdempotencyRunningError: The first call is not finished.
         """
-        if key is None:
-            yield None
-            return
+        return Claim(self, key)
+
+    async def claim(self, key: IdempotencyKey) -> Answer | None:
+        """Keep others from this key until it is released, as ``claimed`` does."""
         name = _name(key)
         if name in self._running:
             raise IdempotencyRunningError(
@@ -79,9 +95,14 @@ class Once:
         try:
             row = await self._lookups.submit(name)
             old = row is not None and row["created_at"] <= self._now() - KEPT
-            yield None if row is None or old else _replay(row, key)
-        finally:
-            self._running.discard(name)
+            return None if row is None or old else _replay(row, key)
+        except BaseException:
+            self.release(key)
+            raise
+
+    def release(self, key: IdempotencyKey) -> None:
+        """Let others have this key again."""
+        self._running.discard(_name(key))
 
     async def keep(
         self,

@@ -13,7 +13,8 @@ import msgspec
 
 from recado_core.engine.clients.idempotency import Answer, IdempotencyKey, Once
 from recado_core.engine.failures import DraftError, Fault, NotFoundError
-from recado_core.engine.store.database import Database
+from recado_core.engine.grouping import Grouping
+from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import keys as store
 
@@ -51,7 +52,9 @@ class Keys:
         self._database = database
         self._once = once
         self._now = now
-        self._known: dict[str, tuple[ApiKey, datetime]] = {}
+        self._known: dict[str, tuple[ApiKey, datetime]] = {}  # by its hash, and when it was read
+        self._revoked: set[str] = set()
+        self._lookups = Grouping(partial(_find, database), is_fatal=is_down)
         self._used: dict[str, datetime] = {}
 
     async def create(
@@ -110,22 +113,27 @@ class Keys:
             lambda connection: store.revoke_api_key(connection, shown, now)
         ):
             raise NotFoundError(f"there is no API key {key_id!r}")
+        # A look at the store that began before must not bring the key back.
+        self._revoked.add(shown)
         self._known = {
-            digest: entry for digest, entry in self._known.items() if entry[0].id != key_id
+            digest: entry for digest, entry in self._known.items() if entry[0].id != shown
         }
 
     async def authenticate(self, token: str) -> ApiKey | None:
-        """Return the key that this token belongs to, or None."""
+        """Return the key that this token belongs to, or None.
+
+        A key that this process has revoked is refused from then on, one that another has at the
+        latest after ``RECOGNISED_FOR``.
+        """
         now, digest = self._now(), _hash(token)
         known = self._known.get(digest)
-        if known is None or known[1] <= now:
-            async with self._database.read() as connection:
-                row = await store.api_key_by_hash(connection, digest)
-            if row is None:
+        # a clock that was put back must not make it longer
+        if known is None or not known[1] <= now < known[1] + RECOGNISED_FOR:
+            found = await self._lookups.submit(digest)
+            if found is None or found.id in self._revoked:
                 self._known.pop(digest, None)
                 return None
-            known = (_view(row), now + RECOGNISED_FOR)
-            self._known[digest] = known
+            known = self._known[digest] = (found, now)
         self._used[known[0].id] = now
         return known[0]
 
@@ -135,6 +143,16 @@ class Keys:
         if used:
             uses = [{"id_": key_id, "used_at": at} for key_id, at in used.items()]
             await self._database.write(lambda connection: store.note_use(connection, uses))
+
+
+async def _find(database: Database, digests: Sequence[str]) -> list[ApiKey | None]:
+    """Look up every key once, of however many calls."""
+    found: dict[str, ApiKey | None] = {}
+    async with database.read() as connection:
+        for digest in set(digests):
+            row = await store.api_key_by_hash(connection, digest)
+            found[digest] = _view(row) if row else None
+    return [found[digest] for digest in digests]
 
 
 def _check(name: str, scopes: Sequence[str]) -> None:
