@@ -25,6 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from recado_core.engine.failures import SchemaError, UnavailableError
+from recado_core.engine.store import sqlite
 from recado_core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -265,23 +266,30 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
+_PRAGMAS = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA busy_timeout = 30000;
+PRAGMA foreign_keys = ON;
+PRAGMA cache_size = -65536;
+PRAGMA temp_store = MEMORY;
+"""
+
+
 def _sqlite_engine(url: sa.URL, *, size: int, begin: str) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=60, **_OPTIONS)
+    engine = create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=60,
+        connect_args={"async_creator_fn": sqlite.connect},
+        **_OPTIONS,
+    )
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def set_pragmas(connection: Any, _: object) -> None:  # noqa: ANN401  # the driver's own class
         connection.isolation_level = None  # transactions begin as written below, not as it guesses
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "busy_timeout = 30000",
-            "foreign_keys = ON",
-            "cache_size = -65536",
-            "temp_store = MEMORY",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        connection.run_async(lambda driver: driver.executescript(_PRAGMAS))  # at one go
 
     @sa.event.listens_for(engine.sync_engine, "begin")
     def begin_transaction(connection: sa.Connection) -> None:
