@@ -32,6 +32,9 @@ from .desks import (
     write,
 )
 
+# The order is found by the statements that test_delivering and test_sinks run on PostgreSQL too.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+
 EVERY = ("message.received", "message.undelivered", "message.sent")
 LANES = {"message.undelivered": Lane.OUTCOME, "message.sent": Lane.NOTE}
 NEVER = TransientSendError("500", code="500")

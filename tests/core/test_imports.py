@@ -29,6 +29,9 @@ ANA, BIA = "+5511900000001", "+5511900000002"
 CPF = "123.456.789-09"
 SECRET = Secret("a-key-of-nobody")
 
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+"""For what is found in the file before any statement can be another one on PostgreSQL."""
+
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch):
@@ -251,6 +254,7 @@ async def test_a_document_alone_suppresses_the_person_at_any_address(house, file
     assert [(item.address, item.by_document) for item in page.items] == [(None, True)]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("content", "encoding"),
     [
@@ -296,6 +300,7 @@ BROKEN = [
 ]
 
 
+@on_sqlite
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken[2])
 async def test_a_broken_file_names_line_and_column_and_changes_nothing(house, file, broken):
     header, row, pointer, detail = broken
@@ -313,6 +318,7 @@ async def test_a_broken_file_names_line_and_column_and_changes_nothing(house, fi
     assert found == [await fetch(house, table) for table in (schema.suppressions, schema.events)]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("content", "pointer", "detail"),
     [
@@ -498,6 +504,7 @@ async def test_a_header_in_which_nothing_is_known_is_taken_for_one(house, file):
     assert "is this a header?" in raised.value.faults[1].detail
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", ["", "a" * 65, "a b", "é", "a/b", "a\n", "a\0"])
 async def test_a_list_needs_a_plain_name(house, file, name):
     with pytest.raises(DraftError) as raised:
@@ -658,6 +665,7 @@ CHANGED = {
 }
 
 
+@on_sqlite
 @pytest.mark.parametrize("after", CHANGED.values(), ids=CHANGED)
 async def test_a_file_that_changes_meanwhile_is_not_taken_for_the_whole(take, file, after):
     await take(file(lines([500])))
