@@ -1,6 +1,8 @@
 """The benchmarks run, and print what their page says they print."""
 
+import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,10 +14,16 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
-def run(name, *arguments):
-    words = (sys.executable, BENCHMARKS / name, *arguments)
-    done = subprocess.run(words, capture_output=True, text=True, timeout=180, check=False)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+def run(name, *arguments, code=0, **environment):
+    done = subprocess.run(
+        (sys.executable, BENCHMARKS / name, *arguments),
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
     return done
 
 
@@ -109,11 +117,13 @@ def test_single_messages_go_through_a_filled_store_that_stays_for_the_next_run(t
 
 
 @pytest.mark.whole
-def test_whole_way_goes_over_a_postgresql_of_its_own(tmp_path):
+def test_whole_way_goes_over_a_postgresql_of_its_own(database_folder):
+    folder = database_folder / "benchmark"  # which PostgreSQL's user gets through to
+    folder.mkdir()
     brief = ("--messages=1000", "--database=postgresql", "--rows=1500", "--without-bare")
-    done = run("end_to_end.py", *brief, f"--folder={tmp_path}")
+    done = run("end_to_end.py", *brief, f"--folder={folder}")
     assert set(rows_of(done.stdout)) == {"recado 1", "filled 1"}
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_memory_is_told_of_messages_that_wait_and_as_they_go(tmp_path):
@@ -138,6 +148,22 @@ def test_receipts_are_taken_alone_and_by_tens(tmp_path):
     for size, row in rows.items():
         assert row["DLRs/s"] == pytest.approx(row["webhooks/s"] * int(size), rel=0.2)
         assert 0 < row["processed/s"] <= row["DLRs/s"] + 1
+
+
+def test_kannel_that_is_not_installed_is_told_and_not_guessed_at(tmp_path):
+    done = run("kannel.py", "--messages=10", code=2, PATH=str(tmp_path))
+    assert done.stderr == "Kannel is not installed: there is no bearerbox and no smsbox\n"
+    assert done.stdout == ""
+
+
+@pytest.mark.skipif(shutil.which("bearerbox") is None, reason="Kannel is not installed")
+def test_kannel_carries_the_same_messages(tmp_path):
+    done = run("kannel.py", "--messages=300", f"--folder={tmp_path}")
+    rows = rows_of(done.stdout)
+    assert set(rows) == {"recado 1", "kannel file 1", "kannel spool 1"}
+    assert all(0 < row["messages/s"] <= row["accepted/s"] for row in rows.values())
+    assert len(re.findall(r"carries \d+\.\d times as many", done.stdout)) == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_campaign_is_imported_and_sent(tmp_path):
