@@ -164,7 +164,7 @@ async def count_queued(connection: AsyncConnection) -> dict[str, int]:
         .where(M.status == sa.literal_column("'queued'"))
         .group_by(M.account)
     )
-    return {row[0]: row[1] for row in await connection.execute(statement)}
+    return {row[0]: row[1] for row in (await connection.execute(statement)).all()}
 
 
 async def accounts_with_queued(connection: AsyncConnection) -> list[str]:
