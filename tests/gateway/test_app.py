@@ -63,3 +63,27 @@ async def test_threshold_for_a_balance_that_nobody_tells_stops_the_start(configu
     settings = configure(RECADO_ACCOUNTS__PLAIN__BALANCE_THRESHOLD="20")
     with pytest.raises(ConfigurationError, match=r"^accounts\.plain\.balance_threshold: "):
         create_app(settings)
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/", "//v1//messages"])
+@pytest.mark.parametrize("host", ["inside.test:8000", "[::1]:8000", "in~side.test"])
+async def test_call_is_answered_alike_by_whichever_way_it_is_reached(client, path, host):
+    headers = {"Host": host, "Idempotency-Key": "order-17", "X-Request-Id": "abc"}
+    first = await client.post("/v1/messages", json=MESSAGE, headers=headers | {"Host": "a"})
+    answer = await client.post(f"http://inside.test{path}", json=MESSAGE, headers=headers)
+    assert (answer.status_code, answer.content) == (202, first.content)
+    assert answer.headers["Idempotency-Replayed"] == "true"
+    assert answer.headers.get_list("X-Request-Id") == ["abc"]
+    refused = await client.post(f"http://inside.test{path}", json={}, headers={"Host": host})
+    assert refused.status_code == 422
+    assert len(refused.headers.get_list("X-Request-Id")) == 1
+    listed = await client.get(f"http://inside.test{path}", headers={"Host": host})
+    assert [item["id"] for item in listed.json()["items"]] == [first.json()["id"]]
+
+
+async def test_method_that_a_call_does_not_have_is_refused_whichever_way_it_comes(client):
+    for path in ("/v1/messages/batch", "/v1/messages/batch/", "/webhooks/main/x"):
+        answer = await client.put(path)
+        assert answer.status_code == 405
+        assert set(answer.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
+        assert (await client.options(path)).status_code == 204
