@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -28,6 +29,10 @@ FAILED = 1
 BACKLOG = 2048
 GRACE = 10
 """Seconds that requests in progress have to finish, once no more are taken."""
+COLLECT_AT = (50_000, 20, 20)
+"""New objects, and collections of the younger ones, before the collector of cycles sets to work."""
+TURN = 0.0002
+"""Seconds for which a thread may keep the interpreter from another."""
 
 
 class ListenError(RecadoError):
@@ -67,6 +72,7 @@ class Server:
         self._uvicorn.on_ready = on_ready
         try:
             async with self._lifespan():
+                _settle_down()
                 await self._uvicorn.serve(sockets=[self._socket])
         except BaseExceptionGroup as group:  # Litestar runs the lifespan in a task group
             raise _alone(group) from group
@@ -185,6 +191,17 @@ def url_of(listening: socket.socket) -> str:
         if listening.family == socket.AF_INET6
         else f"http://{host}:{port}"
     )
+
+
+def _settle_down() -> None:
+    """Spare the collector what stays for ever, and let threads take turns more often.
+
+    A batch is thousands of objects that go soon, and none of them is in a cycle. The store's
+    thread asks for the interpreter's lock for every row that it writes.
+    """
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AT)
+    sys.setswitchinterval(TURN)
 
 
 def _alone(error: BaseException) -> BaseException:

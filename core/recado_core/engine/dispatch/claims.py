@@ -24,12 +24,16 @@ LONGEST_ROW = 10
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch of one dispatch, and when it was claimed, by both clocks, before the commit."""
+    """A batch of one dispatch, and when it was claimed, by both clocks, before the commit.
+
+    ``is_full`` is that there may be more of its kind.
+    """
 
     dispatch_id: str
     rows: list[Row]
     at: datetime
     monotonic: float
+    is_full: bool = False
 
 
 class Claims:
@@ -70,26 +74,30 @@ class Claims:
         self._carried.add(dispatch_id)  # before the time that the dispatch bears
         now, monotonic = self._now(), self._monotonic()
 
-        async def work(connection: AsyncConnection) -> list[Row]:
+        async def work(connection: AsyncConnection) -> tuple[list[Row], bool]:
             if not await nodes.hold(connection, self._node_id):
-                return []  # others took us for dead; the next beat says otherwise
+                return [], False  # others took us for dead; the next beat says otherwise
             limit = await self._allowance(connection, now)
-            rows = await self._take(connection, dispatch_id, limit, now) if limit > 0 else []
+            if limit <= 0:
+                return [], False
+            rows, is_full = await self._take(connection, dispatch_id, limit, now)
             if rows:
                 row = dispatch_row(dispatch_id, name, self._node_id, len(rows), now)
                 await dispatches.insert(connection, [row])
-            return rows
+            return rows, is_full
 
-        rows = []
+        rows: list[Row] = []
         try:
-            rows = await self._database.write(work)
+            rows, is_full = await self._database.write(work)
         finally:
             if not rows:
                 self._carried.discard(dispatch_id)
         if not rows:
             return None
         self._account.budget.spend(self._monotonic())
-        return Claimed(dispatch_id=dispatch_id, rows=rows, at=now, monotonic=monotonic)
+        return Claimed(
+            dispatch_id=dispatch_id, rows=rows, at=now, monotonic=monotonic, is_full=is_full
+        )
 
     async def reaffirm(self, claimed: Claimed) -> bool:
         """Say that the call is made only at ``claimed.at``; tell whether the claim still holds."""
@@ -137,8 +145,12 @@ class Claims:
 
     async def _take(
         self, connection: AsyncConnection, dispatch_id: str, limit: int, now: datetime
-    ) -> list[Row]:
-        """Claim messages that may share a call; those of a category with its own calls first."""
+    ) -> tuple[list[Row], bool]:
+        """Claim messages that may share a call, those of a category with its own calls first.
+
+        Returns:
+            They, and whether they are as many as may share it.
+        """
         apart = self._account.kind.capabilities.own_batches
         name = self._account.name
         turns: list[Category | None] = [*apart, None]
@@ -151,9 +163,9 @@ class Claims:
             )
             if rows:
                 self._in_a_row = self._in_a_row + 1 if only else 0
-                return rows
+                return rows, len(rows) >= size
         self._in_a_row = 0
-        return []
+        return [], False
 
     async def _allowance(self, connection: AsyncConnection, now: datetime) -> int:
         """Return how many messages the next batch may hold, the daily limit considered."""

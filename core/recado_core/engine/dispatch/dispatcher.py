@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -41,6 +42,10 @@ Row = dict[str, Any]
 
 IDLE = 1.0
 """Seconds after which an idle account looks for retries, and for what other processes accepted."""
+GATHER = 0.01
+"""Seconds after a claim that took all there was, in which messages gather for the next."""
+LONGEST_GATHER = 0.1
+"""Seconds for which they gather at the most, where claims take long."""
 STALE_CLAIM = 10.0
 """Seconds after its claim, or after we have said that it is still ours, in which a batch leaves."""
 MAX_SPLITS = 64
@@ -136,7 +141,7 @@ class Dispatcher:
         account = self._account
         account.wake.clear()
         await self._slots.acquire()
-        claimed, pause = None, 0.0
+        claimed, pause, since = None, 0.0, time.perf_counter()
         try:
             pause = self._pause()
             if account.paused_at is None and pause <= 0 and not self._stopping:
@@ -146,6 +151,9 @@ class Dispatcher:
                 self._slots.release()
         if claimed:
             self._carry_in_background(claimed)
+            if not claimed.is_full:  # what comes now goes together
+                took = time.perf_counter() - since
+                await asyncio.sleep(min(max(GATHER, took), LONGEST_GATHER))
         elif pause > 0:
             await self._sleep(pause, wakeable=False)
         else:

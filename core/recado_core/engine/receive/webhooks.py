@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,10 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
+GATHER = 0.01
+"""Seconds after webhooks were processed in which others gather."""
+LONGEST_GATHER = 0.1
+"""Seconds for which they gather at the most, where processing takes long."""
 AT_ONCE = 200
 """Webhooks processed in one transaction at the most."""
 AWAY = 1.0
@@ -85,8 +90,11 @@ class Receive:
         troubled = False
         while not self._stopping:
             self._wake.clear()
+            since = time.perf_counter()
             try:
-                if await self.process() == 0:
+                if await self.process() < AT_ONCE:  # what comes now is processed together
+                    took = time.perf_counter() - since
+                    await asyncio.sleep(min(max(GATHER, took), LONGEST_GATHER))
                     await self._wake.wait()
                 troubled = False
             except Exception:

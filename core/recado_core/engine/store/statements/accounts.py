@@ -118,10 +118,12 @@ async def beat(connection: AsyncConnection, node_id: str, now: datetime) -> bool
     return (await connection.execute(statement)).rowcount > 0
 
 
+_HOLDING = sa.select(N.id).where(N.id == sa.bindparam("node")).with_for_update(read=True)
+
+
 async def hold(connection: AsyncConnection, node_id: str) -> bool:
     """Tell whether a node is on the list, and keep it there until the commit."""
-    statement = sa.select(N.id).where(N.id == node_id).with_for_update(read=True)
-    return (await connection.execute(statement)).first() is not None
+    return (await connection.execute(_HOLDING, {"node": node_id})).first() is not None
 
 
 async def hold_account(connection: AsyncConnection, account: str) -> None:

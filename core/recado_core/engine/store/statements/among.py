@@ -21,6 +21,27 @@ def among(
     return column.in_(sa.select(each_of(connection, values).c.value))
 
 
+def among_named(dialect: str, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+    """Return the condition for a statement that is built once, and takes the values by a name.
+
+    Args:
+        dialect: The database's.
+        column: The column.
+        name: The parameter's, for ``values_of``.
+    """
+    if dialect == "postgresql":
+        return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(sa.Text)))
+    each = sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued("value")
+    return column.in_(sa.select(each.c.value))
+
+
+def values_of(connection: AsyncConnection, values: Collection[str]) -> object:
+    """Return values as the parameter of ``among_named``."""
+    if connection.dialect.name == "postgresql":
+        return list(values)
+    return msgspec.json.encode(list(values)).decode()
+
+
 def each_of(connection: AsyncConnection, values: Collection[str]) -> sa.TableValuedAlias:
     """Return values as a table with the column ``value``, from one parameter."""
     if connection.dialect.name == "postgresql":

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import conversations
-from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.among import among, among_named, values_of
 from recado_core.engine.store.statements.many import insert_many
 from recado_core.engine.store.statements.paging import newest_first
 
@@ -26,10 +27,16 @@ async def known(
     connection: AsyncConnection, addresses: Collection[str]
 ) -> set[tuple[str, str, str]]:
     """Return the account, channel and address of the conversations with these addresses."""
-    statement = sa.select(C.account, C.channel, C.address).where(
-        among(connection, C.address, addresses)
+    values = {"addresses": values_of(connection, addresses)}
+    result = await connection.execute(_known(connection.dialect.name), values)
+    return {(row[0], row[1], row[2]) for row in result.all()}
+
+
+@cache
+def _known(dialect: str) -> sa.Select[Any]:
+    return sa.select(C.account, C.channel, C.address).where(
+        among_named(dialect, C.address, "addresses")
     )
-    return {(row[0], row[1], row[2]) for row in (await connection.execute(statement)).all()}
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, dispatches, events, messages, nodes
+from recado_core.engine.store.statements.many import insert_many
 
 Row = dict[str, Any]
 
@@ -33,7 +34,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Insert dispatches: ``id``, ``account``, ``node_id``, ``size``, ``started_at``."""
-    await connection.execute(sa.insert(dispatches), [{**row, "state": "open"} for row in rows])
+    await insert_many(connection, dispatches, [{**row, "state": "open"} for row in rows])
 
 
 async def finish(  # noqa: PLR0913  # the columns it writes
@@ -47,21 +48,31 @@ async def finish(  # noqa: PLR0913  # the columns it writes
     poll_at: datetime | None = None,
 ) -> bool:
     """Close a dispatch that is open or in doubt; tell whether it still was."""
-    statement = (
-        sa.update(dispatches)
-        .where(D.id == dispatch_id, D.state != "done")
-        .values(
-            state="done",
-            node_id="",
-            outcome=outcome,
-            finished_at=now,
-            code=code,
-            text=text,
-            due_at=None,
-            poll_at=poll_at,
-        )
+    values = {
+        "dispatch": dispatch_id,
+        "outcome_": outcome,
+        "finished_at_": now,
+        "code_": code,
+        "text_": text,
+        "poll_at_": poll_at,
+    }
+    return (await connection.execute(_FINISHING, values)).rowcount > 0
+
+
+_FINISHING = (
+    sa.update(dispatches)
+    .where(D.id == sa.bindparam("dispatch"), D.state != "done")
+    .values(
+        state="done",
+        node_id="",
+        outcome=sa.bindparam("outcome_"),
+        finished_at=sa.bindparam("finished_at_"),
+        code=sa.bindparam("code_"),
+        text=sa.bindparam("text_"),
+        due_at=None,
+        poll_at=sa.bindparam("poll_at_"),
     )
-    return (await connection.execute(statement)).rowcount > 0
+)
 
 
 async def lessen(connection: AsyncConnection, dispatch_id: str, by: int) -> None:

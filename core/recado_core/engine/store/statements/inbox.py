@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.store.schema import inbox
+from recado_core.engine.store.schema import Instant, inbox
+from recado_core.engine.store.statements.among import among_named, values_of
+from recado_core.engine.store.statements.many import rows_of
 
 Row = dict[str, Any]
 
@@ -20,33 +23,45 @@ async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
 
     Where that one could not be processed so far it is tried at once, as its sender does.
     """
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(inbox)
+    await connection.execute(_storing(connection.dialect.name), rows)
+
+
+@cache
+def _storing(dialect: str) -> sa.Insert:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(inbox)
     again = {"state": "pending", "attempts": 0, "due_at": statement.excluded.due_at}
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[I.account, I.digest], set_=again, where=I.state != "done"
-        ),
-        rows,
+    return statement.on_conflict_do_update(
+        index_elements=[I.account, I.digest], set_=again, where=I.state != "done"
     )
 
 
 async def lock_pending(connection: AsyncConnection, now: datetime, limit: int) -> list[Row]:
     """Return the webhooks to process, the oldest first, and keep other nodes off them."""
-    statement = (
-        sa.select(inbox)
-        .where(I.state == sa.literal_column("'pending'"), I.due_at <= now)
-        .order_by(I.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+    return rows_of(await connection.execute(_PENDING, {"now": now, "limit": limit}))
+
+
+_PENDING = (
+    sa.select(inbox)
+    .where(
+        I.state == sa.literal_column("'pending'"), I.due_at <= sa.bindparam("now", type_=Instant())
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    .order_by(I.due_at)
+    .limit(sa.bindparam("limit", type_=sa.Integer()))
+    .with_for_update(skip_locked=True)
+)
 
 
 async def finish(connection: AsyncConnection, ids: Sequence[str]) -> None:
     """Mark webhooks as processed."""
     if ids:
-        await connection.execute(sa.update(inbox).where(I.id.in_(ids)).values(state="done"))
+        statement = _finishing(connection.dialect.name)
+        await connection.execute(statement, {"ids": values_of(connection, ids)})
+
+
+@cache
+def _finishing(dialect: str) -> sa.Update:
+    return sa.update(inbox).where(among_named(dialect, I.id, "ids")).values(state="done")
 
 
 async def postpone(

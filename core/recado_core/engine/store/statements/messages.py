@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import IN_FLIGHT, messages
-from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.among import among, among_named, values_of
 from recado_core.engine.store.statements.many import insert_many, rows_of, update_many
 from recado_core.messages import Status
 
@@ -100,31 +101,48 @@ async def any_unsettled(connection: AsyncConnection, dispatch_id: str) -> bool:
 
 async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Row]:
     """Return where these MTs stand, by id, and keep others from changing them until the commit."""
-    statement = sa.select(*_STANDING).where(
-        among(connection, M.id, list(set(ids))), M.direction == "out"
-    )
-    return await _lock(connection, statement)
+    statement = _locking(connection.dialect.name)
+    return _standing(await connection.execute(statement, {"ids": values_of(connection, set(ids))}))
 
 
 async def lock_dispatch(connection: AsyncConnection, dispatch_id: str) -> dict[str, Row]:
     """As ``lock``, for the messages whose last dispatch this is."""
-    return await _lock(connection, sa.select(*_STANDING).where(M.dispatch_id == dispatch_id))
+    return _standing(await connection.execute(_LOCKING_DISPATCH, {"dispatch": dispatch_id}))
 
 
-async def _lock(connection: AsyncConnection, statement: sa.Select[Any]) -> dict[str, Row]:
-    # In one order everywhere, so that no two transactions wait crosswise.
-    result = await connection.execute(statement.order_by(M.id).with_for_update())
+def _standing(result: sa.CursorResult[Any]) -> dict[str, Row]:
     return {row["id"]: row for row in rows_of(result)}
+
+
+# Locked in one order everywhere, so that no two transactions wait crosswise.
+_LOCKING = sa.select(*_STANDING).order_by(M.id).with_for_update()
+_LOCKING_DISPATCH = _LOCKING.where(M.dispatch_id == sa.bindparam("dispatch"))
+
+
+@cache
+def _locking(dialect: str) -> sa.Select[Any]:
+    return _LOCKING.where(among_named(dialect, M.id, "ids"), M.direction == "out")
 
 
 async def ids_by_provider_ref(
     connection: AsyncConnection, account: str, references: Iterable[str]
 ) -> dict[str, str]:
     """Return our ids of the account's messages in flight, by the vendor's."""
-    statement = sa.select(M.provider_ref, M.id).where(
-        M.account == account, among(connection, M.provider_ref, list(set(references))), in_flight()
+    wanted = set(references)
+    if not wanted:
+        return {}
+    values = {"account_": account, "references": values_of(connection, wanted)}
+    result = await connection.execute(_referred(connection.dialect.name), values)
+    return {row[0]: row[1] for row in result.all()}
+
+
+@cache
+def _referred(dialect: str) -> sa.Select[Any]:
+    return sa.select(M.provider_ref, M.id).where(
+        M.account == sa.bindparam("account_"),
+        among_named(dialect, M.provider_ref, "references"),
+        in_flight(),
     )
-    return {row[0]: row[1] for row in (await connection.execute(statement)).all()}
 
 
 async def last_outbound(

@@ -2,16 +2,17 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.store.schema import campaigns, messages
+from recado_core.engine.store.schema import Instant, campaigns, messages
 from recado_core.engine.store.statements.many import rows_of
 from recado_core.engine.store.statements.messages import in_flight
-from recado_core.messages import Category, Status
+from recado_core.messages import Category
 
 Row = dict[str, Any]
 
@@ -71,10 +72,21 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
         only: The one category to take, if it travels in calls of its own.
         without: The categories to leave.
     """
+    statement = _claim(connection.dialect.name, only, tuple(sorted(without)))
+    values = {"account_": account, "dispatch_": dispatch_id, "limit_": limit, "now_": now}
+    rows = rows_of(await connection.execute(statement, values))
+    rows.sort(key=lambda row: (-row["priority"], row["due_at"], row["id"]))
+    return rows
+
+
+@cache
+def _claim(dialect: str, only: Category | None, without: tuple[Category, ...]) -> sa.Executable:
+    """Return the statement of a claim, whose building takes longer than it does."""
+    now = sa.bindparam("now_", type_=Instant())
     due = (
         sa.select(M.id)
         .where(
-            M.account == account,
+            M.account == sa.bindparam("account_"),
             M.status == sa.literal_column("'queued'"),
             M.due_at <= now,
             sa.or_(M.expires_at.is_(None), M.expires_at > now),
@@ -87,27 +99,24 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
             ),
         )
         .order_by(M.priority.desc(), M.due_at, M.id)
-        .limit(limit)
+        .limit(sa.bindparam("limit_", type_=sa.Integer()))
     )
     if only is not None:  # spelled out, so that a partial index applies
         due = due.where(M.category == sa.literal_column(f"'{only.value}'"))
     elif without:
-        due = due.where(M.category.not_in(sorted(without)))
-    taken = (
+        due = due.where(M.category.not_in(without))
+    return (
         sa.update(messages)
-        .where(_within(connection, due.with_for_update(skip_locked=True)))
+        .where(_within(dialect, due.with_for_update(skip_locked=True)))
         .values(
-            status=Status.SENDING,
+            status=sa.literal_column("'sending'"),
             status_at=now,
-            dispatch_id=dispatch_id,
+            dispatch_id=sa.bindparam("dispatch_"),
             attempts=M.attempts + 1,
             provider_ref=None,
         )
         .returning(*_CLAIMED)
     )
-    rows = rows_of(await connection.execute(taken))
-    rows.sort(key=lambda row: (-row["priority"], row["due_at"], row["id"]))
-    return rows
 
 
 def _earlier_under_way() -> sa.ColumnElement[bool]:
@@ -258,8 +267,8 @@ def _fallbacks_text() -> sa.ColumnElement[str]:
     return sa.cast(M.fallbacks, sa.Text)
 
 
-def _within(connection: AsyncConnection, ids: sa.Select[tuple[str]]) -> sa.ColumnElement[bool]:
+def _within(dialect: str, ids: sa.Select[tuple[str]]) -> sa.ColumnElement[bool]:
     # PostgreSQL plans `= ANY(ARRAY(...))` as a few index look-ups; `IN (...)` may become a join.
-    if connection.dialect.name == "postgresql":
+    if dialect == "postgresql":
         return M.id == sa.any_(sa.func.array(ids.scalar_subquery()))
     return M.id.in_(ids)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import suppressions
-from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.among import among, among_named, values_of
+from recado_core.engine.store.statements.many import rows_of
 
 Row = dict[str, Any]
 
@@ -23,12 +25,20 @@ async def concerning(
     connection: AsyncConnection, addresses: Collection[str], document_hashes: Collection[str] = ()
 ) -> list[Row]:
     """Return the entries of these addresses, and those of these documents at any address."""
-    wanted = among(connection, S.address, addresses)
+    statement = _concerning(connection.dialect.name, with_documents=bool(document_hashes))
+    values = {"addresses": values_of(connection, addresses)}
     if document_hashes:
-        of_person = among(connection, S.document_hash, document_hashes)
+        values["documents"] = values_of(connection, document_hashes)
+    return rows_of(await connection.execute(statement, values))
+
+
+@cache
+def _concerning(dialect: str, *, with_documents: bool) -> sa.Select[Any]:
+    wanted = among_named(dialect, S.address, "addresses")
+    if with_documents:
+        of_person = among_named(dialect, S.document_hash, "documents")
         wanted = sa.or_(wanted, sa.and_(S.address == "", of_person))
-    statement = sa.select(suppressions).where(wanted)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return sa.select(suppressions).where(wanted)
 
 
 async def upsert(connection: AsyncConnection, rows: Sequence[Row], now: datetime) -> list[Row]:
