@@ -8,6 +8,20 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+GATHER = 0.01
+"""Seconds for which what comes next is left to gather, for each item of the work before it."""
+LONGEST_GATHER = 0.1
+"""Seconds for which it gathers at the most."""
+
+
+async def gather_more(count: int) -> None:
+    """Wait a moment after work that took all there was: the longer, the more traffic there is.
+
+    Args:
+        count: How many items the work had. After a single one the next is hardly kept waiting.
+    """
+    await asyncio.sleep(min(count * GATHER, LONGEST_GATHER))
+
 
 class Grouping(Generic[Item, Result]):
     """Collects items while others are being worked on, and takes them together after that.
@@ -50,6 +64,7 @@ class Grouping(Generic[Item, Result]):
         group: list[tuple[Item, asyncio.Future[Result]]] = []
         try:
             while self._waiting:
+                await self._let_others_in()
                 group = self._next_group()
                 await self._take(group)
         except BaseException:  # such as CancelledError: nobody may be left waiting for ever
@@ -59,6 +74,13 @@ class Grouping(Generic[Item, Result]):
             raise
         finally:
             self._worker = None
+
+    async def _let_others_in(self) -> None:
+        """Wait until no more come: those whose requests are here already, and only to be read."""
+        before = 0
+        while before < len(self._waiting) < self._limit:
+            before = len(self._waiting)
+            await asyncio.sleep(0)
 
     def _next_group(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         group = [self._waiting.popleft()]

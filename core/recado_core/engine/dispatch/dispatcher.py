@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -20,6 +19,7 @@ from recado_core.engine.checks.checking import CLEAR, Checking
 from recado_core.engine.dispatch import settling
 from recado_core.engine.dispatch.claims import Claimed, Claims
 from recado_core.engine.dispatch.endings import Endings, first_poll
+from recado_core.engine.grouping import gather_more
 from recado_core.engine.messages.batches import batch_of, recipient_of
 from recado_core.engine.messages.transitions import Change
 from recado_core.engine.settings import EngineSettings
@@ -42,10 +42,6 @@ Row = dict[str, Any]
 
 IDLE = 1.0
 """Seconds after which an idle account looks for retries, and for what other processes accepted."""
-GATHER = 0.01
-"""Seconds after a claim that took all there was, in which messages gather for the next."""
-LONGEST_GATHER = 0.1
-"""Seconds for which they gather at the most, where claims take long."""
 STALE_CLAIM = 10.0
 """Seconds after its claim, or after we have said that it is still ours, in which a batch leaves."""
 MAX_SPLITS = 64
@@ -141,7 +137,7 @@ class Dispatcher:
         account = self._account
         account.wake.clear()
         await self._slots.acquire()
-        claimed, pause, since = None, 0.0, time.perf_counter()
+        claimed, pause = None, 0.0
         try:
             pause = self._pause()
             if account.paused_at is None and pause <= 0 and not self._stopping:
@@ -151,9 +147,8 @@ class Dispatcher:
                 self._slots.release()
         if claimed:
             self._carry_in_background(claimed)
-            if not claimed.is_full:  # what comes now goes together
-                took = time.perf_counter() - since
-                await asyncio.sleep(min(max(GATHER, took), LONGEST_GATHER))
+            if not claimed.is_full:
+                await gather_more(len(claimed.rows))
         elif pause > 0:
             await self._sleep(pause, wakeable=False)
         else:

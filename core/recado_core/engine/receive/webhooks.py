@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import logging
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.failures import NotFoundError
-from recado_core.engine.grouping import Grouping
+from recado_core.engine.grouping import Grouping, gather_more
 from recado_core.engine.receive.arrivals import Arrivals
 from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.identifiers import new_id
@@ -25,10 +24,6 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
-GATHER = 0.01
-"""Seconds after webhooks were processed in which others gather."""
-LONGEST_GATHER = 0.1
-"""Seconds for which they gather at the most, where processing takes long."""
 AT_ONCE = 200
 """Webhooks processed in one transaction at the most."""
 AWAY = 1.0
@@ -90,11 +85,10 @@ class Receive:
         troubled = False
         while not self._stopping:
             self._wake.clear()
-            since = time.perf_counter()
             try:
-                if await self.process() < AT_ONCE:  # what comes now is processed together
-                    took = time.perf_counter() - since
-                    await asyncio.sleep(min(max(GATHER, took), LONGEST_GATHER))
+                count = await self.process()
+                if count < AT_ONCE:
+                    await gather_more(count)
                     await self._wake.wait()
                 troubled = False
             except Exception:
