@@ -163,11 +163,10 @@ class Database:
             SchemaError: A newer version made the schema.
         """
         check_known(await self.revision())
+        if self.sqlite:  # in one transaction: between two another process might go on with it
+            async with self._writer.begin() as connection:
+                return await connection.run_sync(_upgrade)
         async with self._writer.connect() as connection:
-            if self.sqlite:
-                applied = await connection.run_sync(_upgrade)
-                await connection.commit()
-                return applied
             # Two processes that start together must not both migrate.
             await connection.execute(sa.text("SELECT pg_advisory_lock(727253)"))
             await connection.commit()

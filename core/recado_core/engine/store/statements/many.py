@@ -141,17 +141,9 @@ def _spell(dialect: str, shape: _Shape) -> tuple[str, list[str]]:
     given: dict[str, sa.ColumnElement[Any]] = {
         name: sa.bindparam(f"{name}_", type_=sa.String()) for name in shape.names
     }
-    which: sa.ColumnElement[bool] = table.c.id == given["id"]
     if dialect == "postgresql":
         listed = _listed(table, shape.names)
         given = {name: _read(table.c[name], listed.c[name]) for name in shape.names}
-        which = table.c.id == given["id"]
-    elif shape.verb == "update_alike":
-        each = sa.func.json_each(given["id"]).table_valued("key", "value", name="given")
-        which = table.c.id.in_(sa.select(each.c.value))
-        if shape.own is not None:
-            given[shape.own] = each.c.value
-            which = table.c.id == each.c.key
     if shape.verb == "insert":
         statement: sa.Insert | sa.Update = (
             sa.insert(table).from_select(list(given), sa.select(*given.values()))
@@ -159,12 +151,26 @@ def _spell(dialect: str, shape: _Shape) -> tuple[str, list[str]]:
             else sa.insert(table).values(given)
         )
     else:
+        which = _alike(table, shape, given) if shape.verb == "update_alike" else None
         written = {name: value for name, value in given.items() if name != "id"}
         statement = (
-            sa.update(table).where(which).values(written | dict.fromkeys(shape.empty, sa.null()))
+            sa.update(table)
+            .where(table.c.id == given["id"] if which is None else which)
+            .values(written | dict.fromkeys(shape.empty, sa.null()))
         )
     compiled = statement.compile(dialect=_DIALECTS[dialect])
     return str(compiled), [name.removesuffix("_") for name in compiled.positiontup or ()]
+
+
+def _alike(
+    table: sa.Table, shape: _Shape, given: dict[str, sa.ColumnElement[Any]]
+) -> sa.ColumnElement[bool]:
+    """Return which rows are meant by SQLite's list of ids, or its object of values by id."""
+    each = sa.func.json_each(given["id"]).table_valued("key", "value", name="given")
+    if shape.own is None:
+        return table.c.id.in_(sa.select(each.c.value))
+    given[shape.own] = each.c.value
+    return table.c.id == each.c.key
 
 
 @lru_cache(maxsize=1024)
