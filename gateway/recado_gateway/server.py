@@ -197,7 +197,7 @@ def _settle_down() -> None:
     """Spare the collector what stays for ever, and let threads take turns more often.
 
     A batch is thousands of objects that go soon, and none of them is in a cycle. The store's
-    thread asks for the interpreter's lock for every row that it writes.
+    threads ask for the interpreter's lock again after every step of a statement.
     """
     gc.freeze()
     gc.set_threshold(*COLLECT_AT)

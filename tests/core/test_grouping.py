@@ -1,4 +1,7 @@
 import asyncio
+import gc
+import weakref
+from contextlib import suppress
 
 import pytest
 import sqlalchemy as sa
@@ -137,3 +140,28 @@ async def test_a_call_that_the_database_refuses_fails_alone(house):
     )
     assert [index for index, it in enumerate(results) if isinstance(it, DBAPIError)] == [4]
     assert len((await house.engine.messages.list(MessageFilter())).items) == 9
+
+
+async def test_what_failed_is_not_kept_by_its_own_error():
+    class Body:
+        """Stands for what a request brought along."""
+
+    async def fail(_group):
+        raise ValueError("no")
+
+    group = Grouping(fail)
+    kept = weakref.WeakSet()
+
+    async def ask():
+        body = Body()
+        kept.add(body)
+        with suppress(ValueError):
+            await group.submit(body)
+
+    gc.collect()
+    gc.disable()
+    try:
+        await asyncio.gather(*(ask() for _ in range(3)))
+        assert not kept
+    finally:
+        gc.enable()

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -58,7 +58,10 @@ class Grouping(Generic[Item, Result]):
         self._waiting.append((item, future))
         if self._worker is None:
             self._worker = asyncio.create_task(self._run())
-        return await future
+        try:
+            return await future
+        finally:
+            del future  # an error knows this frame: it must not know the error, and keep the item
 
     async def _run(self) -> None:
         group: list[tuple[Item, asyncio.Future[Result]]] = []
@@ -68,8 +71,7 @@ class Grouping(Generic[Item, Result]):
                 group = self._next_group()
                 await self._take(group)
         except BaseException:  # such as CancelledError: nobody may be left waiting for ever
-            for _, future in (*group, *self._waiting):
-                _fail(future, RuntimeError("the work was broken off"))
+            _fail_all((*group, *self._waiting), RuntimeError("the work was broken off"))
             self._waiting.clear()
             raise
         finally:
@@ -95,17 +97,21 @@ class Grouping(Generic[Item, Result]):
             results = await self._work([item for item, _ in group])
         except Exception as error:  # noqa: BLE001  # whatever it is belongs to who submitted
             if len(group) > 1 and not self._is_fatal(error):
-                for pair in group:
-                    await self._take([pair])
-                return
-            for _, future in group:
-                _fail(future, error)
+                await self._take_each(group)
+            else:
+                _fail_all(group, error)
+            group.clear()  # as in ``submit``
             return
         for (_, future), result in zip(group, results, strict=True):
             if not future.done():  # its request may have been cancelled; the row stays
                 future.set_result(result)
 
+    async def _take_each(self, group: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        for pair in group:
+            await self._take([pair])
 
-def _fail(future: asyncio.Future[Result], error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
+
+def _fail_all(group: Iterable[tuple[object, asyncio.Future[Any]]], error: Exception) -> None:
+    for _, future in group:
+        if not future.done():
+            future.set_exception(error)

@@ -1,5 +1,6 @@
 """API keys: made, shown once, kept as hashes, recognised."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -109,15 +110,25 @@ class Keys:
     async def revoke(self, key_id: str) -> None:
         """Revoke a key, or raise ``NotFoundError``."""
         now, shown = self._now(), key_id.replace("\0", "")  # nothing stored has a zero byte
-        if not await self._database.write(
-            lambda connection: store.revoke_api_key(connection, shown, now)
-        ):
-            raise NotFoundError(f"there is no API key {key_id!r}")
-        # A look at the store that began before must not bring the key back.
+        # Before the write: a look at the store that began earlier must not bring the key back, and
+        # who waits for the write may be cancelled.
         self._revoked.add(shown)
         self._known = {
             digest: entry for digest, entry in self._known.items() if entry[0].id != shown
         }
+        revoked = False
+        try:
+            revoked = await self._database.write(
+                lambda connection: store.revoke_api_key(connection, shown, now)
+            )
+        except asyncio.CancelledError:
+            revoked = True  # as far as is known
+            raise
+        finally:
+            if not revoked:
+                self._revoked.discard(shown)
+        if not revoked:
+            raise NotFoundError(f"there is no API key {key_id!r}")
 
     async def authenticate(self, token: str) -> ApiKey | None:
         """Return the key that this token belongs to, or None.

@@ -63,7 +63,7 @@ async def apply(
         standing: Where the messages stand, locked (``messages.lock``); kept current here, so
             that several changes of one message follow each other.
         changes: What shall become of them, in order; one for a message that is not in ``standing``
-            is passed over.
+            is passed over, and none may follow a retry of the same message.
         now: The time that the events bear.
         telling: Where the events go.
     """

@@ -39,9 +39,26 @@ class Connection(aiosqlite.Connection):
         beginning, self._beginning = self._beginning, None
         # Before the visit: who waits may be cancelled, and the transaction open all the same.
         self._began = self._began or beginning is not None
-        visit = partial(_visit, self._conn, beginning, work)
+        visit = partial(self._visit, beginning, work)
         outcome: _Outcome = await self._execute(visit)  # type: ignore[no-untyped-call]
         return outcome
+
+    def _visit(self, beginning: str | None, work: Callable[[sqlite3.Cursor], object]) -> "_Outcome":
+        cursor = self._conn.cursor()
+        try:
+            if beginning is not None:
+                self._begin(cursor, beginning)
+            work(cursor)
+            return _Outcome(cursor)
+        finally:
+            cursor.close()
+
+    def _begin(self, cursor: sqlite3.Cursor, beginning: str) -> None:
+        try:
+            cursor.execute(beginning)
+        except BaseException:
+            self._beginning = beginning  # no statement may come after it without a transaction
+            raise
 
     async def commit(self) -> None:
         """Commit, if there is anything to commit."""
@@ -66,21 +83,6 @@ class _Outcome:
         self.rows = cursor.fetchall() if cursor.description else []
         self.rowcount = cursor.rowcount
         self.lastrowid = cursor.lastrowid
-
-
-def _visit(
-    connection: sqlite3.Connection,
-    beginning: str | None,
-    work: Callable[[sqlite3.Cursor], object],
-) -> _Outcome:
-    cursor = connection.cursor()
-    try:
-        if beginning is not None:
-            cursor.execute(beginning)
-        work(cursor)
-        return _Outcome(cursor)
-    finally:
-        cursor.close()
 
 
 class Cursor:

@@ -1,4 +1,4 @@
-"""The statement that tells of which kinds of work any is due, so that nothing else need look."""
+"""The statement that tells which kinds of work the clock has brought."""
 
 from datetime import datetime
 from enum import StrEnum, auto
