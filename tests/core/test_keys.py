@@ -157,6 +157,33 @@ async def test_a_key_revoked_in_another_process_soon_is_nobodys_here(open_house)
 
 
 @on_sqlite
+async def test_a_revocation_holds_when_its_caller_is_gone(house):
+    keys = house.engine.keys
+    made = await keys.create("crm", ["admin"])
+    assert await keys.authenticate(made.token)
+    call = asyncio.create_task(keys.revoke(made.id))
+    await asyncio.sleep(0)  # it is on its way to the store
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    assert await keys.list() == []
+    assert await keys.authenticate(made.token) is None
+
+
+@on_sqlite
+async def test_a_revocation_that_fails_leaves_the_key_good(house, monkeypatch):
+    keys = house.engine.keys
+    made = await keys.create("crm", ["admin"])
+
+    async def fail(*_):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(store, "revoke_api_key", fail)
+    with pytest.raises(Exception, match="can't be reached"):
+        await keys.revoke(made.id)
+    assert (await keys.authenticate(made.token)).id == made.id
+
+
+@on_sqlite
 async def test_the_last_use_is_noted(house):
     used = await house.engine.keys.create("used", ["admin"])
     await house.engine.keys.create("unused", ["admin"])

@@ -79,3 +79,20 @@ async def test_who_stops_waiting_for_a_statement_leaves_a_connection_that_others
     await asyncio.gather(*impatient, return_exceptions=True)
     assert await asyncio.gather(*(read(10) for _ in range(16))) == [10] * 16
     await database.close()
+
+
+async def test_no_statement_goes_on_without_the_transaction_that_could_not_begin(
+    sqlite_url, connection
+):
+    path = sqlite_url.partition("///")[2]
+    impatient = await sqlite.connect(path, isolation_level=None, timeout=0)
+    await execute(connection, "BEGIN IMMEDIATE")
+    await execute(connection, "DELETE FROM nodes")
+    await execute(impatient, "BEGIN IMMEDIATE")
+    with pytest.raises(Exception, match="locked"):
+        await execute(impatient, "DELETE FROM nodes")
+    await connection.rollback()
+    await execute(impatient, "DELETE FROM nodes")
+    assert impatient.in_transaction
+    await impatient.rollback()
+    await impatient.close()
