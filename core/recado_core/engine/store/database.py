@@ -265,6 +265,8 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
+# The log is carried over into the file after 32 MB and not after 4: what has changed several times by
+# then, as the pages of an index have, is written there once.
 _PRAGMAS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
@@ -272,6 +274,7 @@ PRAGMA busy_timeout = 30000;
 PRAGMA foreign_keys = ON;
 PRAGMA cache_size = -65536;
 PRAGMA temp_store = MEMORY;
+PRAGMA wal_autocheckpoint = 8000;
 """
 
 
