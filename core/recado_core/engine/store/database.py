@@ -265,8 +265,8 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-# The log is carried over into the file after 32 MB and not after 4: what has changed several times by
-# then, as the pages of an index have, is written there once.
+# The log is carried over into the file after 32 MB and not after 4: what has changed several times
+# by then, as the pages of an index have, is written there once.
 _PRAGMAS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
