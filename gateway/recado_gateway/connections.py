@@ -23,6 +23,10 @@ class Connection(HttpToolsProtocol):
         joining = JoiningTransport(transport, self.loop)
         super().connection_made(cast("asyncio.Transport", joining))
 
+    def eof_received(self) -> None:
+        """Send what is held to a client that has ended its half: the transport closes now."""
+        cast("JoiningTransport", self.transport).send_held()
+
 
 class JoiningTransport:
     """A transport that sends at once what is written in one turn of the event loop."""
@@ -40,19 +44,24 @@ class JoiningTransport:
     def write(self, data: bytes) -> None:
         """Send this with what else is written in this turn."""
         if not self._held:
-            self._loop.call_soon(self._send)
+            self._loop.call_soon(self.send_held)
         self._held.append(data)
         self._size += len(data)
         if self._size > HELD:
-            self._send()
+            self.send_held()
 
     def close(self) -> None:
         """Close it once all is sent."""
-        self._send()
+        self.send_held()
         self._transport.close()
 
-    def _send(self) -> None:
-        if self._held:
-            self._transport.writelines(self._held)
-            self._held = []
-            self._size = 0
+    def send_held(self) -> None:
+        """Send what is held, unless nobody is there any more to take it."""
+        held, self._held, self._size = self._held, [], 0
+        if not held or self._transport.is_closing():
+            return
+        try:
+            self._transport.writelines(held)
+        except BaseException:
+            self._transport.abort()  # a client that is owed this would wait for it
+            raise
