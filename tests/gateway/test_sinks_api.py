@@ -2,6 +2,7 @@ import base64
 
 import msgspec
 import pytest
+from recado_core import WebhookReply
 
 ANA, BIA = "+5511900000001", "+5511900000002"
 NO_KEY = {"Authorization": ""}
@@ -195,6 +196,27 @@ async def test_call_is_answered_exactly_as_the_sink_says(desk, status):
         assert answer.content == b""
     else:
         assert (answer.headers["Content-Type"], answer.content) == ("text/x-desk", b"as said")
+    assert answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("status", [0, 150, 600, 999])
+async def test_status_that_ends_no_request_is_the_sinks_failure(desk, status):
+    answer = await desk.post(f"/sinks/desk/status/{status}", headers=NO_KEY)
+    assert answer.status_code == 500
+    assert answer.json()["type"] == "/problems/internal"
+    assert answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"body": None}, {"body": "text"}, {"content_type": "text/plain; x=€"}]
+)
+async def test_answer_that_cannot_be_sent_is_the_sinks_failure(desk, monkeypatch, changes):
+    async def handle(_request):
+        return msgspec.structs.replace(WebhookReply(), **changes)
+
+    monkeypatch.setattr(desk.engine.sinks.by_name["desk"].sink, "handle", handle)
+    answer = await desk.post("/sinks/desk/a", headers=NO_KEY)
+    assert (answer.status_code, answer.json()["type"]) == (500, "/problems/internal")
     assert answer.headers["X-Request-Id"]
 
 
