@@ -4,7 +4,7 @@ import anyio
 import pytest
 from recado_core import ConfigurationError
 from recado_core.engine.runtime import Engine
-from recado_gateway.app import create_app
+from recado_gateway.app import ShortWay, create_app
 
 SEVERAL_SECONDS = 20
 MESSAGE = {"to": "+5511900000001", "text": "oi"}
@@ -87,3 +87,22 @@ async def test_method_that_a_call_does_not_have_is_refused_whichever_way_it_come
         assert answer.status_code == 405
         assert set(answer.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
         assert (await client.options(path)).status_code == 204
+
+
+async def test_plain_requests_take_the_short_way_and_others_the_long_one(client, monkeypatch):
+    gone_long, handler = [], client.app.asgi_handler
+
+    async def note(scope, receive, send):
+        gone_long.append(scope["path"])
+        await handler(scope, receive, send)
+
+    monkeypatch.setattr(client.app, "asgi_handler", note)
+    monkeypatch.setattr(client.app, "asgi_handler", ShortWay(client.app))
+    made = (await client.post("/v1/messages", json=MESSAGE)).json()
+    for path in ("/v1/messages", f"/v1/messages/{made['id']}", "/health/live", "/metrics"):
+        assert (await client.get(path)).status_code == 200
+    assert (await client.call_webhook({"ref": "x", "status": "delivered"})).status_code == 200
+    assert gone_long == []
+    assert (await client.get("/v1/messages/")).status_code == 200
+    assert (await client.get("/nowhere")).status_code == 404
+    assert gone_long == ["/v1/messages/", "/nowhere"]
