@@ -56,6 +56,8 @@ base_url = "http://127.0.0.1:9/api"
 token = "a-token-of-nobody"
 """
 
+LONGEST_PAUSE = 4.0
+"""Seconds that a client may pause: after five the gateway hangs up."""
 PATIENCE = 60.0
 """Seconds that a gateway may take to come up, or to go."""
 LONGEST_LINE = 2**28
@@ -280,6 +282,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="that the clients share (1)")
     parser.add_argument("--folder", type=Path, default=Path(), help="on the disk to measure (.)")
     options = parser.parse_args()
+    if options.rate and options.clients > options.rate * LONGEST_PAUSE:
+        parser.error(f"--rate: each client must have its turn within {LONGEST_PAUSE:g} s")
     with tempfile.TemporaryDirectory(prefix="recado-benchmark-", dir=options.folder) as name:
         folder = Path(name).resolve()
         fsync = time_fsync(folder)

@@ -31,7 +31,16 @@ from recado_core.errors import RecadoError
 from recado_gateway.benchmark import runs
 from recado_gateway.benchmark.clients import post_all
 from recado_gateway.benchmark.processes import HOST, Program, free_port, running, usage_of
-from recado_gateway.benchmark.runs import CLIENTS, Mode, Plan, cell, percentiles, until
+from recado_gateway.benchmark.runs import (
+    CLIENTS,
+    Mode,
+    Plan,
+    cell,
+    microseconds,
+    percentiles,
+    until,
+)
+from recado_gateway.benchmark.traffic import BATCH
 from recado_gateway.server import run_async
 from ways.output import line, say
 
@@ -41,7 +50,16 @@ SMSC = str(Path(__file__).resolve().parent / "smsc.py")
 ERRORS = "3"
 """What it logs: each word about every message would cost it more than the message."""
 WRONG_USE = 2
-HEADS = ("messages/s", "accepted/s", "CPU µs", "accept p50 ms", "p99 ms", "all after s")
+HEADS = (
+    "messages/s",
+    "accepted/s",
+    "CPU µs",
+    "accept p50 ms",
+    "p99 ms",
+    "all after s",
+    "provider µs",
+    "client µs",
+)
 
 # https://www.kannel.org/download/1.4.5/userguide-1.4.5/userguide.html
 CONFIGURATION = """\
@@ -78,7 +96,7 @@ password = benchmark
 
 
 class Figures(NamedTuple):
-    """What a run came to."""
+    """What a run came to; ``p50`` and ``p99`` are of a request."""
 
     rate: float
     accepted: float
@@ -86,11 +104,14 @@ class Figures(NamedTuple):
     p50: float
     p99: float
     seconds: float
+    provider: float | None
+    client: float
 
     def cells(self) -> tuple[str, ...]:
         """Return the figures as they stand under ``HEADS``."""
         rates = (f"{self.rate:,.0f}", f"{self.accepted:,.0f}", cell(self.cpu))
-        return (*rates, f"{self.p50:.1f}", f"{self.p99:.1f}", f"{self.seconds:.1f}")
+        times = (f"{self.p50:.1f}", f"{self.p99:.1f}", f"{self.seconds:.1f}")
+        return (*rates, *times, cell(self.provider), cell(self.client))
 
 
 class Kannel(NamedTuple):
@@ -189,16 +210,19 @@ async def run_kannel(store: str, options: argparse.Namespace, folder: Path) -> F
         async def told() -> int:
             return int((await http.get("/counts")).json()["told"])
 
-        before, since = kannel.usage(), time.perf_counter()
+        before, provider = kannel.usage(), usage_of(kannel.smsc.pid)
+        own, since = time.process_time(), time.perf_counter()
         sent = requests(kannel, options.messages)
         took = await post_all(kannel.url, options.clients, sent, HTTPStatus.ACCEPTED)
         accepted = time.perf_counter() - since
         await until(told, options.messages, kannel.smsc)
         seconds, after = time.perf_counter() - since, kannel.usage()
+        own = time.process_time() - own
+        beside = microseconds(provider, usage_of(kannel.smsc.pid), options.messages)
     cpu = None if before is None or after is None else (after - before) / options.messages * 1e6
     p50, p99 = (each * 1000 for each in percentiles(took))
     rates = (options.messages / seconds, options.messages / accepted)
-    return Figures(*rates, cpu, p50, p99, seconds)
+    return Figures(*rates, cpu, p50, p99, seconds, beside, own / options.messages * 1e6)
 
 
 async def run_gateway(options: argparse.Namespace, folder: Path) -> Figures:
@@ -212,6 +236,8 @@ async def run_gateway(options: argparse.Namespace, folder: Path) -> Figures:
         p50=found.accept_p50_ms,
         p99=found.accept_p99_ms,
         seconds=found.seconds,
+        provider=found.simulator_us,
+        client=found.client_us,
     )
 
 
@@ -220,6 +246,7 @@ async def compare(options: argparse.Namespace) -> None:
     ways = ["recado", *(f"kannel {store}" for store in STORES)]
     rates: dict[str, list[float]] = {way: [] for way in ways}
     say(f"{options.messages:,} messages, {options.clients} clients of Kannel")
+    say(f"accept p50 and p99 are of a request: of {BATCH:,} messages for recado, of one for Kannel")
     say(line("", HEADS, HEADS))
     for number in range(1, options.rounds + 1):
         for way in ways:
