@@ -1,10 +1,15 @@
-import asyncio
+import json
 from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from recado_core import InDoubtError
 from recado_core.engine import runtime
+from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.statements import inbox, messages
+
+from .resilience.troubles import until, until_status
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
 
@@ -41,13 +46,104 @@ async def test_what_comes_due_in_a_round_is_done_in_the_same_round(house):
     assert await house.status(message_id) == "sent"
 
 
-@on_sqlite
-async def test_worker_sees_within_a_tick_what_comes_due_by_the_clock(house, monkeypatch):
+# ---------------------------------------------------------------- the worker
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """Let the worker look so often that no test waits for it."""
     monkeypatch.setattr(runtime, "TICK", 0.02)
+
+
+def noted_rounds(receive):
+    """Return a list that gets, of every round of webhooks that ends, how many it processed."""
+    rounds, process = [], receive.process
+
+    async def noting():
+        count = await process()
+        rounds.append(count)
+        return count
+
+    receive.process = noting
+    return rounds
+
+
+async def store_webhook(house, *items):
+    """Store a webhook as another process does; nobody here is told."""
+    now = house.clock.now()
+    row = {
+        "id": new_id(),
+        "account": "main",
+        "digest": b"another process".ljust(32),
+        "received_at": now,
+        "method": "POST",
+        "url": "https://gateway.example.com/webhooks/main/***",
+        "headers": {},
+        "query": {},
+        "body": json.dumps(items).encode(),
+        "state": "pending",
+        "due_at": now,
+    }
+    await house.database.write(lambda connection: inbox.insert(connection, [row]))
+
+
+@on_sqlite
+@pytest.mark.usefixtures("often")
+async def test_worker_sees_within_a_tick_what_comes_due_by_the_clock(house):
     at = house.clock.now() + timedelta(seconds=60)
     await house.accept(scheduled_at=at)
     await house.engine.start()
     house.clock.advance(120)
-    async with asyncio.timeout(20):
-        while house.vendor.sizes != [1]:  # noqa: ASYNC110  # the worker tells nobody
-            await asyncio.sleep(0.02)
+    await until(lambda: house.vendor.sizes == [1])
+
+
+@pytest.mark.usefixtures("often")
+async def test_idle_worker_processes_the_webhook_that_another_process_stored(house):
+    message_id = await house.accept()
+    await house.settle()
+    rounds = noted_rounds(house.engine.receive)
+    await house.engine.start()
+    await until(lambda: rounds == [0])  # from here on it looks when it is told to
+    await store_webhook(house, ["status", {"message_id": message_id, "status": "delivered"}])
+    await until_status(house, [message_id], "delivered")
+
+
+@pytest.mark.usefixtures("often")
+async def test_idle_worker_processes_the_webhook_that_was_put_off_when_its_time_comes(house):
+    message_id = await house.accept()
+    await house.settle()
+    rounds = noted_rounds(house.engine.receive)
+    await house.engine.start()
+    await until(lambda: rounds == [0])
+    await house.webhook(["status", {"provider_ref": "soon", "status": "delivered"}])
+    await until(lambda: sum(rounds) == 1)  # it speaks of a message that is not known yet
+    named = [{"id": message_id, "provider_ref": "soon"}]
+    await house.database.write(lambda connection: messages.write(connection, named))
+    house.clock.advance(3)
+    await until_status(house, [message_id], "delivered")
+
+
+@on_sqlite
+@pytest.mark.usefixtures("often")
+async def test_idle_worker_asks_about_a_dispatch_in_doubt(open_house):
+    async with open_house(accounts={"main": {"lookup_settles": 30.0}}) as house:
+        house.vendor.answers = [InDoubtError("silence")]
+        message_id = await house.accept()
+        await house.settle()
+        asked = len(house.vendor.lookups)
+        assert await house.status(message_id) == "sending"
+        await house.engine.start()
+        house.clock.advance(31)
+        await until(lambda: len(house.vendor.lookups) > asked)
+        await until_status(house, [message_id], "sent")
+
+
+@on_sqlite
+@pytest.mark.usefixtures("often")
+async def test_idle_worker_asks_for_the_receipts_that_no_webhook_brought(open_house):
+    async with open_house(poll_delays=(120.0,)) as house:
+        await house.accept()
+        await house.settle()
+        await house.engine.start()
+        house.clock.advance(121)
+        await until(lambda: len(house.vendor.polled) == 1)
