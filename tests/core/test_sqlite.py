@@ -1,13 +1,12 @@
 import asyncio
+import threading
 
 import pytest
 import sqlalchemy as sa
 from recado_core.engine.store import sqlite
-from recado_core.engine.store.database import Database
+from recado_core.engine.store.database import READERS, Database
 
-SLOW = """
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) SELECT max(i) FROM n
-"""
+from .resilience.troubles import DEADLINE, until
 
 
 @pytest.fixture
@@ -15,6 +14,37 @@ async def connection(sqlite_url):
     opened = await sqlite.connect(sqlite_url.partition("///")[2], isolation_level=None)
     yield opened
     await opened.close()
+
+
+class Hold:
+    """A function of SQL that keeps its statement from ending, in the connection's thread."""
+
+    def __init__(self):
+        self.begun = False
+        self.over = threading.Event()
+
+    def __call__(self):
+        self.begun = True
+        self.over.wait(DEADLINE)
+        return 1
+
+
+@pytest.fixture
+def hold():
+    held = Hold()
+    yield held
+    held.over.set()
+
+
+async def stop_waiting(statements, hold):
+    """Execute statements that hold, and wait no longer for them once one is at work."""
+    waiting = [asyncio.ensure_future(statement) for statement in statements]
+    await until(lambda: hold.begun)
+    for each in waiting:
+        each.cancel()
+    hold.over.set()
+    ends = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ends)
 
 
 async def execute(connection, text, *parameters):
@@ -63,22 +93,38 @@ async def test_a_failed_statement_leaves_its_transaction_to_be_rolled_back(conne
     assert not connection.in_transaction
 
 
-async def test_who_stops_waiting_for_a_statement_leaves_a_connection_that_others_can_use(
-    sqlite_url,
+async def test_who_stops_waiting_for_a_statement_can_still_roll_its_transaction_back(
+    connection, hold
 ):
-    database = Database(sqlite_url)
+    await connection.create_function("hold", 0, hold)
+    await execute(connection, "BEGIN IMMEDIATE")
+    await stop_waiting([execute(connection, "INSERT INTO nodes VALUES ('a', 'b', hold(), 0, 0)")], hold)
+    await connection.rollback()
+    assert not connection.in_transaction
+    await execute(connection, "BEGIN IMMEDIATE")
+    assert (await execute(connection, "SELECT * FROM nodes"))[1] == []
+    assert connection.in_transaction
+    await connection.commit()
 
-    async def read(steps):
+
+async def test_who_stops_waiting_for_a_statement_leaves_a_connection_that_others_can_use(
+    sqlite_url, hold
+):
+    def provide(connection, _):
+        connection.create_function("hold", 0, hold)
+
+    async def read(text):
         async with database.read() as connection:
-            return (await connection.execute(sa.text(SLOW.format(steps)))).scalar()
+            return (await connection.execute(sa.text(text))).scalar()
 
-    impatient = [asyncio.create_task(read(200_000)) for _ in range(8)]
-    await asyncio.sleep(0.01)
-    for task in impatient:
-        task.cancel()
-    await asyncio.gather(*impatient, return_exceptions=True)
-    assert await asyncio.gather(*(read(10) for _ in range(16))) == [10] * 16
-    await database.close()
+    sa.event.listen(sa.Engine, "connect", provide)
+    try:
+        database = Database(sqlite_url)
+        await stop_waiting([read("SELECT hold()") for _ in range(READERS + 1)], hold)
+        assert await asyncio.gather(*(read("SELECT 10") for _ in range(16))) == [10] * 16
+    finally:
+        sa.event.remove(sa.Engine, "connect", provide)
+        await database.close()
 
 
 async def test_no_statement_goes_on_without_the_transaction_that_could_not_begin(
