@@ -32,8 +32,7 @@ from .desks import (
     write,
 )
 
-# The order is found by the statements that test_delivering and test_sinks run on PostgreSQL too.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+on_both = pytest.mark.parametrize("database_url", ["sqlite_url", "postgres_url"], indirect=True)
 
 EVERY = ("message.received", "message.undelivered", "message.sent")
 LANES = {"message.undelivered": Lane.OUTCOME, "message.sent": Lane.NOTE}
@@ -42,6 +41,15 @@ NEVER = TransientSendError("500", code="500")
 
 def lane(subject):
     return LANES.get(subject.type, Lane.CONVERSATION)
+
+
+@pytest.fixture
+def database_url(request):
+    """SQLite's, but where a test asks for both.
+
+    PostgreSQL runs the same statements in test_delivering and test_sinks, but there none has lanes.
+    """
+    return request.getfixturevalue(getattr(request, "param", "sqlite_url"))
 
 
 @pytest.fixture
@@ -87,6 +95,7 @@ async def test_failure_that_waits_holds_up_nothing_that_the_person_writes(open_d
         assert house.system.types.count("message.undelivered") == 1
 
 
+@on_both
 @pytest.mark.parametrize("slow", list(Lane))
 async def test_events_of_one_lane_keep_their_order(open_desk, slow):
     types = {Lane.CONVERSATION: "message.received"} | {one: kind for kind, one in LANES.items()}
