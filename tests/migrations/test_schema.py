@@ -26,9 +26,7 @@ POSTGRES_CATALOGUE = """
     SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
 """
 
-REVISIONS = str(
-    [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
-)
+REVISIONS = [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
 
 MIGRATE = """
 import sys
@@ -114,6 +112,19 @@ async def test_a_schema_can_be_taken_down_and_made_again(database_url, connect):
         assert await catalogue(connection) == before
 
 
+async def test_each_step_down_leaves_the_schema_of_the_revision_before(connect):
+    made = {}
+    async with connect() as connection:
+        for revision in REVISIONS:
+            await connection.run_sync(run_alembic, command.upgrade, revision)
+            made[revision] = await catalogue(connection)
+        for revision in REVISIONS[-2::-1]:
+            await connection.run_sync(run_alembic, command.downgrade, revision)
+            assert await catalogue(connection) == made[revision]
+        await connection.run_sync(run_alembic, command.upgrade, "head")
+        assert await catalogue(connection) == made[head()]
+
+
 async def test_an_empty_database_is_made_ready_at_start(database_url):
     database = Database(database_url)
     try:
@@ -154,7 +165,7 @@ async def test_two_processes_that_start_together_migrate_once(sqlite_url, postgr
         process.stdin.write(f"{sqlite_url} {postgres_url}\n".encode())
     told = [(await process.communicate())[0].decode().splitlines() for process in processes]
     for on_one_database in zip(*told, strict=True):
-        assert sorted(on_one_database) == [REVISIONS, "[]"]
+        assert sorted(on_one_database) == [str(REVISIONS), "[]"]
 
 
 @pytest.mark.parametrize(
