@@ -98,7 +98,8 @@ async def test_who_stops_waiting_for_a_statement_can_still_roll_its_transaction_
 ):
     await connection.create_function("hold", 0, hold)
     await execute(connection, "BEGIN IMMEDIATE")
-    await stop_waiting([execute(connection, "INSERT INTO nodes VALUES ('a', 'b', hold(), 0, 0)")], hold)
+    insert = "INSERT INTO nodes VALUES ('a', 'b', hold(), 0, 0)"
+    await stop_waiting([execute(connection, insert)], hold)
     await connection.rollback()
     assert not connection.in_transaction
     await execute(connection, "BEGIN IMMEDIATE")
