@@ -143,3 +143,21 @@ async def test_no_statement_goes_on_without_the_transaction_that_could_not_begin
     assert impatient.in_transaction
     await impatient.rollback()
     await impatient.close()
+
+
+async def test_a_beginning_that_fails_after_who_waited_is_gone_is_not_made_up_for(
+    sqlite_url, connection
+):
+    path = sqlite_url.partition("///")[2]
+    await execute(connection, "BEGIN IMMEDIATE")
+    await execute(connection, "DELETE FROM nodes")
+    waiting = await sqlite.connect(path, isolation_level=None, timeout=0.2)
+    await execute(waiting, "BEGIN IMMEDIATE")
+    statement = asyncio.create_task(execute(waiting, "DELETE FROM nodes"))
+    await asyncio.sleep(0)
+    statement.cancel()
+    await asyncio.gather(statement, return_exceptions=True)
+    await waiting.rollback()
+    await execute(waiting, "SELECT 1")
+    assert not waiting.in_transaction
+    await waiting.close()

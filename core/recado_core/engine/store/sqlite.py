@@ -62,17 +62,17 @@ class Connection(aiosqlite.Connection):
 
     async def commit(self) -> None:
         """Commit, if there is anything to commit."""
-        self._beginning = None
         if self._began:
             await super().commit()
             self._began = False
+        self._beginning = None
 
     async def rollback(self) -> None:
         """Roll back, if there is anything to roll back."""
-        self._beginning = None
         if self._began:
             await super().rollback()
             self._began = False
+        self._beginning = None  # only now: a BEGIN that fails late asks to be made up for
 
 
 class _Outcome:
