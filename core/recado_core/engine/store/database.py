@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 8
 """Connections that read at once."""
+WRITERS_CACHE = 65_536
+"""Kibibytes of SQLite's pages that the connection keeps that writes."""
+READERS_CACHE = 8192
+"""Kibibytes that each of those keeps that read; behind it is the system's own cache."""
 AWAY = 1.0
 """Seconds after which a database that is away is tried again."""
 BREATH = 0.02
@@ -92,8 +96,12 @@ class Database:
         self._url = parse_url(url)
         self.sqlite = self._url.get_backend_name() == "sqlite"
         if self.sqlite:
-            self._writer = _sqlite_engine(self._url, size=1, begin="BEGIN IMMEDIATE")
-            self._reader = _sqlite_engine(self._url, size=READERS, begin="BEGIN")
+            self._writer = _sqlite_engine(
+                self._url, size=1, begin="BEGIN IMMEDIATE", cache=WRITERS_CACHE
+            )
+            self._reader = _sqlite_engine(
+                self._url, size=READERS, begin="BEGIN", cache=READERS_CACHE
+            )
         else:
             self._writer = create_async_engine(
                 self._url, pool_size=READERS, pool_pre_ping=True, **_OPTIONS
@@ -272,13 +280,13 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA busy_timeout = 30000;
 PRAGMA foreign_keys = ON;
-PRAGMA cache_size = -65536;
 PRAGMA temp_store = MEMORY;
 PRAGMA wal_autocheckpoint = 8000;
 """
 
 
-def _sqlite_engine(url: sa.URL, *, size: int, begin: str) -> AsyncEngine:
+def _sqlite_engine(url: sa.URL, *, size: int, begin: str, cache: int) -> AsyncEngine:
+    pragmas = f"{_PRAGMAS}PRAGMA cache_size = -{cache};"
     engine = create_async_engine(
         url,
         pool_size=size,
@@ -291,7 +299,7 @@ def _sqlite_engine(url: sa.URL, *, size: int, begin: str) -> AsyncEngine:
     @sa.event.listens_for(engine.sync_engine, "connect")
     def set_pragmas(connection: Any, _: object) -> None:  # noqa: ANN401  # the driver's own class
         connection.isolation_level = None  # transactions begin as written below, not as it guesses
-        connection.run_async(lambda driver: driver.executescript(_PRAGMAS))  # at one go
+        connection.run_async(lambda driver: driver.executescript(pragmas))  # at one go
 
     @sa.event.listens_for(engine.sync_engine, "begin")
     def begin_transaction(connection: sa.Connection) -> None:
