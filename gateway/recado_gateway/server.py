@@ -72,8 +72,8 @@ class Server:
         self._uvicorn.on_ready = on_ready
         try:
             async with self._lifespan():
-                _settle_down()
-                await self._uvicorn.serve(sockets=[self._socket])
+                with _settled():
+                    await self._uvicorn.serve(sockets=[self._socket])
         except BaseExceptionGroup as group:  # Litestar runs the lifespan in a task group
             raise _alone(group) from group
         finally:
@@ -193,15 +193,23 @@ def url_of(listening: socket.socket) -> str:
     )
 
 
-def _settle_down() -> None:
-    """Spare the collector what stays for ever, and let threads take turns more often.
+@contextmanager
+def _settled() -> Iterator[None]:
+    """While it serves, spare the collector what stays, and let threads take turns more often.
 
     A batch is thousands of objects that go soon, and none of them is in a cycle. The store's
     threads ask for the interpreter's lock again after every step of a statement.
     """
+    before, turn = gc.get_threshold(), sys.getswitchinterval()
     gc.freeze()
     gc.set_threshold(*COLLECT_AT)
     sys.setswitchinterval(TURN)
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+        sys.setswitchinterval(turn)
 
 
 def _alone(error: BaseException) -> BaseException:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-import sqlalchemy as sa
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.store.database import Database, parse_url
 from recado_core.errors import ConfigurationError
@@ -186,9 +185,8 @@ async def refuse_filled(url: str) -> None:
     """Raise ``ConfigurationError`` for a database that holds anything: it may be a real one."""
     database = Database(url)
     try:
-        async with database.read() as connection:
-            if await connection.run_sync(lambda plain: sa.inspect(plain).get_table_names()):
-                raise ConfigurationError("--database: it is not empty; a benchmark fills it")
+        if not await database.is_empty():
+            raise ConfigurationError("--database: it is not empty; a benchmark fills it")
     finally:
         await database.close()
 

@@ -164,6 +164,11 @@ class Database:
                 lambda sync: MigrationContext.configure(sync).get_current_revision()
             )
 
+    async def is_empty(self) -> bool:
+        """Tell whether the database has no table, ours or another's."""
+        async with self.read() as connection:
+            return not await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
+
     async def upgrade(self) -> list[str]:
         """Bring the schema to this version; return the revisions applied, oldest first.
 
