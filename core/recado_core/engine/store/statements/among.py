@@ -47,4 +47,4 @@ def each_of(connection: AsyncConnection, values: Collection[str]) -> sa.TableVal
     if connection.dialect.name == "postgresql":
         listed = sa.func.unnest(sa.literal(list(values), sa.ARRAY(sa.Text)))
         return listed.table_valued("value").render_derived()
-    return sa.func.json_each(msgspec.json.encode(list(values)).decode()).table_valued("value")
+    return sa.func.json_each(values_of(connection, values)).table_valued("value")

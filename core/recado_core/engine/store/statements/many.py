@@ -35,11 +35,11 @@ async def insert_many(connection: AsyncConnection, table: sa.Table, rows: Sequen
     if not rows:
         return
     columns, _ = _columns(table, rows)
+    shape = _Shape("insert", table.name, tuple(columns))
     if connection.dialect.name == "postgresql":
-        await _give_arrays(connection, _Shape("insert", table.name, tuple(columns)), columns)
+        await _give_arrays(connection, shape, columns)
         return
-    statement, order = _spell("sqlite", _Shape("insert", table.name, tuple(columns)))
-    lines = list(zip(*(columns[name] for name in order), strict=True))
+    statement, lines = _lines(shape, columns)
     whole = len(lines) - len(lines) % TOGETHER
     if whole:
         blocks = [
@@ -84,6 +84,12 @@ class _Shape(msgspec.Struct, frozen=True):
     own: str | None = None
 
 
+def _lines(shape: _Shape, columns: Columns) -> tuple[str, list[tuple[Any, ...]]]:
+    """Return SQLite's statement for one row, and what it takes for each."""
+    statement, order = _spell("sqlite", shape)
+    return statement, list(zip(*(columns[name] for name in order), strict=True))
+
+
 async def _give_arrays(connection: AsyncConnection, shape: _Shape, columns: Columns) -> None:
     statement, order = _spell("postgresql", shape)
     await connection.exec_driver_sql(statement, tuple(columns[name] for name in order))
@@ -97,9 +103,7 @@ async def _update_sqlite(
     own = differing[0] if differing else None
     is_text = own is None or (isinstance(table.c[own].type, sa.String) and None not in columns[own])
     if len(columns["id"]) == 1 or len(differing) > 1 or not is_text:
-        statement, order = _spell("sqlite", shape)
-        lines = list(zip(*(columns[name] for name in order), strict=True))
-        await connection.exec_driver_sql(statement, lines)
+        await connection.exec_driver_sql(*_lines(shape, columns))
         return
     shape = msgspec.structs.replace(shape, verb="update_alike", own=own)
     given = columns["id"] if own is None else dict(zip(columns["id"], columns[own], strict=True))
