@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import accounts, nodes
+from recado_core.engine.store.statements.many import rows_of
 
 Row = dict[str, Any]
 
@@ -133,7 +134,7 @@ async def hold_account(connection: AsyncConnection, account: str) -> None:
 
 async def list_nodes(connection: AsyncConnection) -> list[Row]:
     """Return every node."""
-    return [dict(row) for row in (await connection.execute(sa.select(nodes))).mappings()]
+    return rows_of(await connection.execute(sa.select(nodes)))
 
 
 async def delete_node(connection: AsyncConnection, node_id: str) -> None:

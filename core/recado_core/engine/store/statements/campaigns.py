@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import campaigns, messages
 from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.many import rows_of
 from recado_core.messages import Status
 
 Row = dict[str, Any]
@@ -85,7 +86,7 @@ async def page(
         statement = statement.where(C[column] == value if value else C[column].is_(None))
     if before is not None:
         statement = statement.where(C.id < before)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def active(connection: AsyncConnection, now: datetime) -> list[Row]:
@@ -100,7 +101,7 @@ async def active(connection: AsyncConnection, now: datetime) -> list[Row]:
         )
         .order_by(C.id)
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def being_canceled(connection: AsyncConnection) -> list[str]:
@@ -204,7 +205,7 @@ async def messages_in(
         .order_by(M.id)
         .limit(limit)
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def oldest_messages(connection: AsyncConnection, campaign_id: str, limit: int) -> list[Row]:
@@ -215,4 +216,4 @@ async def oldest_messages(connection: AsyncConnection, campaign_id: str, limit: 
         .order_by(M.id)
         .limit(limit)
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))

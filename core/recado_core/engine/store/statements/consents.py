@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import consents, messages
 from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.many import rows_of
 
 Row = dict[str, Any]
 
@@ -59,4 +60,4 @@ async def page(
         statement = statement.where(C.address.in_(addresses))
     if before is not None:
         statement = statement.where(C.id < before)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))

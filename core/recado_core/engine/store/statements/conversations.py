@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import conversations
 from recado_core.engine.store.statements.among import among, among_named, values_of
-from recado_core.engine.store.statements.many import insert_many
+from recado_core.engine.store.statements.many import insert_many, rows_of
 from recado_core.engine.store.statements.paging import newest_first
 
 Row = dict[str, Any]
@@ -59,7 +59,7 @@ async def lock_addresses(connection: AsyncConnection, addresses: Collection[str]
         .order_by(C.id)
         .with_for_update()
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def lock(connection: AsyncConnection, conversation_id: str) -> Row | None:
@@ -107,4 +107,4 @@ async def page(
     statement = newest_first(sa.select(conversations), C.last_activity, C.id, before, limit)
     for column, value in equal.items():
         statement = statement.where(C[column] == value)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))

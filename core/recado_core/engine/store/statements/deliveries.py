@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import conversations, deliveries, events, messages
 from recado_core.engine.store.statements.among import among
-from recado_core.engine.store.statements.many import insert_many
+from recado_core.engine.store.statements.many import insert_many, rows_of
 
 Row = dict[str, Any]
 
@@ -70,7 +70,7 @@ async def take(
         .order_by(D.background, D.due_at, D.id)
         .with_for_update(skip_locked=True, of=deliveries)
     )
-    rows = [dict(row) for row in (await connection.execute(statement)).mappings()]
+    rows = rows_of(await connection.execute(statement))
     if rows:
         taken = (
             sa.update(deliveries)
@@ -281,7 +281,7 @@ async def page(
         statement = statement.where(D.state == _STATES[state])
     if before is not None:
         statement = statement.where(D.id < before)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def replay(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, dispatches, events, messages, nodes
-from recado_core.engine.store.statements.many import insert_many
+from recado_core.engine.store.statements.many import insert_many, rows_of
 
 Row = dict[str, Any]
 
@@ -213,7 +213,7 @@ async def attempts_of(connection: AsyncConnection, message_id: str) -> list[Row]
     statement = (
         sa.select(dispatches).where(sa.or_(D.id.in_(of_events), D.id.in_(current))).order_by(D.id)
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def sent_since(connection: AsyncConnection, account: str, since: datetime) -> int:
@@ -245,7 +245,7 @@ async def _take(
         .values({due: turn.hold_until, D.node_id: turn.node_id})
         .returning(dispatches)
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def account_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:

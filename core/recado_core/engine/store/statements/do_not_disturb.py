@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import do_not_disturb, do_not_disturb_lists
 from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.many import rows_of
 
 Row = dict[str, Any]
 
@@ -80,7 +81,7 @@ async def delete_list(connection: AsyncConnection, name: str) -> str | None:
 async def lists(connection: AsyncConnection) -> list[Row]:
     """Return every list, by name."""
     statement = sa.select(do_not_disturb_lists).order_by(L.name)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def abandoned(connection: AsyncConnection, before: str) -> list[str]:

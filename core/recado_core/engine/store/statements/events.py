@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.schema import events
-from recado_core.engine.store.statements.many import insert_many
+from recado_core.engine.store.statements.many import insert_many, rows_of
 
 Row = dict[str, Any]
 
@@ -51,4 +51,4 @@ async def append(connection: AsyncConnection, rows: Sequence[Row]) -> None:
 async def of_message(connection: AsyncConnection, message_id: str) -> list[Row]:
     """Return a message's events, oldest first."""
     statement = sa.select(events).where(events.c.message_id == message_id).order_by(events.c.id)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))

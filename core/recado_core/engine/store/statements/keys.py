@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import api_keys, idempotency_keys
+from recado_core.engine.store.statements.many import rows_of
 
 Row = dict[str, Any]
 
@@ -31,7 +32,7 @@ async def api_key_by_hash(connection: AsyncConnection, digest: str) -> Row | Non
 async def list_api_keys(connection: AsyncConnection) -> list[Row]:
     """Return the API keys that are not revoked, the oldest first."""
     statement = sa.select(api_keys).where(K.revoked_at.is_(None)).order_by(K.id)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def revoke_api_key(connection: AsyncConnection, key_id: str, now: datetime) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import links
+from recado_core.engine.store.statements.many import rows_of
 from recado_core.engine.store.statements.paging import newest_first
 
 Row = dict[str, Any]
@@ -53,4 +54,4 @@ async def page(
         limit: How many at the most.
     """
     statement = newest_first(sa.select(links), L.created_at, L.code, before, limit)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))

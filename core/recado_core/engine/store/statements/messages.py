@@ -182,7 +182,7 @@ async def outbound_by_id(
 async def addressed(connection: AsyncConnection, ids: Collection[str]) -> list[Row]:
     """Return id, address and channel of these messages."""
     statement = sa.select(M.id, M.address, M.channel).where(among(connection, M.id, ids))
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def marketing_since(
@@ -201,7 +201,7 @@ async def marketing_since(
         M.status.not_in(_NEVER_WENT),
         sa.or_(M.status != Status.EXPIRED, M.code.is_distinct_from(RAN_OUT)),
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def outbound_by_ref(
@@ -257,7 +257,7 @@ async def page(  # noqa: PLR0913, PLR0917  # what a list can be narrowed by
         statement = statement.where(M.created_at < until)
     if before is not None:
         statement = statement.where(M.id < before)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 def in_flight() -> sa.ColumnElement[bool]:

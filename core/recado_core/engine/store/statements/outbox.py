@@ -151,7 +151,7 @@ async def of_dispatch(connection: AsyncConnection, dispatch_id: str) -> list[Row
         .where(M.dispatch_id == dispatch_id, in_flight())
         .order_by(M.priority.desc(), M.due_at, M.id)
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def hand_over(

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.schema import messages, pushes
 from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.many import rows_of
 from recado_core.messages import Status
 
 Row = dict[str, Any]
@@ -77,7 +78,7 @@ async def take(
         .values(due_at=until)
         .returning(pushes)
     )
-    rows = [dict(row) for row in (await connection.execute(statement)).mappings()]
+    rows = rows_of(await connection.execute(statement))
     return sorted(rows, key=lambda row: str(row["address"]))
 
 

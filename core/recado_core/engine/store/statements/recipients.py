@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import audience_imports, recipients
 from recado_core.engine.store.statements.among import each_of
-from recado_core.engine.store.statements.many import insert_many
+from recado_core.engine.store.statements.many import insert_many, rows_of
 
 Row = dict[str, Any]
 
@@ -62,7 +62,7 @@ async def following(
         .order_by(R.position)
         .limit(limit)
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def usable(
@@ -75,7 +75,7 @@ async def usable(
         .order_by(R.position)
         .limit(limit)
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def faulty(  # noqa: PLR0913  # of which, from where to where, which
@@ -113,7 +113,7 @@ async def faulty(  # noqa: PLR0913  # of which, from where to where, which
     )
     if last is not None:
         statement = statement.where(R.position <= last)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def at(
@@ -167,7 +167,7 @@ async def imported(connection: AsyncConnection, audience_id: str) -> list[Row]:
         .where(I.audience_id == audience_id, I.digest != LATER)
         .order_by(I.started_at)
     )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def write_import(connection: AsyncConnection, row: Row) -> None:

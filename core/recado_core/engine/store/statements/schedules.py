@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import campaigns, schedules
+from recado_core.engine.store.statements.many import rows_of
 
 Row = dict[str, Any]
 
@@ -42,7 +43,7 @@ async def page(
         statement = statement.where(S[column] == value)
     if before is not None:
         statement = statement.where(S.id < before)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def change(connection: AsyncConnection, row: Row, values: Mapping[str, Any]) -> Row | None:
@@ -80,7 +81,7 @@ async def due(
             S.next_at >= after["next_at"],  # for the index
             sa.or_(S.next_at > after["next_at"], S.id > after["id"]),
         )
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def is_unchanged(connection: AsyncConnection, row: Row) -> bool:

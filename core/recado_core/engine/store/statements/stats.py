@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import stats, stats_changes
 from recado_core.engine.store.statements.among import among
-from recado_core.engine.store.statements.many import insert_many
+from recado_core.engine.store.statements.many import insert_many, rows_of
 
 Row = dict[str, Any]
 
@@ -36,7 +36,7 @@ async def take_changes(connection: AsyncConnection, limit: int) -> list[Row]:
     else:
         taken = C.id.in_(oldest)
     statement = sa.delete(stats_changes).where(taken).returning(*(C[name] for name in KEY), C.value)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def add(connection: AsyncConnection, sums: Mapping[tuple[str, ...], int]) -> None:
@@ -120,4 +120,4 @@ async def _summed(
     # PostgreSQL's sum of a BIGINT is a NUMERIC
     statement = sa.select(*apart, sa.cast(total, sa.BigInteger).label("value"))
     statement = statement.group_by(*apart).having(total != 0).limit(limit)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))

@@ -63,7 +63,7 @@ async def upsert(connection: AsyncConnection, rows: Sequence[Row], now: datetime
     )
     ordered = sorted(rows, key=key_of)
     found = await connection.execute(statement.returning(suppressions), ordered)
-    return [dict(row) for row in found.mappings()]
+    return rows_of(found)
 
 
 def key_of(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ def key_of(row: Mapping[str, Any]) -> tuple[str, ...]:
 async def delete(connection: AsyncConnection, ids: Collection[str]) -> list[Row]:
     """Delete entries; return those that were there."""
     statement = sa.delete(suppressions).where(among(connection, S.id, ids)).returning(suppressions)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def expired(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
@@ -119,7 +119,7 @@ async def page(  # noqa: PLR0913, PLR0917  # all that makes a page
         statement = statement.where(S[column] == value)
     if before is not None:
         statement = statement.where(S.id < before)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def listed(  # noqa: PLR0913  # all that tells one entry from another

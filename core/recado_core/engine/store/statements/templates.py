@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import templates
 from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.statements.many import rows_of
 from recado_core.engine.store.statements.paging import newest_first
 
 Row = dict[str, Any]
@@ -52,7 +53,7 @@ async def get(connection: AsyncConnection, name: str) -> Row | None:
 async def named(connection: AsyncConnection, names: Collection[str]) -> list[Row]:
     """Return the templates of these names."""
     statement = sa.select(templates).where(among(connection, T.name, names))
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
 
 
 async def page(
@@ -66,4 +67,4 @@ async def page(
         limit: How many at the most.
     """
     statement = newest_first(sa.select(templates), T.created_at, T.name, before, limit)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+    return rows_of(await connection.execute(statement))
