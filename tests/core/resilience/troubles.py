@@ -110,20 +110,26 @@ async def locked(url):
         await process.communicate(b"")
 
 
-@contextmanager
-def impatient():
-    """Let SQLite wait for a lock for hundredths of a second, not for half a minute."""
+_patience = {"short": False}
 
-    def shorten(connection, *_):
+
+# Listens for good: a listener that is taken away while another task waits in it breaks that task.
+@sa.event.listens_for(sa.pool.Pool, "checkout")
+def _shorten(connection, *_):
+    if _patience["short"]:
         cursor = connection.cursor()
         cursor.execute("PRAGMA busy_timeout = 50")
         cursor.close()
 
-    sa.event.listen(sa.pool.Pool, "checkout", shorten)
+
+@contextmanager
+def impatient():
+    """Let SQLite wait for a lock for hundredths of a second, not for half a minute."""
+    _patience["short"] = True
     try:
         yield
     finally:
-        sa.event.remove(sa.pool.Pool, "checkout", shorten)
+        _patience["short"] = False
 
 
 @asynccontextmanager
