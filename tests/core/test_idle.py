@@ -7,7 +7,9 @@ import sqlalchemy as sa
 from recado_core import InDoubtError
 from recado_core.engine import runtime
 from recado_core.engine.store.identifiers import new_id
-from recado_core.engine.store.statements import inbox, messages
+from recado_core.engine.store.schema import messages
+from recado_core.engine.store.statements import inbox
+from recado_core.engine.store.statements.many import update_many
 
 from .resilience.troubles import until, until_status
 
@@ -118,7 +120,7 @@ async def test_idle_worker_processes_the_webhook_that_was_put_off_when_its_time_
     await house.webhook(["status", {"provider_ref": "soon", "status": "delivered"}])
     await until(lambda: sum(rounds) == 1)  # it speaks of a message that is not known yet
     named = [{"id": message_id, "provider_ref": "soon"}]
-    await house.database.write(lambda connection: messages.write(connection, named))
+    await house.database.write(lambda connection: update_many(connection, messages, named))
     house.clock.advance(3)
     await until_status(house, [message_id], "delivered")
 

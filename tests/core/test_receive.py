@@ -5,7 +5,9 @@ from recado_core import MalformedWebhookError
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.messages.messages import MessageFilter
 from recado_core.engine.receive.arrivals import Arrivals
-from recado_core.engine.store.statements import inbox, messages
+from recado_core.engine.store.schema import messages
+from recado_core.engine.store.statements import inbox
+from recado_core.engine.store.statements.many import update_many
 from recado_core.http import WebhookRequest
 
 
@@ -100,7 +102,7 @@ async def test_a_dlr_by_an_unrecorded_vendors_reference_waits_for_it(house):
     await house.settle()
     (message_id,) = await sent(house)
     async with house.database.transaction() as connection:
-        await messages.write(connection, [{"id": message_id, "provider_ref": "soon"}])
+        await update_many(connection, messages, [{"id": message_id, "provider_ref": "soon"}])
     await house.advance(3)
     assert await house.status(message_id) == "delivered"
 

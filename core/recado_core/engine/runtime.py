@@ -111,7 +111,7 @@ class Engine:
         self.sinks = Sinks(settings, plugins, self._database, now, monotonic)
         telling = Telling(self.sinks.outlets, self.sinks.wake, Tallies(settings))
         self.statistics = Statistics(self._database, settings.timezone, now)
-        endings = Endings(suppressing, telling)
+        endings = Endings(suppressing, telling, self._database.dialect)
         arrivals = Arrivals(Consents(settings, plugins.channels, suppressing, telling), telling)
         composing = Composing(settings, plugins, self.accounts, self._documents, self._database)
         self.accept = Accept(composing, self.accounts, self._database, once, checking, telling, now)

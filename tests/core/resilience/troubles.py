@@ -66,11 +66,12 @@ class Silence:
 
 
 class Statements:
-    """Does something before every statement while it is open, and counts them."""
+    """Does something before every statement that begins so while it is open, and counts them."""
 
-    def __init__(self, do):
+    def __init__(self, do, beginning=""):
         self.count = 0
         self._do = do
+        self._beginning = beginning
 
     def __enter__(self):
         sa.event.listen(sa.Engine, "before_cursor_execute", self._note)
@@ -79,9 +80,10 @@ class Statements:
     def __exit__(self, *_):
         sa.event.remove(sa.Engine, "before_cursor_execute", self._note)
 
-    def _note(self, *_):
-        self.count += 1
-        self._do(self.count)
+    def _note(self, _connection, _cursor, statement, *_):
+        if statement.startswith(self._beginning):
+            self.count += 1
+            self._do(self.count)
 
 
 async def cancel_at(number, work):

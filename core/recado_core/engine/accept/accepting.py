@@ -33,11 +33,12 @@ from recado_core.engine.messages.drafts import (
     DraftDefaults,
     apply_defaults,
 )
-from recado_core.engine.messages.telling import Telling
+from recado_core.engine.messages.telling import Telling, Told
 from recado_core.engine.policy import RESENDABLE
 from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import messages
+from recado_core.engine.store.statements.many import Step, take_steps
 from recado_core.messages import Category, Media, ProviderTemplate, Status
 
 __all__ = ["Accept", "Answer", "BatchRequest", "Draft", "DraftDefaults", "IdempotencyKey"]
@@ -65,6 +66,12 @@ class _Unit(msgspec.Struct, frozen=True):
     answer: Answer
     reply: bool = False
     guard: Guard | None = None
+
+
+class _Prepared(msgspec.Struct, frozen=True):
+    rows: list[Row]
+    steps: list[Step]
+    told: Told
 
 
 _Result = Answer | IdempotencyMismatchError | OvertakenError
@@ -302,7 +309,21 @@ class Accept:
             self._accounts.wake({row["account"] for row in rows if row["status"] == queued})
         return result
 
+    def _prepare(self, units: Sequence[_Unit]) -> _Prepared:
+        rows = [row for unit in units for row in unit.rows]
+        by_id = {row["id"]: row for row in rows}
+        told = [event for unit in units for event in unit.told]
+        about = {event["id"]: by_id[event["message_id"]] for event in told}
+        dialect = self._database.dialect
+        return _Prepared(
+            rows=rows,
+            steps=messages.inserted(dialect, rows),
+            told=self._telling.prepare(dialect, told, about),
+        )
+
     async def _commit_group(self, units: list[_Unit]) -> list[_Result]:
+        whole = self._prepare(units)  # before the transaction, for which others wait
+
         async def work(connection: AsyncConnection) -> list[_Result | None]:
             refused = [
                 unit.guard is not None and not await unit.guard(connection) for unit in units
@@ -315,13 +336,11 @@ class Accept:
                 OvertakenError() if no else next(earlier) for no in refused
             ]
             fresh = [unit for unit, end in zip(units, ends, strict=True) if end is None]
-            await messages.insert(connection, [row for unit in fresh for row in unit.rows])
-            by_id = {row["id"]: row for unit in fresh for row in unit.rows}
-            told = [event for unit in fresh for event in unit.told]
-            about = {event["id"]: by_id[event["message_id"]] for event in told}
-            await self._telling.tell(connection, told, about)
+            prepared = whole if len(fresh) == len(units) else self._prepare(fresh)
+            await take_steps(connection, prepared.steps)
+            await self._telling.write(connection, prepared.told)
             now = self._now()
-            await conversing.note_sent(connection, by_id.values(), now, self._telling)
+            await conversing.note_sent(connection, prepared.rows, now, self._telling)
             replies = [
                 row
                 for unit in fresh

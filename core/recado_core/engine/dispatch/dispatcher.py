@@ -47,6 +47,9 @@ STALE_CLAIM = 10.0
 MAX_SPLITS = 64
 """How often a batch is halved in a row, without a part that is taken, to find its bad messages."""
 
+_ACCEPTED = "accepted"
+"""The outcome of a dispatch that the provider took."""
+
 
 class Splits(msgspec.Struct):
     """How often the parts of one batch may still be halved."""
@@ -230,7 +233,7 @@ class Dispatcher:
 
     async def _put_back(self, dispatch_id: str, rows: list[Row], text: str, outcome: str) -> None:
         changes = [settling.hold(row, code=None, text=text) for row in rows]
-        await self._record(dispatch_id, changes, outcome=outcome)
+        await self._record(dispatch_id, rows, changes, outcome=outcome)
 
     async def _reaffirm(self, claimed: Claimed) -> Claimed | None:
         """Say that the call is made only now; None: others thought us dead and took it over."""
@@ -264,7 +267,7 @@ class Dispatcher:
         else:
             self._outage.end()
             splits.left = MAX_SPLITS
-            await self._record(dispatch_id, changes, outcome="accepted", poll=True)
+            await self._record(dispatch_id, rows, changes, outcome=_ACCEPTED)
 
     async def _without_refused(self, dispatch_id: str, rows: list[Row]) -> list[Row]:
         """Run the checks once more, and take out what may not be sent now."""
@@ -279,7 +282,9 @@ class Dispatcher:
         if not stopped:
             return rows
         left = [row for row in rows if row["id"] not in stopped]
-        await self._record(dispatch_id, list(stopped.values()), outcome=None if left else "checked")
+        gone = [row for row in rows if row["id"] in stopped]
+        changes = list(stopped.values())
+        await self._record(dispatch_id, gone, changes, outcome=None if left else "checked")
         return left
 
     async def _fail(
@@ -301,7 +306,7 @@ class Dispatcher:
                 await self._pause_account(error)
             changes = settling.after_error(rows, error, self._settings.retry_delays, random.random)
             await self._record(
-                dispatch_id, changes, outcome=settling.outcome_of(error), error=error
+                dispatch_id, rows, changes, outcome=settling.outcome_of(error), error=error
             )
 
     async def _pause_account(self, error: AccountError) -> None:
@@ -349,7 +354,7 @@ class Dispatcher:
             await asyncio.sleep(min(pause, IDLE))
         if self._stopping or self._account.paused_at is not None:
             changes = [settling.wait_in_queue(row, code=None, text=None) for row in half]
-            await self._record(half_id, changes, outcome="held")
+            await self._record(half_id, half, changes, outcome="held")
             return
         claimed = Claimed(
             dispatch_id=half_id, rows=half, at=self._now(), monotonic=self._monotonic()
@@ -362,19 +367,21 @@ class Dispatcher:
     async def _record(
         self,
         dispatch_id: str,
+        rows: list[Row],
         changes: list[Change],
         *,
         outcome: str | None,
         error: SendError | None = None,
-        poll: bool = False,
     ) -> None:
-        """Write what became of the messages; close the dispatch if ``outcome`` is given."""
-        delays = self._settings.poll_delays if poll else ()
+        """Write what became of these messages; close the dispatch if ``outcome`` is given."""
+        delays = self._settings.poll_delays if outcome == _ACCEPTED else ()
+        foreseen = [self._endings.foresee(rows, changes, self._now())]  # for the first attempt
 
         async def work(connection: AsyncConnection) -> list[Change]:
             now = self._now()
             own = (dispatch_id, self._account.name)
-            done = await self._endings.change_own(connection, own, changes, now)
+            ready = foreseen.pop() if foreseen else None
+            done = await self._endings.change_own(connection, own, changes, now, ready)
             if outcome is None:  # the others go on
                 await dispatches.lessen(connection, dispatch_id, len(changes))
             else:

@@ -2,22 +2,52 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accounts.account import Account
 from recado_core.engine.messages.telling import Telling
-from recado_core.engine.messages.transitions import Change, apply
+from recado_core.engine.messages.transitions import Change, Plan, apply, carry_out, plan_changes
 from recado_core.engine.store.statements import messages
 from recado_core.engine.suppressions.suppressing import Suppressing
 
+Row = dict[str, Any]
+
+
+class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written of messages if nobody has touched them since they were claimed."""
+
+    ids: frozenset[str]
+    plan: Plan
+
 
 class Endings:
-    """Writes what became of a dispatch's messages, and what the provider's answer taught."""
+    """Writes what became of a dispatch's messages, and what the provider's answer taught.
 
-    def __init__(self, suppressing: Suppressing, telling: Telling) -> None:
+    Args:
+        suppressing: The way on to the suppression list.
+        telling: The way into the event log.
+        dialect: The database's.
+    """
+
+    def __init__(self, suppressing: Suppressing, telling: Telling, dialect: str) -> None:
         self._suppressing = suppressing
         self._telling = telling
+        self._dialect = dialect
+
+    def foresee(self, rows: Sequence[Row], changes: Sequence[Change], now: datetime) -> Foreseen:
+        """Make ready before the transaction what ``change_own`` is most likely to write.
+
+        Args:
+            rows: The messages as they were claimed; spent by this.
+            changes: What shall become of them.
+            now: The time.
+        """
+        standing = {row["id"]: row for row in rows}
+        plan = plan_changes(self._dialect, standing, changes, now, self._telling)
+        return Foreseen(ids=frozenset(change.message_id for change in changes), plan=plan)
 
     async def change_own(
         self,
@@ -25,6 +55,7 @@ class Endings:
         dispatch: tuple[str, str],
         changes: Sequence[Change],
         now: datetime,
+        foreseen: Foreseen | None = None,
     ) -> list[Change]:
         """Write what became of messages that are still a dispatch's; return what was written.
 
@@ -33,10 +64,15 @@ class Endings:
             dispatch: Its id, and the account.
             changes: What shall become of the messages.
             now: The time.
+            foreseen: What is written if the messages are still as they were claimed.
         """
         dispatch_id, account = dispatch
-        standing = await messages.lock_dispatch(connection, dispatch_id)
-        done = await apply(connection, standing, changes, now, self._telling)
+        if foreseen and foreseen.ids <= await messages.lock_untouched(connection, dispatch_id):
+            await carry_out(connection, foreseen.plan, self._telling)
+            done = foreseen.plan.done
+        else:
+            standing = await messages.lock_dispatch(connection, dispatch_id)
+            done = await apply(connection, standing, changes, now, self._telling)
         await self._suppressing.learn(connection, account, done, now)
         return done
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.statistics.tallies import Tallies
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import deliveries, events, stats
+from recado_core.engine.store.statements.many import Step, take_steps
 from recado_core.sinks import EventSubject, Lane
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,13 @@ class Outlet(msgspec.Struct, frozen=True, kw_only=True):
     types: frozenset[str]
     wants: Callable[[EventSubject], bool]
     lane: Callable[[EventSubject], Lane]
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """Events made ready for the database, and the sinks to wake when they are there."""
+
+    steps: list[Step]
+    sinks: set[str] = set()
 
 
 class Telling:
@@ -61,10 +69,28 @@ class Telling:
                 ``channel``, ``address`` and ``origin``, a message also with what ``tallies`` needs;
                 without it no sink hears of them. Those of messages have it always.
         """
-        await events.append(connection, told)
-        await stats.note(connection, self.tallies.count(told, about or {}))
+        await self.write(connection, self.prepare(connection.dialect.name, told, about))
+
+    async def write(self, connection: AsyncConnection, told: Told) -> None:
+        """Write what ``prepare`` has made ready."""
+        await take_steps(connection, told.steps)
+        for sink in told.sinks:
+            self._wake(sink)
+
+    def prepare(
+        self, dialect: str, told: Sequence[Row], about: Mapping[str, Row] | None = None
+    ) -> Told:
+        """Make ready what ``tell`` writes; before the transaction, it keeps nobody waiting.
+
+        Args:
+            dialect: The database's.
+            told: As in ``tell``.
+            about: As in ``tell``.
+        """
+        counted = stats.noted(dialect, self.tallies.count(told, about or {}))
+        steps = [*events.appended(dialect, told), *counted]
         if not self._types or not about:
-            return
+            return Told(steps=steps)
         rows = [
             self._delivery(outlet, event, about[event["id"]])
             for event in told
@@ -73,9 +99,8 @@ class Telling:
             if event["type"] in outlet.types
             and self._is_wanted(outlet, _subject(outlet, event["type"], about[event["id"]]))
         ]
-        await deliveries.insert(connection, rows)
-        for sink in {row["sink"] for row in rows}:
-            self._wake(sink)
+        steps += deliveries.inserted(dialect, rows)
+        return Told(steps=steps, sinks={row["sink"] for row in rows})
 
     def _is_wanted(self, outlet: Outlet, subject: EventSubject) -> bool:
         """Ask the sink's plugin, which must not spoil what the event tells of when it breaks."""

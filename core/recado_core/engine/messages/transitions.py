@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.checks import Deferral, Refusal
 from recado_core.engine import policy
-from recado_core.engine.messages.telling import Telling
+from recado_core.engine.messages.telling import Telling, Told
 from recado_core.engine.statistics.tallies import Tallies, is_taken
 from recado_core.engine.store.statements import events, messages
+from recado_core.engine.store.statements.many import Step, take_steps
 from recado_core.engine.store.vendor_words import clip_code, clip_reference, clip_text
 from recado_core.messages import Status, SuppressionReason
 
@@ -49,6 +50,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     suppression: SuppressionReason | None = None
 
 
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What changes come to, made ready for the database: the messages' columns, and the events."""
+
+    done: list[Change]
+    steps: list[Step]
+    told: Told
+
+
 async def apply(
     connection: AsyncConnection,
     standing: Mapping[str, Row],
@@ -67,6 +76,25 @@ async def apply(
         now: The time that the events bear.
         telling: Where the events go.
     """
+    plan = plan_changes(connection.dialect.name, standing, changes, now, telling)
+    await carry_out(connection, plan, telling)
+    return plan.done
+
+
+async def carry_out(connection: AsyncConnection, plan: Plan, telling: Telling) -> None:
+    """Write what ``plan_changes`` has made ready."""
+    await take_steps(connection, plan.steps)
+    await telling.write(connection, plan.told)
+
+
+def plan_changes(
+    dialect: str,
+    standing: Mapping[str, Row],
+    changes: Iterable[Change],
+    now: datetime,
+    telling: Telling,
+) -> Plan:
+    """Make ready what ``apply`` writes, from what it is given."""
     written: dict[str, Row] = {}
     told: list[Row] = []
     about: dict[str, Row] = {}
@@ -89,9 +117,11 @@ async def apply(
         if new:
             row |= new
             written.setdefault(row["id"], {"id": row["id"]}).update(new | placed)
-    await messages.write(connection, list(written.values()))
-    await telling.tell(connection, told, about)
-    return done
+    return Plan(
+        done=done,
+        steps=messages.written(dialect, list(written.values())),
+        told=telling.prepare(dialect, told, about),
+    )
 
 
 def _written(row: Row, change: Change, now: datetime, tallies: Tallies) -> Row:

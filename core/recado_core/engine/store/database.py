@@ -94,7 +94,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url = parse_url(url)
-        self.sqlite = self._url.get_backend_name() == "sqlite"
+        self.dialect = self._url.get_backend_name()
+        self.sqlite = self.dialect == "sqlite"
         if self.sqlite:
             self._writer = _sqlite_engine(
                 self._url, size=1, begin="BEGIN IMMEDIATE", cache=WRITERS_CACHE

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import conversations, deliveries, events, messages
 from recado_core.engine.store.statements.among import among
-from recado_core.engine.store.statements.many import insert_many, rows_of
+from recado_core.engine.store.statements.many import Step, inserting, rows_of
 
 Row = dict[str, Any]
 
@@ -27,9 +27,9 @@ LOOKED_AT = 1000
 """Deliveries that are looked at, at the most, to see whether others fare as one does."""
 
 
-async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Insert deliveries; every row has the same columns."""
-    await insert_many(connection, deliveries, rows)
+def inserted(dialect: str, rows: Sequence[Row]) -> list[Step]:
+    """Return the steps that insert deliveries; every row has the same columns."""
+    return inserting(dialect, deliveries, rows)
 
 
 async def due(

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.schema import events
-from recado_core.engine.store.statements.many import insert_many, rows_of
+from recado_core.engine.store.statements.many import Step, insert_many, inserting, rows_of
 
 Row = dict[str, Any]
 
@@ -41,6 +41,11 @@ def new_event(  # noqa: PLR0913  # the columns
         "text": text,
         "data": data,
     }
+
+
+def appended(dialect: str, rows: Sequence[Row]) -> list[Step]:
+    """Return the steps that append to the event log; every row has the same columns."""
+    return inserting(dialect, events, rows)
 
 
 async def append(connection: AsyncConnection, rows: Sequence[Row]) -> None:

@@ -30,25 +30,13 @@ TOGETHER = 50
 """Rows that one step of SQLite's inserts: it takes half of the time of as many single ones."""
 
 
+Step = tuple[str, Any]
+"""A statement as its driver takes it, and the values that it takes."""
+
+
 async def insert_many(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
     """Insert rows, which all name the same columns; what is not there is an error."""
-    if not rows:
-        return
-    columns, _ = _columns(table, rows)
-    shape = _Shape("insert", table.name, tuple(columns))
-    if connection.dialect.name == "postgresql":
-        await _give_arrays(connection, shape, columns)
-        return
-    statement, lines = _lines(shape, columns)
-    whole = len(lines) - len(lines) % TOGETHER
-    if whole:
-        blocks = [
-            tuple(chain.from_iterable(lines[at : at + TOGETHER]))
-            for at in range(0, whole, TOGETHER)
-        ]
-        await connection.exec_driver_sql(_repeated(statement), blocks)
-    if whole < len(lines):
-        await connection.exec_driver_sql(statement, lines[whole:])
+    await take_steps(connection, inserting(connection.dialect.name, table, rows))
 
 
 async def update_many(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
@@ -56,16 +44,50 @@ async def update_many(connection: AsyncConnection, table: sa.Table, rows: Sequen
 
     Those that write the same columns share a statement.
     """
+    await take_steps(connection, updating(connection.dialect.name, table, rows))
+
+
+async def take_steps(connection: AsyncConnection, steps: Sequence[Step]) -> None:
+    """Do what ``inserting`` and ``updating`` have made ready."""
+    for statement, values in steps:
+        await connection.exec_driver_sql(statement, values)
+
+
+def inserting(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
+    """Return the steps of ``insert_many``: made before the transaction, they keep nobody waiting.
+
+    Args:
+        dialect: The database's (``Database.dialect``).
+        table: Into which table.
+        rows: They, of the same columns.
+    """
+    if not rows:
+        return []
+    columns, _ = _columns(table, rows)
+    shape = _Shape("insert", table.name, tuple(columns))
+    if dialect == "postgresql":
+        return [_arrays(shape, columns)]
+    statement, lines = _lines(shape, columns)
+    whole = len(lines) - len(lines) % TOGETHER
+    blocks = [
+        tuple(chain.from_iterable(lines[at : at + TOGETHER])) for at in range(0, whole, TOGETHER)
+    ]
+    steps: list[Step] = [(_repeated(statement), blocks)] if blocks else []
+    return [*steps, (statement, lines[whole:])] if whole < len(lines) else steps
+
+
+def updating(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
+    """Return the steps of ``update_many``, as ``inserting`` does."""
     alike: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         alike.setdefault(tuple(row), []).append(row)
+    steps = []
     for some in alike.values():
         columns, empty = _columns(table, some)
         shape = _Shape("update", table.name, tuple(columns), empty)
-        if connection.dialect.name == "postgresql":
-            await _give_arrays(connection, shape, columns)
-        else:
-            await _update_sqlite(connection, table, shape, columns)
+        is_postgres = dialect == "postgresql"
+        steps.append(_arrays(shape, columns) if is_postgres else _update(table, shape, columns))
+    return steps
 
 
 def rows_of(result: sa.CursorResult[Any]) -> list[Row]:
@@ -90,27 +112,24 @@ def _lines(shape: _Shape, columns: Columns) -> tuple[str, list[tuple[Any, ...]]]
     return statement, list(zip(*(columns[name] for name in order), strict=True))
 
 
-async def _give_arrays(connection: AsyncConnection, shape: _Shape, columns: Columns) -> None:
+def _arrays(shape: _Shape, columns: Columns) -> Step:
     statement, order = _spell("postgresql", shape)
-    await connection.exec_driver_sql(statement, tuple(columns[name] for name in order))
+    return statement, tuple(columns[name] for name in order)
 
 
-async def _update_sqlite(
-    connection: AsyncConnection, table: sa.Table, shape: _Shape, columns: Columns
-) -> None:
+def _update(table: sa.Table, shape: _Shape, columns: Columns) -> Step:
     """Update by one step for all rows, where they differ in no more than one text."""
     differing = [name for name in columns if name != "id" and len(set(columns[name])) > 1]
     own = differing[0] if differing else None
     is_text = own is None or (isinstance(table.c[own].type, sa.String) and None not in columns[own])
     if len(columns["id"]) == 1 or len(differing) > 1 or not is_text:
-        await connection.exec_driver_sql(*_lines(shape, columns))
-        return
+        return _lines(shape, columns)
     shape = msgspec.structs.replace(shape, verb="update_alike", own=own)
     given = columns["id"] if own is None else dict(zip(columns["id"], columns[own], strict=True))
     values = {name: listed[0] for name, listed in columns.items()}
     values["id"] = msgspec.json.encode(given).decode()
     statement, order = _spell("sqlite", shape)
-    await connection.exec_driver_sql(statement, tuple(values[name] for name in order))
+    return statement, tuple(values[name] for name in order)
 
 
 def _columns(table: sa.Table, rows: Sequence[Row]) -> tuple[Columns, tuple[str, ...]]:

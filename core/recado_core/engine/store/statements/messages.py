@@ -11,7 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import IN_FLIGHT, messages
 from recado_core.engine.store.statements.among import among, among_named, values_of
-from recado_core.engine.store.statements.many import insert_many, rows_of, update_many
+from recado_core.engine.store.statements.many import (
+    Step,
+    insert_many,
+    inserting,
+    rows_of,
+    updating,
+)
 from recado_core.messages import Status
 
 Row = dict[str, Any]
@@ -36,7 +42,7 @@ _NEVER_WENT = (
 )
 
 # What deciding on a transition needs of it.
-_STANDING = (
+STANDING = (
     M.id,
     M.account,
     M.status,
@@ -59,6 +65,11 @@ _STANDING = (
 
 # What an MO takes over of the MT that it answers.
 _ANSWERED = (M.id, M.address, M.reference, M.campaign_id, M.cost_centre)
+
+
+def inserted(dialect: str, rows: Sequence[Row]) -> list[Step]:
+    """Return the steps that insert messages; every row has the same columns."""
+    return inserting(dialect, messages, rows)
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
@@ -105,6 +116,12 @@ async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Row
     return _standing(await connection.execute(statement, {"ids": values_of(connection, set(ids))}))
 
 
+async def lock_untouched(connection: AsyncConnection, dispatch_id: str) -> set[str]:
+    """Return the ids of a dispatch's messages that are as they were claimed, locked as above."""
+    rows = await connection.execute(_LOCKING_UNTOUCHED, {"dispatch": dispatch_id})
+    return {row[0] for row in rows.all()}
+
+
 async def lock_dispatch(connection: AsyncConnection, dispatch_id: str) -> dict[str, Row]:
     """As ``lock``, for the messages whose last dispatch this is."""
     return _standing(await connection.execute(_LOCKING_DISPATCH, {"dispatch": dispatch_id}))
@@ -115,8 +132,18 @@ def _standing(result: sa.CursorResult[Any]) -> dict[str, Row]:
 
 
 # Locked in one order everywhere, so that no two transactions wait crosswise.
-_LOCKING = sa.select(*_STANDING).order_by(M.id).with_for_update()
+_LOCKING = sa.select(*STANDING).order_by(M.id).with_for_update()
 _LOCKING_DISPATCH = _LOCKING.where(M.dispatch_id == sa.bindparam("dispatch"))
+_LOCKING_UNTOUCHED = (
+    sa.select(M.id)
+    .where(
+        M.dispatch_id == sa.bindparam("dispatch"),
+        M.status == sa.literal_column("'sending'"),
+        M.provider_ref.is_(None),
+    )
+    .order_by(M.id)
+    .with_for_update()
+)
 
 
 @cache
@@ -218,9 +245,9 @@ async def outbound_by_ref(
     return dict(row) if row else None
 
 
-async def write(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Write over messages: each row has the ``id``, once, and the columns that change."""
-    await update_many(connection, messages, rows)
+def written(dialect: str, rows: Sequence[Row]) -> list[Step]:
+    """Return the steps that write over messages: each row has its ``id``, and what changes."""
+    return updating(dialect, messages, rows)
 
 
 async def get(connection: AsyncConnection, message_id: str) -> Row | None:

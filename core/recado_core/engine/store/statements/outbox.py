@@ -3,31 +3,32 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, campaigns, messages
+from recado_core.engine.store.statements.among import among_named, values_of
 from recado_core.engine.store.statements.many import rows_of
-from recado_core.engine.store.statements.messages import in_flight
-from recado_core.messages import Category
+from recado_core.engine.store.statements.messages import STANDING, in_flight
+from recado_core.messages import Category, Status
 
 Row = dict[str, Any]
 
 M = messages.c
 
+# Looked up once: up to Python 3.11 each look-up in the class is a call.
+_SENDING: Final = Status.SENDING.value
+
 _HELD: tuple[sa.ColumnClause[str], ...] = tuple(
     sa.literal_column(f"'{status}'", sa.String) for status in ("paused", "canceled")
 )
 
-# What a dispatch needs of a message.
+# What a dispatch needs of a message: to send it, and to write down what became of it.
 _CLAIMED = (
-    M.id,
-    M.channel,
-    M.account,
-    M.address,
+    *STANDING,
     M.sender_id,
     M.text,
     M.media,
@@ -36,11 +37,6 @@ _CLAIMED = (
     M.reference,
     M.metadata,
     M.template,
-    M.segments,
-    M.attempts,
-    M.fallbacks,
-    M.code,
-    M.due_at,
     M.expires_at,
     M.document_hash,
     M.unchecked,
@@ -72,19 +68,26 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
         only: The one category to take, if it travels in calls of its own.
         without: The categories to leave.
     """
-    statement = _claim(connection.dialect.name, only, tuple(sorted(without)))
-    values = {"account_": account, "dispatch_": dispatch_id, "limit_": limit, "now_": now}
-    rows = rows_of(await connection.execute(statement, values))
-    rows.sort(key=lambda row: (-row["priority"], row["due_at"], row["id"]))
+    values = {"account_": account, "limit_": limit, "now_": now}
+    rows = rows_of(await connection.execute(_due(only, tuple(sorted(without))), values))
+    if rows:
+        ids = values_of(connection, [row["id"] for row in rows])
+        values = {"ids": ids, "dispatch_": dispatch_id, "now_": now}
+        await connection.execute(_taking(connection.dialect.name), values)
+    for row in rows:
+        row["status"] = _SENDING
+        row["dispatch_id"] = dispatch_id
+        row["provider_ref"] = None
+        row["attempts"] += 1
     return rows
 
 
 @cache
-def _claim(dialect: str, only: Category | None, without: tuple[Category, ...]) -> sa.Executable:
-    """Return the statement of a claim, whose building takes longer than it does."""
+def _due(only: Category | None, without: tuple[Category, ...]) -> sa.Select[Any]:
+    """Return the statement that finds what to claim; its building takes longer than it does."""
     now = sa.bindparam("now_", type_=Instant())
     due = (
-        sa.select(M.id)
+        sa.select(*_CLAIMED)
         .where(
             M.account == sa.bindparam("account_"),
             M.status == sa.literal_column("'queued'"),
@@ -105,17 +108,21 @@ def _claim(dialect: str, only: Category | None, without: tuple[Category, ...]) -
         due = due.where(M.category == sa.literal_column(f"'{only.value}'"))
     elif without:
         due = due.where(M.category.not_in(without))
+    return due.with_for_update(skip_locked=True)
+
+
+@cache
+def _taking(dialect: str) -> sa.Update:
     return (
         sa.update(messages)
-        .where(_within(dialect, due.with_for_update(skip_locked=True)))
+        .where(among_named(dialect, M.id, "ids"))
         .values(
             status=sa.literal_column("'sending'"),
-            status_at=now,
+            status_at=sa.bindparam("now_", type_=Instant()),
             dispatch_id=sa.bindparam("dispatch_"),
             attempts=M.attempts + 1,
             provider_ref=None,
         )
-        .returning(*_CLAIMED)
     )
 
 
@@ -265,10 +272,3 @@ async def expired(connection: AsyncConnection, now: datetime, limit: int) -> lis
 
 def _fallbacks_text() -> sa.ColumnElement[str]:
     return sa.cast(M.fallbacks, sa.Text)
-
-
-def _within(dialect: str, ids: sa.Select[tuple[str]]) -> sa.ColumnElement[bool]:
-    # PostgreSQL plans `= ANY(ARRAY(...))` as a few index look-ups; `IN (...)` may become a join.
-    if dialect == "postgresql":
-        return M.id == sa.any_(sa.func.array(ids.scalar_subquery()))
-    return M.id.in_(ids)

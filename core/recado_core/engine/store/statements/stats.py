@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import stats, stats_changes
 from recado_core.engine.store.statements.among import among
-from recado_core.engine.store.statements.many import insert_many, rows_of
+from recado_core.engine.store.statements.many import Step, inserting, rows_of
 
 Row = dict[str, Any]
 
@@ -18,9 +18,9 @@ KEY = tuple(column.name for column in stats.primary_key)
 C = stats_changes.c
 
 
-async def note(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Insert changes; every row has the same columns."""
-    await insert_many(connection, stats_changes, rows)
+def noted(dialect: str, rows: Sequence[Row]) -> list[Step]:
+    """Return the steps that insert changes; every row has the same columns."""
+    return inserting(dialect, stats_changes, rows)
 
 
 async def any_changes(connection: AsyncConnection) -> bool:
