@@ -1,4 +1,3 @@
-import logging
 import shutil
 import sys
 from contextlib import asynccontextmanager
@@ -85,15 +84,10 @@ def fault(configure):
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """Stand in an empty folder, with the log as it was before."""
+    """Stand in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RECADO_CONFIG", raising=False)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield tmp_path
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
+    return tmp_path
 
 
 class Client(httpx.AsyncClient):

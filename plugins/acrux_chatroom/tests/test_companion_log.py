@@ -16,16 +16,6 @@ EVERYTHING = {
 }
 
 
-@pytest.fixture(autouse=True)
-def levels():
-    """Put back what these tests do to logging."""
-    names = (None, *NOISY)
-    before = [logging.getLogger(name).level for name in names]
-    yield
-    for name, level in zip(names, before, strict=True):
-        logging.getLogger(name).setLevel(level)
-
-
 async def call_everything(rpc):
     companion = companion_of(rpc.url)
     add_connector(rpc)
