@@ -1,7 +1,7 @@
 """The configuration: where it is read from, and what may stand in it."""
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -104,6 +104,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Settings(path={self.path!r})"  # the rest holds secrets
 
+    def find_secrets(self) -> list[Secret]:
+        """List what no line may show: every ``Secret``, and the password of the database."""
+        password = parse_url(self.engine.database).password
+        return [*_secrets_in(self.engine), *([Secret(password)] if password else [])]
+
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """Read the configuration: the file, then the environment over it.
@@ -150,6 +155,18 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
         log_level=gateway.log_level,
         path=file,
     )
+
+
+def _secrets_in(value: object) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        yield from _secrets_in(msgspec.structs.asdict(value))
+    elif isinstance(value, Mapping):
+        yield from _secrets_in(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _secrets_in(each)
 
 
 def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:

@@ -67,11 +67,14 @@ def hide_secrets(table: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str,
 
 
 def _hide(value: object, kind: Kind) -> object:
-    struct, _ = _shape_of(kind)
+    struct, item = _shape_of(kind)
     if struct is not None and isinstance(value, dict):
         return hide_secrets(value, struct)
-    secret = Secret in (kind, *get_args(kind))
-    return Secret(value) if secret and isinstance(value, str) else value
+    if item is not None and isinstance(value, list):
+        return [_hide(it, item) for it in value]
+    if item is not None and isinstance(value, dict):
+        return {key: _hide(it, item) for key, it in value.items()}
+    return Secret(value) if Secret in _options(kind) and isinstance(value, str) else value
 
 
 def refuse_unknown(keys: Iterable[str], known: Collection[str], path: str) -> None:

@@ -15,7 +15,7 @@ from recado_core.engine.store.database import Database, head, parse_url
 from recado_core.errors import RecadoError
 
 from recado_gateway.cli.commands import DONE, FAILED, Commands, add_json_option
-from recado_gateway.cli.configuration import read_settings
+from recado_gateway.cli.configuration import read_settings, start_log
 from recado_gateway.cli.output import print_json, print_table
 
 PROBE_SECONDS = 10.0
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
 async def _collect(config: str | None) -> list[Finding]:
     try:
         settings = read_settings(config)
+        start_log(settings)
         engine = Engine(settings.engine, settings.plugins)
     except RecadoError as error:
         return [Finding(name="configuration", ok=False, detail=str(error))]

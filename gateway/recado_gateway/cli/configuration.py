@@ -21,12 +21,17 @@ def read_settings(config: str | None) -> Settings:
     return settings
 
 
+def start_log(settings: Settings, level: LogLevel = LogLevel.WARNING) -> None:
+    """Send the log to standard error, every secret of the configuration masked."""
+    configure_logging(level, secrets=settings.find_secrets())
+
+
 @asynccontextmanager
 async def open_engine(
     settings: Settings, log_level: LogLevel = LogLevel.WARNING
 ) -> AsyncIterator[Engine]:
     """Open the engine without its worker, and close it."""
-    configure_logging(log_level)
+    start_log(settings, log_level)
     engine = Engine(settings.engine, settings.plugins)
     try:
         await engine.open()

@@ -5,7 +5,7 @@ import argparse
 from recado_core.engine.store.database import upgrade_database
 
 from recado_gateway.cli.commands import DONE, Commands
-from recado_gateway.cli.configuration import read_settings
+from recado_gateway.cli.configuration import read_settings, start_log
 from recado_gateway.cli.output import say
 
 
@@ -17,7 +17,9 @@ def add_to(command: Commands) -> None:
 
 def run_upgrade(args: argparse.Namespace) -> int:
     """Apply the migrations that the database lacks."""
-    applied = upgrade_database(read_settings(args.config).engine.database)
+    settings = read_settings(args.config)
+    start_log(settings)
+    applied = upgrade_database(settings.engine.database)
     for revision in applied:
         say(f"applied {revision}")
     if not applied:

@@ -40,9 +40,10 @@ class PluginCommandLine:
         # Here and not above: it brings the engine, which help does not need
         from recado_core.engine.deliver.sinks import sink_url  # noqa: PLC0415
 
-        from recado_gateway.cli.configuration import read_settings  # noqa: PLC0415
+        from recado_gateway.cli.configuration import read_settings, start_log  # noqa: PLC0415
 
         settings = read_settings(args.config)
+        start_log(settings)
         if kind not in settings.plugins.sink_types:
             return []
         wanted = settings.plugins.sink_types[kind].settings

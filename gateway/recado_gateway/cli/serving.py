@@ -4,8 +4,7 @@ import argparse
 
 from recado_gateway.app import create_app
 from recado_gateway.cli.commands import Commands
-from recado_gateway.cli.configuration import read_settings
-from recado_gateway.logs import configure_logging
+from recado_gateway.cli.configuration import read_settings, start_log
 from recado_gateway.server import serve
 
 HIGHEST_PORT = 65535
@@ -32,7 +31,7 @@ def read_port(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
     settings = read_settings(args.config)
-    configure_logging(settings.log_level)
+    start_log(settings, settings.log_level)
     host = settings.host if args.host is None else args.host
     port = settings.port if args.port is None else args.port
     return serve(create_app(settings, worker=True), host, port)
