@@ -4,6 +4,7 @@ import io
 import logging
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from recado_core.engine.messages.messages import EventView, MessageDetail
@@ -74,19 +75,20 @@ def test_message_without_final_status_is_pending(status):
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """Stand in an empty folder, with the log and the environment as they were before."""
+    """Stand in an empty folder, with the environment as it was before."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "")
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield tmp_path
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
 
 
 @pytest.mark.usefixtures("workplace")
-def test_demo_fails_and_says_what_stands_where(capsys, monkeypatch):
+def test_demo_fails_says_what_stands_where_and_logs_to_its_own_file(capsys, monkeypatch):
+    send = demo.send_messages
+
+    def log_and_send(client):
+        logging.getLogger("recado_gateway").info("the token is kolmeya-simulator")
+        return send(client)
+
+    monkeypatch.setattr(demo, "send_messages", log_and_send)
     stuck = {"to": "+5511999900021", "text": "This one stays sent for ever"}
     monkeypatch.setattr(demo, "MESSAGES", (stuck, stuck | {"to": "+5511999900020"}))
     monkeypatch.setattr(demo, "DEADLINE", 0.5)
@@ -97,3 +99,5 @@ def test_demo_fails_and_says_what_stands_where(capsys, monkeypatch):
     for line in lines:
         assert re.fullmatch(r"Not final after 0.5 s: \S{36} is (queued|sending|sent)", line)
     assert "0 of 2 messages have their final status." in said.out
+    (log,) = Path(".recado").glob("demo-*[0-9].log")
+    assert "INFO recado_gateway: the token is ***\n" in log.read_text("utf-8")

@@ -5,6 +5,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
+from typing import TextIO
 
 import httpx
 import msgspec
@@ -71,7 +72,8 @@ class StoppedError(Exception):
 class Stage:
     """What must last while the demo plays: the simulator, the gateway, and nobody ending it."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: TextIO) -> None:
+        self.log = log
         self.stopping = False
         self.simulator: Simulator | None = None
         self.serving: asyncio.Task[None] | None = None
@@ -108,16 +110,15 @@ def run(args: argparse.Namespace) -> int:
         os.environ[name] = HOST
     port = find_port(args.port)
     FOLDER.mkdir(exist_ok=True)
-    stage = Stage()
     codes: list[int] = []
 
-    async def play() -> None:
+    async def play(stage: Stage) -> None:
         codes.append(await _play(stage, port, once=args.once))
 
     with (FOLDER / f"demo-{port}.log").open("w", encoding="utf-8") as log:
-        configure_logging("info", log)
+        stage = Stage(log)
         with stopping_on_signals(stage.stop):
-            run_async(play())
+            run_async(play(stage))
     return codes[0]
 
 
@@ -149,7 +150,8 @@ async def _play(stage: Stage, port: int, *, once: bool) -> int:
 
 async def _serve(stage: Stage, port: int, simulator: Simulator, *, once: bool) -> int:
     settings = renew(port, simulator.url)
-    key = await create_key(settings, "demo", ["admin"])
+    key = await create_key(settings, "demo", ["admin"])  # as a command: it logs to the terminal
+    configure_logging("info", stage.log, settings.find_secrets())
     server = Server(create_app(settings, worker=True), HOST, port)
     up = asyncio.Event()
     stage.serving = asyncio.create_task(server.run(up.set))
