@@ -29,8 +29,9 @@ CHECKS = (
     ("mypy",),
     ("lint-imports", "--no-logo"),
 )
-TESTS = ("pytest", "--whole", "--numprocesses=2", "--dist=worksteal")
-"""Two at a time: many tests wait for a database or a process, not for a processor."""
+AT_ONCE = max((os.cpu_count() or 1) + 1, 3)
+"""Tests at a time, one more than there are processors: many wait for a database or a process."""
+TESTS = ("pytest", "--whole", f"--numprocesses={AT_ONCE}", "--dist=worksteal")
 CACHES = (".hypothesis", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 
 
