@@ -82,9 +82,9 @@ STATEMENTS = {
         },
     ),
     "expired": (lambda c: outbox.expired(c, NOW, 100), {"ix_messages_expiring"}),
-    "ids_by_provider_ref": (
-        lambda c: messages.ids_by_provider_ref(c, "main", ["ref-1", "ref-2"]),
-        {"ix_messages_in_flight"},
+    "lock_reported": (
+        lambda c: messages.lock_reported(c, "main", ["m"], ["ref-1", "ref-2"]),
+        {"pk_messages", "ix_messages_in_flight"},
     ),
     "of_dispatch": (lambda c: outbox.of_dispatch(c, "d"), {"ix_messages_dispatch"}),
     "lock_dispatch": (lambda c: messages.lock_dispatch(c, "d"), {"ix_messages_dispatch"}),

@@ -79,24 +79,26 @@ async def _take_updates(
     now: datetime,
     telling: Telling,
 ) -> set[int]:
-    by_reference = await messages.ids_by_provider_ref(
-        connection,
-        account,
-        [clip_reference(item.provider_ref) or "" for item in updates if item.provider_ref],
+    keys = [(item.message_id or "", clip_reference(item.provider_ref) or "") for item in updates]
+    references = {reference for _, reference in keys if reference}
+    standing = await messages.lock_reported(
+        connection, account, (key for key, _ in keys if key), references
     )
-    keys = [
-        (item.message_id or "", by_reference.get(clip_reference(item.provider_ref) or "", ""))
-        for item in updates
-    ]
-    standing = await messages.lock(connection, {key for pair in keys for key in pair if key})
+    by_reference = {
+        row["provider_ref"]: row
+        for row in standing.values()
+        if row["provider_ref"] in references
+        and row["account"] == account
+        and row["status"] in policy.IN_FLIGHT
+    }
     attempts = await dispatches.account_of(
         connection,
         sorted({row["dispatch_id"] for row in standing.values() if _waits_again(row)}),
     )
     changes: list[Change] = []
     strangers: set[int] = set()
-    for item, (named, referred) in zip(updates, keys, strict=True):
-        row = standing.get(named) or standing.get(referred)
+    for item, (named, reference) in zip(updates, keys, strict=True):
+        row = standing.get(named) or by_reference.get(reference)
         if row is None:
             strangers.add(id(item))
         elif _concerns(row, account, item, attempts):

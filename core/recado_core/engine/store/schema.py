@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +32,7 @@ def microseconds(at: datetime | None) -> int | None:
     return None if at is None else (at - EPOCH) // MICROSECOND
 
 
+@lru_cache(maxsize=4096)  # the rows of a batch have few different ones
 def _read_instant(stored: int | None) -> datetime | None:
     return None if stored is None else EPOCH + timedelta(microseconds=stored)
 

@@ -31,8 +31,28 @@ def among_named(dialect: str, column: sa.ColumnElement[Any], name: str) -> sa.Co
     """
     if dialect == "postgresql":
         return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(sa.Text)))
+    return column.in_(sa.select(named_values(dialect, name)))
+
+
+def named_values(dialect: str, name: str) -> sa.ColumnElement[Any]:
+    """Return the column of the values of such a parameter, to be selected from."""
+    if dialect == "postgresql":
+        listed = sa.func.unnest(sa.bindparam(name, type_=sa.ARRAY(sa.Text)))
+        return listed.table_valued("value").render_derived().c.value
     each = sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued("value")
-    return column.in_(sa.select(each.c.value))
+    return each.c.value
+
+
+def within(
+    dialect: str, column: sa.ColumnElement[Any], found: sa.SelectBase
+) -> sa.ColumnElement[bool]:
+    """Return the condition that a column has one of the values that a SELECT finds.
+
+    PostgreSQL plans ``= ANY(ARRAY(...))`` as a few index look-ups; ``IN`` may become a join.
+    """
+    if dialect == "postgresql":
+        return column == sa.any_(sa.func.array(found.scalar_subquery()))
+    return column.in_(found)
 
 
 def values_of(connection: AsyncConnection, values: Collection[str]) -> object:

@@ -26,8 +26,9 @@ Columns = Mapping[str, Sequence[Any]]
 _DIALECTS = {"sqlite": sqlite_dialect(), "postgresql": postgresql_dialect()}  # type: ignore[no-untyped-call]  # the library's
 _PLAIN = {str, type(None)}
 
-TOGETHER = 50
-"""Rows that one step of SQLite's inserts: it takes half of the time of as many single ones."""
+TOGETHER = (50, 10, 1)
+"""Rows that one step of SQLite's inserts: it takes half of the time of as many single ones, and
+waits once for the interpreter's lock."""
 
 
 Step = tuple[str, Any]
@@ -68,12 +69,15 @@ def inserting(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
     if dialect == "postgresql":
         return [_arrays(shape, columns)]
     statement, lines = _lines(shape, columns)
-    whole = len(lines) - len(lines) % TOGETHER
-    blocks = [
-        tuple(chain.from_iterable(lines[at : at + TOGETHER])) for at in range(0, whole, TOGETHER)
-    ]
-    steps: list[Step] = [(_repeated(statement), blocks)] if blocks else []
-    return [*steps, (statement, lines[whole:])] if whole < len(lines) else steps
+    steps: list[Step] = []
+    at = 0
+    for size in TOGETHER:
+        ends = range(at + size, len(lines) + 1, size)
+        if ends:
+            blocks = [tuple(chain.from_iterable(lines[end - size : end])) for end in ends]
+            steps.append((_repeated(statement, size), blocks))
+            at = ends[-1]
+    return steps
 
 
 def updating(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
@@ -197,10 +201,10 @@ def _alike(
 
 
 @lru_cache(maxsize=1024)
-def _repeated(statement: str) -> str:
-    """Return the statement that inserts ``TOGETHER`` rows instead of one."""
+def _repeated(statement: str, times: int) -> str:
+    """Return the statement that inserts so many rows instead of one."""
     head, values = statement.rsplit(" VALUES ", 1)
-    return f"{head} VALUES {', '.join([values] * TOGETHER)}"
+    return f"{head} VALUES {', '.join([values] * times)}"
 
 
 def _listed(table: sa.Table, names: Sequence[str]) -> sa.TableValuedAlias:

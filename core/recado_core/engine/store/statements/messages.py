@@ -10,7 +10,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import IN_FLIGHT, messages
-from recado_core.engine.store.statements.among import among, among_named, values_of
+from recado_core.engine.store.statements.among import (
+    among,
+    among_named,
+    named_values,
+    values_of,
+    within,
+)
 from recado_core.engine.store.statements.many import (
     Step,
     insert_many,
@@ -116,6 +122,18 @@ async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Row
     return _standing(await connection.execute(statement, {"ids": values_of(connection, set(ids))}))
 
 
+async def lock_reported(
+    connection: AsyncConnection, account: str, ids: Iterable[str], references: Iterable[str]
+) -> dict[str, Row]:
+    """As ``lock``, also the account's messages in flight that the vendor calls so."""
+    values = {
+        "account_": account,
+        "ids": values_of(connection, set(ids)),
+        "references": values_of(connection, set(references)),
+    }
+    return _standing(await connection.execute(_locking_reported(connection.dialect.name), values))
+
+
 async def lock_untouched(connection: AsyncConnection, dispatch_id: str) -> set[str]:
     """Return the ids of a dispatch's messages that are as they were claimed, locked as above."""
     rows = await connection.execute(_LOCKING_UNTOUCHED, {"dispatch": dispatch_id})
@@ -151,25 +169,16 @@ def _locking(dialect: str) -> sa.Select[Any]:
     return _LOCKING.where(among_named(dialect, M.id, "ids"), M.direction == "out")
 
 
-async def ids_by_provider_ref(
-    connection: AsyncConnection, account: str, references: Iterable[str]
-) -> dict[str, str]:
-    """Return our ids of the account's messages in flight, by the vendor's."""
-    wanted = set(references)
-    if not wanted:
-        return {}
-    values = {"account_": account, "references": values_of(connection, wanted)}
-    result = await connection.execute(_referred(connection.dialect.name), values)
-    return {row[0]: row[1] for row in result.all()}
-
-
 @cache
-def _referred(dialect: str) -> sa.Select[Any]:
-    return sa.select(M.provider_ref, M.id).where(
-        M.account == sa.bindparam("account_"),
-        among_named(dialect, M.provider_ref, "references"),
+def _locking_reported(dialect: str) -> sa.Select[Any]:
+    referred = messages.alias("referred").c
+    by_reference = sa.select(referred.id).where(
+        referred.account == sa.bindparam("account_"),
+        among_named(dialect, referred.provider_ref, "references"),
         in_flight(),
     )
+    meant = sa.union_all(sa.select(named_values(dialect, "ids")), by_reference)
+    return _LOCKING.where(within(dialect, M.id, meant), M.direction == "out")
 
 
 async def last_outbound(
