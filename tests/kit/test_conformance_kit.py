@@ -161,11 +161,22 @@ async def find_called(kit, name):
     return names
 
 
+SAMPLE = 4
+"""Of so many tests of other rooms, one is tried with each fault; every fault tries others."""
+
+
+def find_near(kit):
+    """Return the tests of the room of the one that a fault fails, and a sample of the others."""
+    tests, room = find_tests(kit), getattr(kit, kit.breaks).__module__
+    others = sorted(name for name in tests if getattr(kit, name).__module__ != room)
+    return tests - {*others} | {*others[BROKEN.index(kit) % SAMPLE :: SAMPLE]}
+
+
 @pytest.mark.parametrize("kit", BROKEN, ids=lambda kit: f"{kit.__module__}-{kit.__name__}")
 async def test_a_fault_fails_its_own_test_and_no_other(kit, called):
     good = next(one for one in kit.__mro__ if not hasattr(one, "breaks"))
     changes = find_changes(kit, good)
-    tests = find_tests(kit)
+    tests = find_near(kit)
     if changes is not None:  # a test that calls nothing of that goes as it does without the fault
         for name in tests:
             if (good, name) not in called:
@@ -208,7 +219,7 @@ def run_there(tmp_path_factory):
         if not allowed & {canonicalize_name(owner) for owner in owners}
     }
 
-    def run(*names):
+    def run(*names, only=""):
         place = tmp_path_factory.mktemp("stranger")
         shutil.copytree(STRANGER, place, dirs_exist_ok=True)
         for name in names:
@@ -216,7 +227,13 @@ def run_there(tmp_path_factory):
         (place / "conftest.py").write_text(LOCK.format(blocked=blocked))
         strange = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
         done = subprocess.run(
-            [*PYTEST, "--junitxml=outcomes.xml", *(f"test_{name}.py" for name in names)],
+            [
+                *PYTEST,
+                "--junitxml=outcomes.xml",
+                "-k",
+                only,
+                *(f"test_{name}.py" for name in names),
+            ],
             cwd=place,
             env=strange | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
             capture_output=True,
@@ -253,7 +270,8 @@ def test_a_good_plugin_passes_every_test_in_its_own_repository(run_there):
 
 @pytest.fixture(scope="module")
 def excuses(run_there):
-    return run_there("excuses")
+    excused = "runs_whole or unharmed or balance_is_read or transient_answer"
+    return run_there("excuses", only=f"{excused} or TestBare")
 
 
 def test_no_test_can_be_replaced_and_no_excuse_outlives_its_reason(excuses):
