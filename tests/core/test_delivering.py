@@ -25,6 +25,7 @@ from recado_core.engine.failures import UnavailableError
 from recado_core.engine.messages import conversing
 from recado_core.engine.store import database, schema
 from recado_core.engine.store.statements import deliveries as store
+from recado_core.engine.store.statements.many import insert_many
 from recado_core.testing.clock import MONDAY_NOON
 
 from .desks import (
@@ -547,7 +548,7 @@ async def test_what_waits_is_found_quickly_however_much_it_is(desk):
     ]
 
     async def fill(connection):
-        await store.insert(connection, rows)
+        await insert_many(connection, schema.deliveries, rows)
         assert await store.due(connection, "desk", MONDAY_NOON, 8) == [
             row["id"] for row in rows[:8]
         ]

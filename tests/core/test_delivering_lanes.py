@@ -17,6 +17,7 @@ from recado_core import (
 from recado_core.engine.deliver import delivering
 from recado_core.engine.store import schema
 from recado_core.engine.store.statements import deliveries as store
+from recado_core.engine.store.statements.many import insert_many
 from recado_core.testing.clock import MONDAY_NOON
 
 from .desks import (
@@ -437,7 +438,7 @@ async def test_whose_fault_it_is_is_found_however_much_waits_untried(desk):
 
     async def fill(connection):
         for start in range(0, count, 2000):
-            await store.insert(connection, rows[start : start + 2000])
+            await insert_many(connection, schema.deliveries, rows[start : start + 2000])
         found = [await ask(connection, rows[0]["thread"])]
         failing = sa.update(schema.deliveries).where(schema.deliveries.c.id == rows[0]["id"])
         late = MONDAY_NOON + timedelta(hours=1)

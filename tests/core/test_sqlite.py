@@ -11,7 +11,7 @@ from .resilience.troubles import DEADLINE, until
 
 @pytest.fixture
 async def connection(sqlite_url):
-    opened = await sqlite.connect(sqlite_url.partition("///")[2], isolation_level=None)
+    opened = await sqlite.connect(sqlite_url.partition("///")[2])
     yield opened
     await opened.close()
 
@@ -53,7 +53,7 @@ async def execute(connection, text, *parameters):
 
 
 async def test_a_transaction_begins_with_its_first_statement(connection):
-    await execute(connection, "BEGIN IMMEDIATE")
+    connection.begin("BEGIN IMMEDIATE")
     assert not connection.in_transaction
     await execute(connection, "DELETE FROM nodes")
     assert connection.in_transaction
@@ -63,7 +63,7 @@ async def test_a_transaction_begins_with_its_first_statement(connection):
 
 @pytest.mark.parametrize("end", ["commit", "rollback"])
 async def test_a_transaction_without_a_statement_leaves_none_behind(connection, end):
-    await execute(connection, "BEGIN IMMEDIATE")
+    connection.begin("BEGIN IMMEDIATE")
     await getattr(connection, end)()
     await execute(connection, "SELECT 1")
     assert not connection.in_transaction
@@ -85,7 +85,7 @@ async def test_rows_and_counts_come_with_the_statement(connection):
 
 
 async def test_a_failed_statement_leaves_its_transaction_to_be_rolled_back(connection):
-    await execute(connection, "BEGIN IMMEDIATE")
+    connection.begin("BEGIN IMMEDIATE")
     with pytest.raises(Exception, match="no such table"):
         await execute(connection, "DELETE FROM nowhere")
     assert connection.in_transaction
@@ -97,12 +97,12 @@ async def test_who_stops_waiting_for_a_statement_can_still_roll_its_transaction_
     connection, hold
 ):
     await connection.create_function("hold", 0, hold)
-    await execute(connection, "BEGIN IMMEDIATE")
+    connection.begin("BEGIN IMMEDIATE")
     insert = "INSERT INTO nodes VALUES ('a', 'b', hold(), 0, 0)"
     await stop_waiting([execute(connection, insert)], hold)
     await connection.rollback()
     assert not connection.in_transaction
-    await execute(connection, "BEGIN IMMEDIATE")
+    connection.begin("BEGIN IMMEDIATE")
     assert (await execute(connection, "SELECT * FROM nodes"))[1] == []
     assert connection.in_transaction
     await connection.commit()
@@ -132,10 +132,10 @@ async def test_no_statement_goes_on_without_the_transaction_that_could_not_begin
     sqlite_url, connection
 ):
     path = sqlite_url.partition("///")[2]
-    impatient = await sqlite.connect(path, isolation_level=None, timeout=0)
-    await execute(connection, "BEGIN IMMEDIATE")
+    impatient = await sqlite.connect(path, timeout=0)
+    connection.begin("BEGIN IMMEDIATE")
     await execute(connection, "DELETE FROM nodes")
-    await execute(impatient, "BEGIN IMMEDIATE")
+    impatient.begin("BEGIN IMMEDIATE")
     with pytest.raises(Exception, match="locked"):
         await execute(impatient, "DELETE FROM nodes")
     await connection.rollback()
@@ -149,10 +149,10 @@ async def test_a_beginning_that_fails_after_who_waited_is_gone_is_not_made_up_fo
     sqlite_url, connection
 ):
     path = sqlite_url.partition("///")[2]
-    await execute(connection, "BEGIN IMMEDIATE")
+    connection.begin("BEGIN IMMEDIATE")
     await execute(connection, "DELETE FROM nodes")
-    waiting = await sqlite.connect(path, isolation_level=None, timeout=0.2)
-    await execute(waiting, "BEGIN IMMEDIATE")
+    waiting = await sqlite.connect(path, timeout=0.2)
+    waiting.begin("BEGIN IMMEDIATE")
     statement = asyncio.create_task(execute(waiting, "DELETE FROM nodes"))
     await asyncio.sleep(0)
     statement.cancel()

@@ -38,7 +38,7 @@ from recado_core.engine.policy import RESENDABLE
 from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import messages
-from recado_core.engine.store.statements.many import Step, take_steps
+from recado_core.engine.store.statements.many import Step
 from recado_core.messages import Category, Media, ProviderTemplate, Status
 
 __all__ = ["Accept", "Answer", "BatchRequest", "Draft", "DraftDefaults", "IdempotencyKey"]
@@ -337,8 +337,7 @@ class Accept:
             ]
             fresh = [unit for unit, end in zip(units, ends, strict=True) if end is None]
             prepared = whole if len(fresh) == len(units) else self._prepare(fresh)
-            await take_steps(connection, prepared.steps)
-            await self._telling.write(connection, prepared.told)
+            await self._telling.write(connection, prepared.told, prepared.steps)
             now = self._now()
             await conversing.note_sent(connection, prepared.rows, now, self._telling)
             replies = [

@@ -71,9 +71,17 @@ class Telling:
         """
         await self.write(connection, self.prepare(connection.dialect.name, told, about))
 
-    async def write(self, connection: AsyncConnection, told: Told) -> None:
-        """Write what ``prepare`` has made ready."""
-        await take_steps(connection, told.steps)
+    async def write(
+        self, connection: AsyncConnection, told: Told, beside: Sequence[Step] = ()
+    ) -> None:
+        """Write what ``prepare`` has made ready, after what it tells of.
+
+        Args:
+            connection: The transaction's.
+            told: The events.
+            beside: The steps that write what they tell of; they go to the database together.
+        """
+        await take_steps(connection, [*beside, *told.steps])
         for sink in told.sinks:
             self._wake(sink)
 

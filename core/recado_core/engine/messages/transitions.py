@@ -12,7 +12,7 @@ from recado_core.engine import policy
 from recado_core.engine.messages.telling import Telling, Told
 from recado_core.engine.statistics.tallies import Tallies, is_taken
 from recado_core.engine.store.statements import events, messages
-from recado_core.engine.store.statements.many import Step, take_steps
+from recado_core.engine.store.statements.many import Step
 from recado_core.engine.store.vendor_words import clip_code, clip_reference, clip_text
 from recado_core.messages import Status, SuppressionReason
 
@@ -83,8 +83,7 @@ async def apply(
 
 async def carry_out(connection: AsyncConnection, plan: Plan, telling: Telling) -> None:
     """Write what ``plan_changes`` has made ready."""
-    await take_steps(connection, plan.steps)
-    await telling.write(connection, plan.told)
+    await telling.write(connection, plan.told, plan.steps)
 
 
 def plan_changes(

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -298,18 +298,14 @@ def _sqlite_engine(url: sa.URL, *, size: int, begin: str, cache: int) -> AsyncEn
         pool_size=size,
         max_overflow=0,
         pool_timeout=60,
-        connect_args={"async_creator_fn": sqlite.connect},
+        connect_args={"async_creator_fn": partial(sqlite.connect, pragmas=pragmas)},
         **_OPTIONS,
     )
 
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def set_pragmas(connection: Any, _: object) -> None:  # noqa: ANN401  # the driver's own class
-        connection.isolation_level = None  # transactions begin as written below, not as it guesses
-        connection.run_async(lambda driver: driver.executescript(pragmas))  # at one go
-
     @sa.event.listens_for(engine.sync_engine, "begin")
     def begin_transaction(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver: Any = connection.connection.driver_connection
+        driver.begin(begin)
 
     return engine
 

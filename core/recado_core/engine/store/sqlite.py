@@ -2,7 +2,8 @@
 
 aiosqlite sends every call to the connection's thread by itself: making a cursor, the statement,
 fetching, closing. The way there and back takes longer than most statements do. Here a statement
-brings its rows along, and ``BEGIN`` goes with the first statement of its transaction.
+brings its rows along, and ``BEGIN`` goes with the first statement of its transaction. SQLAlchemy's
+own way to the driver takes longer still: ``run_steps`` and ``query`` leave it out.
 """
 
 import sqlite3
@@ -11,8 +12,8 @@ from functools import partial
 from typing import Any, Self
 
 import aiosqlite
-
-BEGINNINGS = frozenset({"BEGIN", "BEGIN IMMEDIATE"})
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 Parameters = Sequence[Any]
 
@@ -34,22 +35,22 @@ class Connection(aiosqlite.Connection):
         """Begin a transaction with the next statement."""
         self._beginning = beginning
 
-    async def visit(self, work: Callable[[sqlite3.Cursor], object]) -> "_Outcome":
+    async def visit(self, work: Callable[[sqlite3.Cursor], object]) -> "Outcome":
         """Do the work in the connection's thread, and return what it comes to."""
         beginning, self._beginning = self._beginning, None
         # Before the visit: who waits may be cancelled, and the transaction open all the same.
         self._began = self._began or beginning is not None
         visit = partial(self._visit, beginning, work)
-        outcome: _Outcome = await self._execute(visit)  # type: ignore[no-untyped-call]
+        outcome: Outcome = await self._execute(visit)  # type: ignore[no-untyped-call]
         return outcome
 
-    def _visit(self, beginning: str | None, work: Callable[[sqlite3.Cursor], object]) -> "_Outcome":
+    def _visit(self, beginning: str | None, work: Callable[[sqlite3.Cursor], object]) -> "Outcome":
         cursor = self._conn.cursor()
         try:
             if beginning is not None:
                 self._begin(cursor, beginning)
             work(cursor)
-            return _Outcome(cursor)
+            return Outcome(cursor)
         finally:
             cursor.close()
 
@@ -75,7 +76,7 @@ class Connection(aiosqlite.Connection):
         self._beginning = None  # only now: a BEGIN that fails late asks to be made up for
 
 
-class _Outcome:
+class Outcome:
     """What a statement comes to."""
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
@@ -102,9 +103,6 @@ class Cursor:
 
     async def execute(self, operation: str, parameters: Parameters = ()) -> "Cursor":
         """Execute a statement; its rows wait for ``fetchall``."""
-        if operation in BEGINNINGS:
-            self._connection.begin(operation)
-            return self
         return await self._take(lambda cursor: cursor.execute(operation, parameters))
 
     async def executemany(self, operation: str, parameters: Iterable[Parameters]) -> "Cursor":
@@ -129,6 +127,64 @@ class Cursor:
         self._rows = []
 
 
-def connect(*arguments: Any, **options: Any) -> Connection:  # noqa: ANN401  # as sqlite3 has them
-    """Return a connection to be awaited; the arguments are those of ``sqlite3.connect``."""
-    return Connection(partial(sqlite3.connect, *arguments, **options))
+def connect(*arguments: Any, pragmas: str = "", **options: Any) -> Connection:  # noqa: ANN401  # as sqlite3 has them
+    """Return a connection to be awaited.
+
+    Args:
+        arguments: Those of ``sqlite3.connect``.
+        pragmas: Statements with which the connection begins; it is not there without them, so that
+            whoever stops waiting for it leaves none behind that is half made.
+        options: As above.
+    """
+
+    def make() -> sqlite3.Connection:
+        made: sqlite3.Connection = sqlite3.connect(*arguments, **options)
+        made.isolation_level = None  # transactions begin where ``begin`` says, not as it guesses
+        made.executescript(pragmas)
+        return made
+
+    return Connection(make)
+
+
+async def run_steps(connection: AsyncConnection, steps: Sequence[tuple[str, Any]]) -> None:
+    """Execute statements that return no rows, all in one visit.
+
+    Args:
+        connection: The transaction's.
+        steps: Each a statement and what it takes: a tuple, or a list of them to repeat it for.
+    """
+
+    def work(cursor: sqlite3.Cursor) -> None:
+        for statement, values in steps:
+            if isinstance(values, list):
+                cursor.executemany(statement, values)
+            else:
+                cursor.execute(statement, values)
+
+    await _visit(connection, steps, work)
+
+
+async def query(connection: AsyncConnection, statement: str, values: Parameters) -> Outcome:
+    """Execute one statement, and return what it comes to."""
+    step = (statement, values)
+    return await _visit(connection, [step], lambda cursor: cursor.execute(statement, values))
+
+
+async def _visit(
+    connection: AsyncConnection,
+    steps: Sequence[tuple[str, Any]],
+    work: Callable[[sqlite3.Cursor], object],
+) -> Outcome:
+    """Visit the thread of a transaction's connection; listeners and errors are as SQLAlchemy's."""
+    sync: Any = connection.sync_connection
+    driver: Connection = sync.connection.driver_connection
+    for statement, values in steps:
+        listeners = sync.dispatch.before_cursor_execute
+        listeners(sync, None, statement, values, None, isinstance(values, list))
+    try:
+        return await driver.visit(work)
+    except sqlite3.Error as error:
+        text = ";\n".join(statement for statement, _ in steps)
+        raise sa.exc.DBAPIError.instance(
+            text, None, error, sqlite3.Error, hide_parameters=True
+        ) from error

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import accounts, nodes
 from recado_core.engine.store.statements.many import rows_of
+from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
 
@@ -119,12 +120,12 @@ async def beat(connection: AsyncConnection, node_id: str, now: datetime) -> bool
     return (await connection.execute(statement)).rowcount > 0
 
 
-_HOLDING = sa.select(N.id).where(N.id == sa.bindparam("node")).with_for_update(read=True)
+_HOLDING = Prepared(sa.select(N.id).where(N.id == sa.bindparam("node")).with_for_update(read=True))
 
 
 async def hold(connection: AsyncConnection, node_id: str) -> bool:
     """Tell whether a node is on the list, and keep it there until the commit."""
-    return (await connection.execute(_HOLDING, {"node": node_id})).first() is not None
+    return bool(await _HOLDING.rows(connection, {"node": node_id}))
 
 
 async def hold_account(connection: AsyncConnection, account: str) -> None:

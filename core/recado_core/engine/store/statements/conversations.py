@@ -13,6 +13,7 @@ from recado_core.engine.store.schema import conversations
 from recado_core.engine.store.statements.among import among, among_named, values_of
 from recado_core.engine.store.statements.many import insert_many, rows_of
 from recado_core.engine.store.statements.paging import newest_first
+from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
 
@@ -28,14 +29,16 @@ async def known(
 ) -> set[tuple[str, str, str]]:
     """Return the account, channel and address of the conversations with these addresses."""
     values = {"addresses": values_of(connection, addresses)}
-    result = await connection.execute(_known(connection.dialect.name), values)
-    return {(row[0], row[1], row[2]) for row in result.all()}
+    rows = await _known(connection.dialect.name).rows(connection, values)
+    return {(row["account"], row["channel"], row["address"]) for row in rows}
 
 
 @cache
-def _known(dialect: str) -> sa.Select[Any]:
-    return sa.select(C.account, C.channel, C.address).where(
-        among_named(dialect, C.address, "addresses")
+def _known(dialect: str) -> Prepared:
+    return Prepared(
+        sa.select(C.account, C.channel, C.address).where(
+            among_named(dialect, C.address, "addresses")
+        )
     )
 
 

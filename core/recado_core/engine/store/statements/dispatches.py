@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, dispatches, events, messages, nodes
 from recado_core.engine.store.statements.many import insert_many, rows_of
+from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
 
@@ -56,10 +57,10 @@ async def finish(  # noqa: PLR0913  # the columns it writes
         "text_": text,
         "poll_at_": poll_at,
     }
-    return (await connection.execute(_FINISHING, values)).rowcount > 0
+    return await _FINISHING.run(connection, values) > 0
 
 
-_FINISHING = (
+_FINISHING = Prepared(
     sa.update(dispatches)
     .where(D.id == sa.bindparam("dispatch"), D.state != "done")
     .values(

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, inbox
 from recado_core.engine.store.statements.among import among_named, values_of
-from recado_core.engine.store.statements.many import rows_of
+from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
 
@@ -38,10 +38,10 @@ def _storing(dialect: str) -> sa.Insert:
 
 async def lock_pending(connection: AsyncConnection, now: datetime, limit: int) -> list[Row]:
     """Return the webhooks to process, the oldest first, and keep other nodes off them."""
-    return rows_of(await connection.execute(_PENDING, {"now": now, "limit": limit}))
+    return await _PENDING.rows(connection, {"now": now, "limit": limit})
 
 
-_PENDING = (
+_PENDING = Prepared(
     sa.select(inbox)
     .where(
         I.state == sa.literal_column("'pending'"), I.due_at <= sa.bindparam("now", type_=Instant())
@@ -55,13 +55,14 @@ _PENDING = (
 async def finish(connection: AsyncConnection, ids: Sequence[str]) -> None:
     """Mark webhooks as processed."""
     if ids:
-        statement = _finishing(connection.dialect.name)
-        await connection.execute(statement, {"ids": values_of(connection, ids)})
+        values = {"ids": values_of(connection, ids)}
+        await _finishing(connection.dialect.name).run(connection, values)
 
 
 @cache
-def _finishing(dialect: str) -> sa.Update:
-    return sa.update(inbox).where(among_named(dialect, I.id, "ids")).values(state="done")
+def _finishing(dialect: str) -> Prepared:
+    update = sa.update(inbox).where(among_named(dialect, I.id, "ids"))
+    return Prepared(update.values(state="done"))
 
 
 async def postpone(

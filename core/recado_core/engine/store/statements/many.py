@@ -19,6 +19,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, metadata, microseconds
+from recado_core.engine.store.sqlite import run_steps
 
 Row = dict[str, Any]
 Columns = Mapping[str, Sequence[Any]]
@@ -49,7 +50,12 @@ async def update_many(connection: AsyncConnection, table: sa.Table, rows: Sequen
 
 
 async def take_steps(connection: AsyncConnection, steps: Sequence[Step]) -> None:
-    """Do what ``inserting`` and ``updating`` have made ready."""
+    """Do what ``inserting`` and ``updating`` have made ready; SQLite all of it at one go."""
+    if not steps:
+        return
+    if connection.dialect.name == "sqlite":
+        await run_steps(connection, steps)
+        return
     for statement, values in steps:
         await connection.exec_driver_sql(statement, values)
 

@@ -24,6 +24,7 @@ from recado_core.engine.store.statements.many import (
     rows_of,
     updating,
 )
+from recado_core.engine.store.statements.prepared import Prepared
 from recado_core.messages import Status
 
 Row = dict[str, Any]
@@ -119,7 +120,7 @@ async def any_unsettled(connection: AsyncConnection, dispatch_id: str) -> bool:
 async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Row]:
     """Return where these MTs stand, by id, and keep others from changing them until the commit."""
     statement = _locking(connection.dialect.name)
-    return _standing(await connection.execute(statement, {"ids": values_of(connection, set(ids))}))
+    return _standing(await statement.rows(connection, {"ids": values_of(connection, set(ids))}))
 
 
 async def lock_reported(
@@ -131,28 +132,28 @@ async def lock_reported(
         "ids": values_of(connection, set(ids)),
         "references": values_of(connection, set(references)),
     }
-    return _standing(await connection.execute(_locking_reported(connection.dialect.name), values))
+    return _standing(await _locking_reported(connection.dialect.name).rows(connection, values))
 
 
 async def lock_untouched(connection: AsyncConnection, dispatch_id: str) -> set[str]:
     """Return the ids of a dispatch's messages that are as they were claimed, locked as above."""
-    rows = await connection.execute(_LOCKING_UNTOUCHED, {"dispatch": dispatch_id})
-    return {row[0] for row in rows.all()}
+    rows = await _LOCKING_UNTOUCHED.rows(connection, {"dispatch": dispatch_id})
+    return {row["id"] for row in rows}
 
 
 async def lock_dispatch(connection: AsyncConnection, dispatch_id: str) -> dict[str, Row]:
     """As ``lock``, for the messages whose last dispatch this is."""
-    return _standing(await connection.execute(_LOCKING_DISPATCH, {"dispatch": dispatch_id}))
+    return _standing(await _LOCKING_DISPATCH.rows(connection, {"dispatch": dispatch_id}))
 
 
-def _standing(result: sa.CursorResult[Any]) -> dict[str, Row]:
-    return {row["id"]: row for row in rows_of(result)}
+def _standing(rows: Iterable[Row]) -> dict[str, Row]:
+    return {row["id"]: row for row in rows}
 
 
 # Locked in one order everywhere, so that no two transactions wait crosswise.
 _LOCKING = sa.select(*STANDING).order_by(M.id).with_for_update()
-_LOCKING_DISPATCH = _LOCKING.where(M.dispatch_id == sa.bindparam("dispatch"))
-_LOCKING_UNTOUCHED = (
+_LOCKING_DISPATCH = Prepared(_LOCKING.where(M.dispatch_id == sa.bindparam("dispatch")))
+_LOCKING_UNTOUCHED = Prepared(
     sa.select(M.id)
     .where(
         M.dispatch_id == sa.bindparam("dispatch"),
@@ -165,12 +166,12 @@ _LOCKING_UNTOUCHED = (
 
 
 @cache
-def _locking(dialect: str) -> sa.Select[Any]:
-    return _LOCKING.where(among_named(dialect, M.id, "ids"), M.direction == "out")
+def _locking(dialect: str) -> Prepared:
+    return Prepared(_LOCKING.where(among_named(dialect, M.id, "ids"), M.direction == "out"))
 
 
 @cache
-def _locking_reported(dialect: str) -> sa.Select[Any]:
+def _locking_reported(dialect: str) -> Prepared:
     referred = messages.alias("referred").c
     by_reference = sa.select(referred.id).where(
         referred.account == sa.bindparam("account_"),
@@ -178,7 +179,7 @@ def _locking_reported(dialect: str) -> sa.Select[Any]:
         in_flight(),
     )
     meant = sa.union_all(sa.select(named_values(dialect, "ids")), by_reference)
-    return _LOCKING.where(within(dialect, M.id, meant), M.direction == "out")
+    return Prepared(_LOCKING.where(within(dialect, M.id, meant), M.direction == "out"))
 
 
 async def last_outbound(

@@ -13,6 +13,7 @@ from recado_core.engine.store.schema import Instant, campaigns, messages
 from recado_core.engine.store.statements.among import among_named, values_of
 from recado_core.engine.store.statements.many import rows_of
 from recado_core.engine.store.statements.messages import STANDING, in_flight
+from recado_core.engine.store.statements.prepared import Prepared
 from recado_core.messages import Category, Status
 
 Row = dict[str, Any]
@@ -69,11 +70,11 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
         without: The categories to leave.
     """
     values = {"account_": account, "limit_": limit, "now_": now}
-    rows = rows_of(await connection.execute(_due(only, tuple(sorted(without))), values))
+    rows = await _due(only, tuple(sorted(without))).rows(connection, values)
     if rows:
         ids = values_of(connection, [row["id"] for row in rows])
         values = {"ids": ids, "dispatch_": dispatch_id, "now_": now}
-        await connection.execute(_taking(connection.dialect.name), values)
+        await _taking(connection.dialect.name).run(connection, values)
     for row in rows:
         row["status"] = _SENDING
         row["dispatch_id"] = dispatch_id
@@ -83,7 +84,7 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
 
 
 @cache
-def _due(only: Category | None, without: tuple[Category, ...]) -> sa.Select[Any]:
+def _due(only: Category | None, without: tuple[Category, ...]) -> Prepared:
     """Return the statement that finds what to claim; its building takes longer than it does."""
     now = sa.bindparam("now_", type_=Instant())
     due = (
@@ -107,13 +108,13 @@ def _due(only: Category | None, without: tuple[Category, ...]) -> sa.Select[Any]
     if only is not None:  # spelled out, so that a partial index applies
         due = due.where(M.category == sa.literal_column(f"'{only.value}'"))
     elif without:
-        due = due.where(M.category.not_in(without))
-    return due.with_for_update(skip_locked=True)
+        due = due.where(M.category.not_in([sa.literal_column(f"'{each}'") for each in without]))
+    return Prepared(due.with_for_update(skip_locked=True))
 
 
 @cache
-def _taking(dialect: str) -> sa.Update:
-    return (
+def _taking(dialect: str) -> Prepared:
+    return Prepared(
         sa.update(messages)
         .where(among_named(dialect, M.id, "ids"))
         .values(

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.store.schema import suppressions
 from recado_core.engine.store.statements.among import among, among_named, values_of
 from recado_core.engine.store.statements.many import rows_of
+from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
 
@@ -29,16 +30,16 @@ async def concerning(
     values = {"addresses": values_of(connection, addresses)}
     if document_hashes:
         values["documents"] = values_of(connection, document_hashes)
-    return rows_of(await connection.execute(statement, values))
+    return await statement.rows(connection, values)
 
 
 @cache
-def _concerning(dialect: str, *, with_documents: bool) -> sa.Select[Any]:
+def _concerning(dialect: str, *, with_documents: bool) -> Prepared:
     wanted = among_named(dialect, S.address, "addresses")
     if with_documents:
         of_person = among_named(dialect, S.document_hash, "documents")
         wanted = sa.or_(wanted, sa.and_(S.address == "", of_person))
-    return sa.select(suppressions).where(wanted)
+    return Prepared(sa.select(suppressions).where(wanted))
 
 
 async def upsert(connection: AsyncConnection, rows: Sequence[Row], now: datetime) -> list[Row]:
