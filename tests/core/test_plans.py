@@ -334,7 +334,7 @@ def indexes_in(plan):
 
 
 def whole_tables_in(plan):
-    some = r"Seq Scan|SCAN (?!CONSTANT ROW)(?!.*(?:USING|VIRTUAL))"
+    some = r"Seq Scan|SCAN (?!CONSTANT ROW|rows)(?!.*(?:USING|VIRTUAL))"
     small = r"\b(?:do_not_disturb_lists|nodes)\b"  # of two or three rows
     return [line for line in plan if re.search(some, line) and not re.search(small, line)]
 

@@ -42,7 +42,7 @@ class Grouping(Generic[Item, Result]):
         work: Callable[[list[Item]], Awaitable[list[Result]]],
         *,
         weigh: Callable[[Item], int] = lambda _: 1,
-        limit: int = 5000,
+        limit: int = 1000,
         is_fatal: Callable[[Exception], bool] = lambda _: False,
     ) -> None:
         self._work = work

@@ -38,12 +38,14 @@ from recado_core.engine.policy import RESENDABLE
 from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import messages
-from recado_core.engine.store.statements.many import Step
 from recado_core.messages import Category, Media, ProviderTemplate, Status
 
 __all__ = ["Accept", "Answer", "BatchRequest", "Draft", "DraftDefaults", "IdempotencyKey"]
 
 Row = dict[str, Any]
+
+FORESEEN = 50
+"""Messages for which it is worth while to look at their conversations before they are stored."""
 
 _decode_draft = msgspec.json.Decoder(Draft).decode
 
@@ -69,8 +71,9 @@ class _Unit(msgspec.Struct, frozen=True):
 
 
 class _Prepared(msgspec.Struct, frozen=True):
+    """Messages made ready for the database: they, and all that is written of them."""
+
     rows: list[Row]
-    steps: list[Step]
     told: Told
 
 
@@ -315,14 +318,19 @@ class Accept:
         told = [event for unit in units for event in unit.told]
         about = {event["id"]: by_id[event["message_id"]] for event in told}
         dialect = self._database.dialect
-        return _Prepared(
-            rows=rows,
-            steps=messages.inserted(dialect, rows),
-            told=self._telling.prepare(dialect, told, about),
-        )
+        prepared = self._telling.prepare(dialect, told, about)
+        steps = [*messages.inserted(dialect, rows), *prepared.steps]
+        return _Prepared(rows=rows, told=Told(steps=steps, sinks=prepared.sinks))
 
     async def _commit_group(self, units: list[_Unit]) -> list[_Result]:
-        whole = self._prepare(units)  # before the transaction, for which others wait
+        # Before the transaction, for which others wait.
+        whole = self._prepare(units)
+        opening: conversing.Opening | None = None
+        if len(whole.rows) >= FORESEEN:
+            async with self._database.read() as reader:
+                opening = await conversing.foresee_sent(
+                    reader, whole.rows, self._now(), self._telling
+                )
 
         async def work(connection: AsyncConnection) -> list[_Result | None]:
             refused = [
@@ -337,9 +345,15 @@ class Accept:
             ]
             fresh = [unit for unit, end in zip(units, ends, strict=True) if end is None]
             prepared = whole if len(fresh) == len(units) else self._prepare(fresh)
-            await self._telling.write(connection, prepared.told, prepared.steps)
             now = self._now()
-            await conversing.note_sent(connection, prepared.rows, now, self._telling)
+            await conversing.note_sent(
+                connection,
+                prepared.rows,
+                now,
+                self._telling,
+                foreseen=opening,
+                beside=prepared.told,
+            )
             replies = [
                 row
                 for unit in fresh

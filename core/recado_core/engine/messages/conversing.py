@@ -5,9 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.messages.telling import Telling
+from recado_core.engine.messages.telling import Telling, Told
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import conversations as store
 from recado_core.engine.store.statements import events
@@ -35,16 +36,55 @@ class ConversationStatus(StrEnum):
 _NEW: Final = ConversationStatus.NEW
 
 
-async def note_sent(
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """Conversations that are new, and the events that tell of them."""
+
+    rows: list[Row]
+    told: Told
+
+
+async def foresee_sent(
     connection: AsyncConnection, rows: Iterable[Row], now: datetime, telling: Telling
+) -> Opening:
+    """Make ready what ``note_sent`` is most likely to write; the connection only reads."""
+    new = await _unknown(connection, _wanted(rows))
+    return _opening(connection.dialect.name, [_new(key, now) for key in sorted(new)], now, telling)
+
+
+async def note_sent(  # noqa: PLR0913  # the messages, and what goes to the database with theirs
+    connection: AsyncConnection,
+    rows: Iterable[Row],
+    now: datetime,
+    telling: Telling,
+    *,
+    foreseen: Opening | None = None,
+    beside: Told | None = None,
 ) -> None:
-    """Open the conversations that MTs are the first messages of."""
-    suppressed = Status.SUPPRESSED
-    wanted = {_key(row) for row in rows if row["status"] != suppressed}
-    if not wanted:
-        return
-    opened = await _open(connection, wanted, now)
-    await tell(connection, [("conversation.opened", row) for row in opened], now, telling)
+    """Open the conversations that MTs are the first messages of.
+
+    Args:
+        connection: The transaction's.
+        rows: The MTs.
+        now: The time.
+        telling: Where the events go.
+        foreseen: What is written if no conversation has been opened since.
+        beside: What is written before, in any case.
+    """
+    dialect = connection.dialect.name
+    new = await _unknown(connection, _wanted(rows))
+    opening = foreseen
+    if opening is None or {_key(row) for row in opening.rows} != new:
+        opening = _opening(dialect, [_new(key, now) for key in sorted(new)], now, telling)
+    steps = list(beside.steps) if beside else []
+    if dialect == "sqlite":  # no other transaction can have got ahead of this one
+        steps += store.inserted(dialect, opening.rows)
+    else:
+        opened = await store.insert(connection, opening.rows)
+        if len(opened) < len(opening.rows):
+            opening = _opening(dialect, opened, now, telling)
+    await telling.write(connection, opening.told, steps)
+    if beside:
+        telling.wake(beside)
 
 
 async def note_received(
@@ -99,20 +139,41 @@ async def tell(
     telling: Telling,
 ) -> None:
     """Append events of conversations: the type, and the conversation as it is now."""
+    await telling.write(connection, _prepare(connection.dialect.name, told, now, telling))
+
+
+def _prepare(
+    dialect: str, told: Sequence[tuple[str, Row]], now: datetime, telling: Telling
+) -> Told:
     rows, about = [], {}
     for kind, row in told:
         data = {name: row[name] for name in TOLD}
         event = events.new_event(kind, now, account=row["account"], data=data)
         rows.append(event)
         about[event["id"]] = row
-    await telling.tell(connection, rows, about)
+    return telling.prepare(dialect, rows, about)
+
+
+def _opening(dialect: str, rows: list[Row], now: datetime, telling: Telling) -> Opening:
+    told = [("conversation.opened", row) for row in rows]
+    return Opening(rows=rows, told=_prepare(dialect, told, now, telling))
+
+
+def _wanted(rows: Iterable[Row]) -> set[Key]:
+    suppressed = Status.SUPPRESSED
+    return {_key(row) for row in rows if row["status"] != suppressed}
+
+
+async def _unknown(connection: AsyncConnection, keys: set[Key]) -> set[Key]:
+    """Return those that have no conversation yet."""
+    return keys - await store.known(connection, {address for _, _, address in keys})
 
 
 async def _open(connection: AsyncConnection, keys: set[Key], now: datetime) -> list[Row]:
     """Open the conversations of these that are not there yet; return those."""
-    known = await store.known(connection, {address for _, _, address in keys})
     # In one order everywhere: two processes that insert the same must not wait crosswise.
-    return await store.insert(connection, [_new(key, now) for key in sorted(keys - known)])
+    new = sorted(await _unknown(connection, keys))
+    return await store.insert(connection, [_new(key, now) for key in new])
 
 
 def _new(key: Key, now: datetime) -> Row:

@@ -82,6 +82,10 @@ class Telling:
             beside: The steps that write what they tell of; they go to the database together.
         """
         await take_steps(connection, [*beside, *told.steps])
+        self.wake(told)
+
+    def wake(self, told: Told) -> None:
+        """Wake the sinks that events are for."""
         for sink in told.sinks:
             self._wake(sink)
 

@@ -3,14 +3,21 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine import policy
 from recado_core.engine.messages import conversing
 from recado_core.engine.messages.telling import Telling
-from recado_core.engine.messages.transitions import Change, apply
+from recado_core.engine.messages.transitions import (
+    Change,
+    Plan,
+    apply,
+    carry_out,
+    plan_changes,
+)
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import dispatches, events, messages
 from recado_core.engine.store.vendor_words import (
@@ -32,8 +39,17 @@ from recado_core.segments import count_segments
 
 Row = dict[str, Any]
 
+_SENT: Final = Status.SENT
+
 ANSWERED_WITHIN = timedelta(hours=168)
 """How far back the MT is looked for that an MO answers, where the vendor does not name it."""
+
+
+class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
+    """What DLRs come to if the messages that they are about are *sent* until it is written."""
+
+    ids: frozenset[str]
+    plan: Plan
 
 
 class Arrivals:
@@ -43,6 +59,38 @@ class Arrivals:
         self._consents = consents
         self._telling = telling
 
+    async def foresee(
+        self, connection: AsyncConnection, account: str, items: Sequence[WebhookItem], now: datetime
+    ) -> Foreseen | None:
+        """Make ready what ``take`` is most likely to write; None where that can't be told.
+
+        It can where all that is told is DLRs about messages that are *sent*: such a message changes
+        by nothing but its status.
+
+        Args:
+            connection: One that reads.
+            account: Whose provider speaks.
+            items: What it says.
+            now: The time.
+        """
+        updates = [item for item in items if isinstance(item, StatusUpdate)]
+        if len(updates) < len(items):
+            return None
+        read = await _read_updates(connection, account, updates)
+        if read.strangers or any(row["status"] != _SENT for row in read.standing.values()):
+            return None
+        ids = frozenset(read.standing)
+        dialect = connection.dialect.name
+        plan = plan_changes(dialect, read.standing, read.changes, now, self._telling)
+        return Foreseen(ids=ids, plan=plan)
+
+    async def take_foreseen(self, connection: AsyncConnection, foreseen: Foreseen) -> bool:
+        """Write what was foreseen; False, and nothing, where a message has changed since."""
+        if foreseen.ids != await messages.lock_sent(connection, foreseen.ids):
+            return False
+        await carry_out(connection, foreseen.plan, self._telling)
+        return True
+
     async def take(
         self, connection: AsyncConnection, account: str, items: Sequence[WebhookItem], now: datetime
     ) -> set[int]:
@@ -51,7 +99,9 @@ class Arrivals:
         Such an item may be early: a DLR can overtake the answer to the send.
         """
         updates = [item for item in items if isinstance(item, StatusUpdate)]
-        strangers = await _take_updates(connection, account, updates, now, self._telling)
+        read = await _read_updates(connection, account, updates)
+        await apply(connection, read.standing, read.changes, now, self._telling)
+        strangers = read.strangers
         for item in items:
             if isinstance(item, BatchRejected) and not await _take_rejection(
                 connection, account, item, now, self._telling
@@ -72,13 +122,17 @@ class Arrivals:
         return strangers
 
 
-async def _take_updates(
-    connection: AsyncConnection,
-    account: str,
-    updates: Sequence[StatusUpdate],
-    now: datetime,
-    telling: Telling,
-) -> set[int]:
+class _Read(msgspec.Struct, frozen=True):
+    """What DLRs say of messages that are known here, and the ``id()`` of those about others."""
+
+    standing: dict[str, Row]
+    changes: list[Change]
+    strangers: set[int]
+
+
+async def _read_updates(
+    connection: AsyncConnection, account: str, updates: Sequence[StatusUpdate]
+) -> _Read:
     keys = [(item.message_id or "", clip_reference(item.provider_ref) or "") for item in updates]
     references = {reference for _, reference in keys if reference}
     standing = await messages.lock_reported(
@@ -113,8 +167,7 @@ async def _take_updates(
                     at=item.at,
                 )
             )
-    await apply(connection, standing, changes, now, telling)
-    return strangers
+    return _Read(standing, changes, strangers)
 
 
 _WAITING = (Status.QUEUED, Status.SCHEDULED)

@@ -26,12 +26,18 @@ Row = dict[str, Any]
 
 AT_ONCE = 200
 """Webhooks processed in one transaction at the most."""
+FORESEEN = 50
+"""Items for which it is worth while to look at them before they are written."""
 AWAY = 1.0
 """Seconds after which it is tried again where webhooks can't be processed."""
 PATIENCE = (2.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0)
 """Seconds before each further look at a webhook about messages that are not known yet."""
 KEPT_HEADERS = frozenset({"content-type", "user-agent"})
 """Headers that are stored beside those that a receiver may need, which begin with ``x-``."""
+
+
+class _OvertakenError(Exception):
+    """Something has changed since it was foreseen; nothing was written."""
 
 
 class Receive:
@@ -104,7 +110,41 @@ class Receive:
 
     async def process(self) -> int:
         """Process the webhooks that are due, at most ``AT_ONCE``; return how many there were."""
+        if self._database.sqlite:  # whose one writer is kept no longer than need be
+            count = await self._process_foreseen()
+            if count:
+                return count
         return await self._database.write(self._process_some)
+
+    async def _process_foreseen(self) -> int:
+        """Make ready what webhooks come to, then write it; 0 where that can't be done."""
+        now = self._now()
+        try:
+            async with self._database.read() as connection:
+                rows = await inbox.lock_pending(connection, now, AT_ONCE)
+                every = [item for row in rows for item in self._parse(row)]
+                accounts = {row["account"] for row in rows}
+                if len(accounts) != 1 or len(every) < FORESEEN:
+                    return 0
+                foreseen = await self._arrivals.foresee(connection, accounts.pop(), every, now)
+        except Exception as error:  # what can't be read is met below, and told of
+            if is_down(error):
+                raise
+            return 0
+        if foreseen is None:
+            return 0
+        ids = [row["id"] for row in rows]
+
+        async def work(connection: AsyncConnection) -> None:
+            taken = await inbox.finish(connection, ids)
+            if not taken or not await self._arrivals.take_foreseen(connection, foreseen):
+                raise _OvertakenError
+
+        try:
+            await self._database.write(work)
+        except _OvertakenError:
+            return 0
+        return len(rows)
 
     async def _process_some(self, connection: AsyncConnection) -> int:
         now = self._now()

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import conversations
 from recado_core.engine.store.statements.among import among, among_named, values_of
-from recado_core.engine.store.statements.many import insert_many, rows_of
+from recado_core.engine.store.statements.many import Step, insert_many, inserting, rows_of
 from recado_core.engine.store.statements.paging import newest_first
 from recado_core.engine.store.statements.prepared import Prepared
 
@@ -28,6 +28,8 @@ async def known(
     connection: AsyncConnection, addresses: Collection[str]
 ) -> set[tuple[str, str, str]]:
     """Return the account, channel and address of the conversations with these addresses."""
+    if not addresses:
+        return set()
     values = {"addresses": values_of(connection, addresses)}
     rows = await _known(connection.dialect.name).rows(connection, values)
     return {(row["account"], row["channel"], row["address"]) for row in rows}
@@ -40,6 +42,11 @@ def _known(dialect: str) -> Prepared:
             among_named(dialect, C.address, "addresses")
         )
     )
+
+
+def inserted(dialect: str, rows: Sequence[Row]) -> list[Step]:
+    """Return the steps that insert conversations that nobody else can have."""
+    return inserting(dialect, conversations, rows)
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:

@@ -52,17 +52,18 @@ _PENDING = Prepared(
 )
 
 
-async def finish(connection: AsyncConnection, ids: Sequence[str]) -> None:
-    """Mark webhooks as processed."""
-    if ids:
-        values = {"ids": values_of(connection, ids)}
-        await _finishing(connection.dialect.name).run(connection, values)
+async def finish(connection: AsyncConnection, ids: Sequence[str]) -> bool:
+    """Mark webhooks as processed; tell whether all of them still waited for it."""
+    if not ids:
+        return True
+    values = {"ids": values_of(connection, ids)}
+    return await _finishing(connection.dialect.name).run(connection, values) == len(ids)
 
 
 @cache
 def _finishing(dialect: str) -> Prepared:
-    update = sa.update(inbox).where(among_named(dialect, I.id, "ids"))
-    return Prepared(update.values(state="done"))
+    waiting = among_named(dialect, I.id, "ids"), I.state == sa.literal_column("'pending'")
+    return Prepared(sa.update(inbox).where(*waiting).values(state="done"))
 
 
 async def postpone(

@@ -27,7 +27,7 @@ Columns = Mapping[str, Sequence[Any]]
 _DIALECTS = {"sqlite": sqlite_dialect(), "postgresql": postgresql_dialect()}  # type: ignore[no-untyped-call]  # the library's
 _PLAIN = {str, type(None)}
 
-TOGETHER = (50, 10, 1)
+TOGETHER = (250, 25, 1)
 """Rows that one step of SQLite's inserts: it takes half of the time of as many single ones, and
 waits once for the interpreter's lock."""
 

@@ -135,6 +135,13 @@ async def lock_reported(
     return _standing(await _locking_reported(connection.dialect.name).rows(connection, values))
 
 
+async def lock_sent(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:
+    """Return those of these MTs that are *sent*, locked as above."""
+    values = {"ids": values_of(connection, set(ids))}
+    rows = await _locking_sent(connection.dialect.name).rows(connection, values)
+    return {row["id"] for row in rows}
+
+
 async def lock_untouched(connection: AsyncConnection, dispatch_id: str) -> set[str]:
     """Return the ids of a dispatch's messages that are as they were claimed, locked as above."""
     rows = await _LOCKING_UNTOUCHED.rows(connection, {"dispatch": dispatch_id})
@@ -168,6 +175,13 @@ _LOCKING_UNTOUCHED = Prepared(
 @cache
 def _locking(dialect: str) -> Prepared:
     return Prepared(_LOCKING.where(among_named(dialect, M.id, "ids"), M.direction == "out"))
+
+
+@cache
+def _locking_sent(dialect: str) -> Prepared:
+    wanted = among_named(dialect, M.id, "ids")
+    sent = sa.select(M.id).where(wanted, M.status == sa.literal_column("'sent'"))
+    return Prepared(sent.order_by(M.id).with_for_update())
 
 
 @cache

@@ -16,6 +16,7 @@ Row = dict[str, Any]
 Values = Mapping[str, Any]
 Processor = Callable[[Any], Any]
 
+_decode = msgspec.json.Decoder(list[list[Any]]).decode
 _DIALECT = sqlite_dialect(json_deserializer=msgspec.json.decode)
 
 
@@ -38,8 +39,8 @@ class Prepared:
             return rows_of(await connection.execute(self._statement, values))
         spelled = self._spelled
         found = await sqlite.query(connection, spelled.text, spelled.order(values))
-        names = spelled.names
-        rows = [dict(zip(names, row, strict=True)) for row in found.rows]
+        lines = _decode(found.rows[0][0]) if spelled.is_one else found.rows
+        rows = [dict(zip(spelled.names, line, strict=True)) for line in lines]
         for name, read in spelled.readers.items():
             for row in rows:
                 row[name] = read(row[name])
@@ -55,27 +56,44 @@ class Prepared:
 
     @cached_property
     def _spelled(self) -> "_Spelled":
-        compiled = self._statement.compile(dialect=_DIALECT)
+        statement, columns, is_one = self._statement, [], False
+        if isinstance(statement, sa.Select):
+            columns = list(statement.selected_columns)
+            is_one = not any(isinstance(column.type, sa.LargeBinary) for column in columns)
+            statement = _as_one(statement) if is_one else statement
+        compiled = statement.compile(dialect=_DIALECT)
         binds = [compiled.binds[name] for name in compiled.positiontup or ()]
-        selected = (
-            self._statement.selected_columns if isinstance(self._statement, sa.Select) else ()
-        )
-        readers = {str(column.key): _reader(column.type) for column in selected}
+        readers = {str(column.key): _reader(column.type) for column in columns}
         return _Spelled(
             text=str(compiled),
             binds=[(bind.key, bind.value, _writer(bind.type)) for bind in binds],
             names=tuple(readers),
             readers={name: read for name, read in readers.items() if read is not None},
+            is_one=is_one,
         )
 
 
+def _as_one(statement: sa.Select[Any]) -> sa.Select[Any]:
+    """Return a SELECT whose rows come as one value.
+
+    SQLite's driver gives the interpreter's lock away and takes it back for each row. While other
+    threads are busy, each time costs up to the switch interval: 1000 rows took 60 ms instead of 8.
+    """
+    rows = statement.subquery("rows")
+    return sa.select(sa.func.json_group_array(sa.func.json_array(*rows.c)))
+
+
 class _Spelled(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement as SQLite's driver takes it, and how its values are written and read."""
+    """A statement as SQLite's driver takes it, and how its values are written and read.
+
+    ``is_one`` is that its rows come as one, in JSON.
+    """
 
     text: str
     binds: list[tuple[str, Any, Processor | None]]
     names: tuple[str, ...]
     readers: dict[str, Processor]
+    is_one: bool
 
     def order(self, values: Values) -> tuple[Any, ...]:
         """Return the values in the order of the parameters; those that are not given are fixed."""
