@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,8 @@ from recado_core.engine.accounts.pacing import calling
 from recado_core.engine.checks.checking import CLEAR, Checking
 from recado_core.engine.dispatch import settling
 from recado_core.engine.dispatch.claims import Claimed, Claims
-from recado_core.engine.dispatch.endings import Endings, first_poll
+from recado_core.engine.dispatch.endings import Endings, Foreseen, first_poll
+from recado_core.engine.failures import UnavailableError
 from recado_core.engine.grouping import gather_more
 from recado_core.engine.messages.batches import batch_of, recipient_of
 from recado_core.engine.messages.transitions import Change
@@ -345,7 +346,8 @@ class Dispatcher:
         try:
             if await until_done(lambda: self._claims.split(dispatch_id, halves, error, now)):
                 for half_id, half in halves:
-                    await self._carry_half(half_id, half, splits)
+                    moved = [row | {"dispatch_id": half_id} for row in half]
+                    await self._carry_half(half_id, moved, splits)
         finally:
             self.carried.difference_update(half_id for half_id, _ in halves)
 
@@ -374,14 +376,54 @@ class Dispatcher:
         error: SendError | None = None,
     ) -> None:
         """Write what became of these messages; close the dispatch if ``outcome`` is given."""
+        foreseen = self._endings.foresee(rows, changes, self._now())
+        if outcome == _ACCEPTED and await self._record_at_once(dispatch_id, foreseen):
+            done = foreseen.plan.done
+        else:
+            first = [foreseen]  # for the first attempt: later ones have a later time
+
+            async def write() -> list[Change]:
+                ready = first.pop() if first else None
+                return await self._database.write(
+                    self._recording(dispatch_id, ready, changes, outcome, error)
+                )
+
+            done = await until_done(write)
+        self._accounts.wake({change.retry.account for change in done if change.retry is not None})
+
+    async def _record_at_once(self, dispatch_id: str, foreseen: Foreseen) -> bool:
+        """Write that the provider took the batch, if it goes in one step; tell whether."""
+        if foreseen.teaches:
+            return False
+        now = self._now()
+        poll_at = first_poll(self._account, self._settings.poll_delays, now)
+        steps = [
+            *foreseen.steps(dispatch_id),
+            dispatches.finished(dispatch_id, _ACCEPTED, now, poll_at),
+        ]
+        try:
+            written = await self._database.write_at_once(steps)
+        except UnavailableError:  # it is tried again, by the longer way
+            return False
+        if written:
+            self._endings.wake(foreseen)
+        return written
+
+    def _recording(
+        self,
+        dispatch_id: str,
+        foreseen: Foreseen | None,
+        changes: list[Change],
+        outcome: str | None,
+        error: SendError | None,
+    ) -> Callable[[AsyncConnection], Awaitable[list[Change]]]:
+        """Return the work that writes it."""
         delays = self._settings.poll_delays if outcome == _ACCEPTED else ()
-        foreseen = [self._endings.foresee(rows, changes, self._now())]  # for the first attempt
 
         async def work(connection: AsyncConnection) -> list[Change]:
             now = self._now()
             own = (dispatch_id, self._account.name)
-            ready = foreseen.pop() if foreseen else None
-            done = await self._endings.change_own(connection, own, changes, now, ready)
+            done = await self._endings.change_own(connection, own, changes, now, foreseen)
             if outcome is None:  # the others go on
                 await dispatches.lessen(connection, dispatch_id, len(changes))
             else:
@@ -396,5 +438,4 @@ class Dispatcher:
                 )
             return done
 
-        done = await until_done(lambda: self._database.write(work))
-        self._accounts.wake({change.retry.account for change in done if change.retry is not None})
+        return work

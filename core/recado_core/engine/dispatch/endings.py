@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.accounts.account import Account
 from recado_core.engine.messages.telling import Telling
 from recado_core.engine.messages.transitions import Change, Plan, apply, carry_out, plan_changes
+from recado_core.engine.store.sqlite import Guard
 from recado_core.engine.store.statements import messages
+from recado_core.engine.store.statements.many import Step
 from recado_core.engine.suppressions.suppressing import Suppressing
 
 Row = dict[str, Any]
@@ -21,6 +23,16 @@ class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
 
     ids: frozenset[str]
     plan: Plan
+
+    def steps(self, dispatch_id: str) -> list[Step | Guard]:
+        """Return how SQLite writes it; the provider's answer must have taught nothing."""
+        unless = messages.are_untouched(dispatch_id, self.ids)
+        return [unless, *self.plan.steps, *self.plan.told.steps]
+
+    @property
+    def teaches(self) -> bool:
+        """Tell whether the provider's answer says to whom it never sends."""
+        return any(change.suppression for change in self.plan.done)
 
 
 class Endings:
@@ -41,13 +53,17 @@ class Endings:
         """Make ready before the transaction what ``change_own`` is most likely to write.
 
         Args:
-            rows: The messages as they were claimed; spent by this.
+            rows: The messages as they were claimed.
             changes: What shall become of them.
             now: The time.
         """
-        standing = {row["id"]: row for row in rows}
+        standing = {row["id"]: row.copy() for row in rows}
         plan = plan_changes(self._dialect, standing, changes, now, self._telling)
         return Foreseen(ids=frozenset(change.message_id for change in changes), plan=plan)
+
+    def wake(self, foreseen: Foreseen) -> None:
+        """Wake the sinks that what was foreseen, and is written, is told to."""
+        self._telling.wake(foreseen.plan.told)
 
     async def change_own(
         self,

@@ -12,6 +12,7 @@ from recado_core.engine.messages.telling import Telling, Told
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import conversations as store
 from recado_core.engine.store.statements import events
+from recado_core.engine.store.statements.many import Step
 from recado_core.messages import Status
 
 Row = dict[str, Any]
@@ -49,6 +50,11 @@ async def foresee_sent(
     """Make ready what ``note_sent`` is most likely to write; the connection only reads."""
     new = await _unknown(connection, _wanted(rows))
     return _opening(connection.dialect.name, [_new(key, now) for key in sorted(new)], now, telling)
+
+
+def opened(opening: Opening) -> list[Step]:
+    """Return how SQLite writes conversations that must not be there yet, and their events."""
+    return [*store.inserted("sqlite", opening.rows), *opening.told.steps]
 
 
 async def note_sent(  # noqa: PLR0913  # the messages, and what goes to the database with theirs

@@ -15,11 +15,12 @@ from recado_core.engine.messages.transitions import (
     Change,
     Plan,
     apply,
-    carry_out,
     plan_changes,
 )
 from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.sqlite import Guard
 from recado_core.engine.store.statements import dispatches, events, messages
+from recado_core.engine.store.statements.many import Step
 from recado_core.engine.store.vendor_words import (
     LONGEST_CHANNEL,
     clip_address,
@@ -50,6 +51,11 @@ class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
 
     ids: frozenset[str]
     plan: Plan
+
+    @property
+    def steps(self) -> list[Step | Guard]:
+        """Return how SQLite writes it."""
+        return [messages.are_sent(self.ids), *self.plan.steps, *self.plan.told.steps]
 
 
 class Arrivals:
@@ -84,12 +90,9 @@ class Arrivals:
         plan = plan_changes(dialect, read.standing, read.changes, now, self._telling)
         return Foreseen(ids=ids, plan=plan)
 
-    async def take_foreseen(self, connection: AsyncConnection, foreseen: Foreseen) -> bool:
-        """Write what was foreseen; False, and nothing, where a message has changed since."""
-        if foreseen.ids != await messages.lock_sent(connection, foreseen.ids):
-            return False
-        await carry_out(connection, foreseen.plan, self._telling)
-        return True
+    def wake(self, foreseen: Foreseen) -> None:
+        """Wake the sinks that what was foreseen, and is written, is told to."""
+        self._telling.wake(foreseen.plan.told)
 
     async def take(
         self, connection: AsyncConnection, account: str, items: Sequence[WebhookItem], now: datetime

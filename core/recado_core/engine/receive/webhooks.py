@@ -36,10 +36,6 @@ KEPT_HEADERS = frozenset({"content-type", "user-agent"})
 """Headers that are stored beside those that a receiver may need, which begin with ``x-``."""
 
 
-class _OvertakenError(Exception):
-    """Something has changed since it was foreseen; nothing was written."""
-
-
 class Receive:
     """Takes webhooks from providers."""
 
@@ -133,17 +129,10 @@ class Receive:
             return 0
         if foreseen is None:
             return 0
-        ids = [row["id"] for row in rows]
-
-        async def work(connection: AsyncConnection) -> None:
-            taken = await inbox.finish(connection, ids)
-            if not taken or not await self._arrivals.take_foreseen(connection, foreseen):
-                raise _OvertakenError
-
-        try:
-            await self._database.write(work)
-        except _OvertakenError:
+        done = inbox.finished([row["id"] for row in rows])
+        if not await self._database.write_at_once([*done, *foreseen.steps]):
             return 0
+        self._arrivals.wake(foreseen)
         return len(rows)
 
     async def _process_some(self, connection: AsyncConnection) -> int:

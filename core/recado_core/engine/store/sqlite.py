@@ -12,10 +12,14 @@ from functools import partial
 from typing import Any, Self
 
 import aiosqlite
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Parameters = Sequence[Any]
+
+CLOSED = frozenset({"no active connection", "Connection closed"})
+"""What aiosqlite says of a connection that is closed."""
 
 
 class Connection(aiosqlite.Connection):
@@ -35,22 +39,35 @@ class Connection(aiosqlite.Connection):
         """Begin a transaction with the next statement."""
         self._beginning = beginning
 
-    async def visit(self, work: Callable[[sqlite3.Cursor], object]) -> "Outcome":
-        """Do the work in the connection's thread, and return what it comes to."""
+    async def visit(
+        self, work: Callable[[sqlite3.Cursor], object], *, ends: bool = False
+    ) -> "Outcome":
+        """Do the work in the connection's thread, and return what it comes to.
+
+        Args:
+            work: What to do with a cursor.
+            ends: Whether the transaction is committed after it.
+        """
         beginning, self._beginning = self._beginning, None
         # Before the visit: who waits may be cancelled, and the transaction open all the same.
         self._began = self._began or beginning is not None
-        visit = partial(self._visit, beginning, work)
+        visit = partial(self._visit, beginning, work, ends=ends)
         outcome: Outcome = await self._execute(visit)  # type: ignore[no-untyped-call]
+        self._began = self._began and not ends
         return outcome
 
-    def _visit(self, beginning: str | None, work: Callable[[sqlite3.Cursor], object]) -> "Outcome":
+    def _visit(
+        self, beginning: str | None, work: Callable[[sqlite3.Cursor], object], *, ends: bool
+    ) -> "Outcome":
         cursor = self._conn.cursor()
         try:
             if beginning is not None:
                 self._begin(cursor, beginning)
             work(cursor)
-            return Outcome(cursor)
+            outcome = Outcome(cursor)
+            if ends:
+                self._conn.commit()
+            return outcome
         finally:
             cursor.close()
 
@@ -140,28 +157,60 @@ def connect(*arguments: Any, pragmas: str = "", **options: Any) -> Connection:  
     def make() -> sqlite3.Connection:
         made: sqlite3.Connection = sqlite3.connect(*arguments, **options)
         made.isolation_level = None  # transactions begin where ``begin`` says, not as it guesses
-        made.executescript(pragmas)
+        try:
+            made.executescript(pragmas)
+        except BaseException:
+            made.close()
+            raise
         return made
 
     return Connection(make)
 
 
-async def run_steps(connection: AsyncConnection, steps: Sequence[tuple[str, Any]]) -> None:
+class Guard(msgspec.Struct, frozen=True):
+    """A question on whose answer the steps of a transaction depend."""
+
+    statement: str
+    values: Parameters
+    expected: object
+
+
+def changed(expected: int) -> Guard:
+    """Return the guard that the step before has changed so many rows."""
+    return Guard("SELECT changes()", (), expected)
+
+
+class ChangedError(Exception):
+    """The answer to a guard's question is another than was expected."""
+
+
+async def run_steps(
+    connection: AsyncConnection, steps: Sequence[tuple[str, Any] | Guard], *, ends: bool = False
+) -> None:
     """Execute statements that return no rows, all in one visit.
 
     Args:
         connection: The transaction's.
         steps: Each a statement and what it takes: a tuple, or a list of them to repeat it for.
+        ends: Whether the transaction is committed after them.
+
+    Raises:
+        ChangedError: A guard among them says that it must not be.
     """
+    asked = [(it.statement, it.values) if isinstance(it, Guard) else it for it in steps]
 
     def work(cursor: sqlite3.Cursor) -> None:
-        for statement, values in steps:
-            if isinstance(values, list):
+        for step, (statement, values) in zip(steps, asked, strict=True):
+            if isinstance(step, Guard):
+                (found,) = cursor.execute(statement, values).fetchone()
+                if found != step.expected:
+                    raise ChangedError
+            elif isinstance(values, list):
                 cursor.executemany(statement, values)
             else:
                 cursor.execute(statement, values)
 
-    await _visit(connection, steps, work)
+    await _visit(connection, asked, work, ends=ends)
 
 
 async def query(connection: AsyncConnection, statement: str, values: Parameters) -> Outcome:
@@ -174,6 +223,8 @@ async def _visit(
     connection: AsyncConnection,
     steps: Sequence[tuple[str, Any]],
     work: Callable[[sqlite3.Cursor], object],
+    *,
+    ends: bool = False,
 ) -> Outcome:
     """Visit the thread of a transaction's connection; listeners and errors are as SQLAlchemy's."""
     sync: Any = connection.sync_connection
@@ -182,9 +233,16 @@ async def _visit(
         listeners = sync.dispatch.before_cursor_execute
         listeners(sync, None, statement, values, None, isinstance(values, list))
     try:
-        return await driver.visit(work)
-    except sqlite3.Error as error:
+        return await driver.visit(work, ends=ends)
+    except (sqlite3.Error, ValueError) as error:
         text = ";\n".join(statement for statement, _ in steps)
+        if isinstance(error, ValueError):
+            if str(error) not in CLOSED:
+                raise
+            await connection.invalidate(error)
+            raise sa.exc.OperationalError(
+                text, None, error, hide_parameters=True, connection_invalidated=True
+            ) from error
         raise sa.exc.DBAPIError.instance(
             text, None, error, sqlite3.Error, hide_parameters=True
         ) from error

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import accounts, nodes
+from recado_core.engine.store.sqlite import Guard
 from recado_core.engine.store.statements.many import rows_of
 from recado_core.engine.store.statements.prepared import Prepared
 
@@ -126,6 +127,14 @@ _HOLDING = Prepared(sa.select(N.id).where(N.id == sa.bindparam("node")).with_for
 async def hold(connection: AsyncConnection, node_id: str) -> bool:
     """Tell whether a node is on the list, and keep it there until the commit."""
     return bool(await _HOLDING.rows(connection, {"node": node_id}))
+
+
+def is_held(node_id: str) -> Guard:
+    """Return SQLite's guard that a node is on the list."""
+    return _COUNTING.guard({"node": node_id}, 1)
+
+
+_COUNTING = Prepared(sa.select(sa.func.count()).where(N.id == sa.bindparam("node")))
 
 
 async def hold_account(connection: AsyncConnection, account: str) -> None:

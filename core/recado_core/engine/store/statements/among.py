@@ -59,6 +59,11 @@ def values_of(connection: AsyncConnection, values: Collection[str]) -> object:
     """Return values as the parameter of ``among_named``."""
     if connection.dialect.name == "postgresql":
         return list(values)
+    return json_of(values)
+
+
+def json_of(values: Collection[str]) -> str:
+    """Return values as SQLite's parameter of ``among_named``."""
     return msgspec.json.encode(list(values)).decode()
 
 

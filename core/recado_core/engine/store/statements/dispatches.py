@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, dispatches, events, messages, nodes
-from recado_core.engine.store.statements.many import insert_many, rows_of
+from recado_core.engine.store.statements.many import Step, insert_many, rows_of
 from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
@@ -38,6 +38,28 @@ async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     await insert_many(connection, dispatches, [{**row, "state": "open"} for row in rows])
 
 
+def claimed(row: Row) -> Step:
+    """Return the step of SQLite's that inserts a dispatch of as many as the step before changed.
+
+    Args:
+        row: As in ``insert``, without the ``size``; of no messages there is no dispatch.
+    """
+    return _CLAIMED.step({f"{name}_": value for name, value in row.items()})
+
+
+_CLAIMED = Prepared(
+    sa.insert(dispatches).from_select(
+        ["id", "account", "node_id", "started_at", "state", "size"],
+        sa.select(
+            *(sa.bindparam(f"{name}_", type_=D[name].type)
+              for name in ("id", "account", "node_id", "started_at")),
+            sa.literal_column("'open'"),
+            sa.func.changes(),
+        ).where(sa.func.changes() > sa.literal_column("0")),
+    )
+)  # fmt: skip
+
+
 async def finish(  # noqa: PLR0913  # the columns it writes
     connection: AsyncConnection,
     dispatch_id: str,
@@ -49,7 +71,24 @@ async def finish(  # noqa: PLR0913  # the columns it writes
     poll_at: datetime | None = None,
 ) -> bool:
     """Close a dispatch that is open or in doubt; tell whether it still was."""
-    values = {
+    values = _ending(dispatch_id, outcome, now, code, text, poll_at)
+    return await _FINISHING.run(connection, values) > 0
+
+
+def finished(dispatch_id: str, outcome: str, now: datetime, poll_at: datetime | None) -> Step:
+    """Return the step of SQLite's that closes a dispatch that the provider took."""
+    return _FINISHING.step(_ending(dispatch_id, outcome, now, None, None, poll_at))
+
+
+def _ending(  # noqa: PLR0913, PLR0917  # the columns
+    dispatch_id: str,
+    outcome: str,
+    now: datetime,
+    code: str | None,
+    text: str | None,
+    poll_at: datetime | None,
+) -> Row:
+    return {
         "dispatch": dispatch_id,
         "outcome_": outcome,
         "finished_at_": now,
@@ -57,7 +96,6 @@ async def finish(  # noqa: PLR0913  # the columns it writes
         "text_": text,
         "poll_at_": poll_at,
     }
-    return await _FINISHING.run(connection, values) > 0
 
 
 _FINISHING = Prepared(

@@ -10,7 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, inbox
-from recado_core.engine.store.statements.among import among_named, values_of
+from recado_core.engine.store.sqlite import Guard, changed
+from recado_core.engine.store.statements.among import among_named, json_of, values_of
+from recado_core.engine.store.statements.many import Step
 from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
@@ -52,12 +54,16 @@ _PENDING = Prepared(
 )
 
 
-async def finish(connection: AsyncConnection, ids: Sequence[str]) -> bool:
-    """Mark webhooks as processed; tell whether all of them still waited for it."""
-    if not ids:
-        return True
-    values = {"ids": values_of(connection, ids)}
-    return await _finishing(connection.dialect.name).run(connection, values) == len(ids)
+async def finish(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    """Mark webhooks as processed."""
+    if ids:
+        values = {"ids": values_of(connection, ids)}
+        await _finishing(connection.dialect.name).run(connection, values)
+
+
+def finished(ids: Sequence[str]) -> list[Step | Guard]:
+    """Return the steps of SQLite's that mark webhooks as processed which still wait for it."""
+    return [_finishing("sqlite").step({"ids": json_of(ids)}), changed(len(ids))]
 
 
 @cache

@@ -3,16 +3,18 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import IN_FLIGHT, messages
+from recado_core.engine.store.sqlite import Guard
 from recado_core.engine.store.statements.among import (
     among,
     among_named,
+    json_of,
     named_values,
     values_of,
     within,
@@ -33,6 +35,8 @@ M = messages.c
 
 AT_ONCE = 5000
 """Values that one statement compares with at the most."""
+
+_CLAIMED: Final = Status.SENDING
 
 LONGEST_DELAY = timedelta(days=30)
 """How far back a message is found that has waited since then; within it, each read is short."""
@@ -135,17 +139,21 @@ async def lock_reported(
     return _standing(await _locking_reported(connection.dialect.name).rows(connection, values))
 
 
-async def lock_sent(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:
-    """Return those of these MTs that are *sent*, locked as above."""
-    values = {"ids": values_of(connection, set(ids))}
-    rows = await _locking_sent(connection.dialect.name).rows(connection, values)
-    return {row["id"] for row in rows}
+def are_sent(ids: Collection[str]) -> Guard:
+    """Return SQLite's guard that these MTs are *sent*."""
+    return _SENT.guard({"ids": json_of(ids)}, len(ids))
+
+
+def are_untouched(dispatch_id: str, ids: Collection[str]) -> Guard:
+    """Return SQLite's guard that these messages are as they were claimed for a dispatch."""
+    return _UNTOUCHED.guard({"dispatch": dispatch_id, "ids": json_of(ids)}, len(ids))
 
 
 async def lock_untouched(connection: AsyncConnection, dispatch_id: str) -> set[str]:
-    """Return the ids of a dispatch's messages that are as they were claimed, locked as above."""
-    rows = await _LOCKING_UNTOUCHED.rows(connection, {"dispatch": dispatch_id})
-    return {row["id"] for row in rows}
+    """Return the ids of a dispatch's messages that are as they were claimed; all are locked."""
+    rows = await _LOCKING_MARKS.rows(connection, {"dispatch": dispatch_id})
+    claimed = (row for row in rows if row["status"] == _CLAIMED and row["provider_ref"] is None)
+    return {row["id"] for row in claimed}
 
 
 async def lock_dispatch(connection: AsyncConnection, dispatch_id: str) -> dict[str, Row]:
@@ -160,13 +168,14 @@ def _standing(rows: Iterable[Row]) -> dict[str, Row]:
 # Locked in one order everywhere, so that no two transactions wait crosswise.
 _LOCKING = sa.select(*STANDING).order_by(M.id).with_for_update()
 _LOCKING_DISPATCH = Prepared(_LOCKING.where(M.dispatch_id == sa.bindparam("dispatch")))
-_LOCKING_UNTOUCHED = Prepared(
-    sa.select(M.id)
-    .where(
-        M.dispatch_id == sa.bindparam("dispatch"),
-        M.status == sa.literal_column("'sending'"),
-        M.provider_ref.is_(None),
-    )
+_AS_CLAIMED = (
+    M.dispatch_id == sa.bindparam("dispatch"),
+    M.status == sa.literal_column("'sending'"),
+    M.provider_ref.is_(None),
+)
+_LOCKING_MARKS = Prepared(
+    sa.select(M.id, M.status, M.provider_ref)
+    .where(M.dispatch_id == sa.bindparam("dispatch"))
     .order_by(M.id)
     .with_for_update()
 )
@@ -177,11 +186,9 @@ def _locking(dialect: str) -> Prepared:
     return Prepared(_LOCKING.where(among_named(dialect, M.id, "ids"), M.direction == "out"))
 
 
-@cache
-def _locking_sent(dialect: str) -> Prepared:
-    wanted = among_named(dialect, M.id, "ids")
-    sent = sa.select(M.id).where(wanted, M.status == sa.literal_column("'sent'"))
-    return Prepared(sent.order_by(M.id).with_for_update())
+_COUNTING = sa.select(sa.func.count()).where(among_named("sqlite", M.id, "ids"))
+_SENT = Prepared(_COUNTING.where(M.status == sa.literal_column("'sent'")))
+_UNTOUCHED = Prepared(_COUNTING.where(*_AS_CLAIMED))
 
 
 @cache

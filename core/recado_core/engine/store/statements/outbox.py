@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, campaigns, messages
 from recado_core.engine.store.statements.among import among_named, values_of
-from recado_core.engine.store.statements.many import rows_of
+from recado_core.engine.store.statements.many import Step, rows_of
 from recado_core.engine.store.statements.messages import STANDING, in_flight
 from recado_core.engine.store.statements.prepared import Prepared
 from recado_core.messages import Category, Status
@@ -70,7 +70,7 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
         without: The categories to leave.
     """
     values = {"account_": account, "limit_": limit, "now_": now}
-    rows = await _due(only, tuple(sorted(without))).rows(connection, values)
+    rows = await _taking_all(only, tuple(sorted(without))).rows(connection, values)
     if rows:
         ids = values_of(connection, [row["id"] for row in rows])
         values = {"ids": ids, "dispatch_": dispatch_id, "now_": now}
@@ -83,12 +83,86 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
     return rows
 
 
+async def any_due(
+    connection: AsyncConnection,
+    account: str,
+    now: datetime,
+    *,
+    only: Category | None = None,
+    without: Collection[Category] = (),
+) -> bool:
+    """Tell whether there is anything that ``claim`` would take."""
+    values = {"account_": account, "limit_": 1, "now_": now}
+    return bool(await _finding(only, tuple(sorted(without))).rows(connection, values))
+
+
+def claimed(  # noqa: PLR0913  # as above
+    account: str,
+    dispatch_id: str,
+    limit: int,
+    now: datetime,
+    *,
+    only: Category | None = None,
+    without: Collection[Category] = (),
+) -> Step:
+    """Return the step by which SQLite claims; what it has claimed is of that dispatch."""
+    values = {"account_": account, "limit_": limit, "now_": now, "dispatch_": dispatch_id}
+    return _claiming(only, tuple(sorted(without))).step(values)
+
+
+async def rows_of_claim(connection: AsyncConnection, dispatch_id: str) -> list[Row]:
+    """Return what ``claimed`` has claimed for a dispatch, as ``claim`` does."""
+    return await _OF_CLAIM.rows(connection, {"dispatch_": dispatch_id})
+
+
+_OF_CLAIM = Prepared(
+    sa.select(*_CLAIMED)
+    .where(M.dispatch_id == sa.bindparam("dispatch_"), M.status == sa.literal_column("'sending'"))
+    .order_by(M.priority.desc(), M.due_at, M.id)
+)
+
+
 @cache
-def _due(only: Category | None, without: tuple[Category, ...]) -> Prepared:
+def _finding(only: Category | None, without: tuple[Category, ...]) -> Prepared:
+    return Prepared(_due(only, without).with_only_columns(M.id))
+
+
+@cache
+def _taking_all(only: Category | None, without: tuple[Category, ...]) -> Prepared:
+    due = _due(only, without).with_only_columns(*_CLAIMED)
+    return Prepared(due.with_for_update(skip_locked=True))
+
+
+@cache
+def _claiming(only: Category | None, without: tuple[Category, ...]) -> Prepared:
+    return Prepared(_claim(M.id.in_(_due(only, without).with_only_columns(M.id))))
+
+
+@cache
+def _taking(dialect: str) -> Prepared:
+    return Prepared(_claim(among_named(dialect, M.id, "ids")))
+
+
+def _claim(which: sa.ColumnElement[bool]) -> sa.Update:
+    return (
+        sa.update(messages)
+        .where(which)
+        .values(
+            status=sa.literal_column("'sending'"),
+            status_at=sa.bindparam("now_", type_=Instant()),
+            dispatch_id=sa.bindparam("dispatch_"),
+            attempts=M.attempts + 1,
+            provider_ref=None,
+        )
+    )
+
+
+@cache
+def _due(only: Category | None, without: tuple[Category, ...]) -> sa.Select[Any]:
     """Return the statement that finds what to claim; its building takes longer than it does."""
     now = sa.bindparam("now_", type_=Instant())
     due = (
-        sa.select(*_CLAIMED)
+        sa.select(M.id)
         .where(
             M.account == sa.bindparam("account_"),
             M.status == sa.literal_column("'queued'"),
@@ -109,22 +183,7 @@ def _due(only: Category | None, without: tuple[Category, ...]) -> Prepared:
         due = due.where(M.category == sa.literal_column(f"'{only.value}'"))
     elif without:
         due = due.where(M.category.not_in([sa.literal_column(f"'{each}'") for each in without]))
-    return Prepared(due.with_for_update(skip_locked=True))
-
-
-@cache
-def _taking(dialect: str) -> Prepared:
-    return Prepared(
-        sa.update(messages)
-        .where(among_named(dialect, M.id, "ids"))
-        .values(
-            status=sa.literal_column("'sending'"),
-            status_at=sa.bindparam("now_", type_=Instant()),
-            dispatch_id=sa.bindparam("dispatch_"),
-            attempts=M.attempts + 1,
-            provider_ref=None,
-        )
-    )
+    return due
 
 
 def _earlier_under_way() -> sa.ColumnElement[bool]:
@@ -155,7 +214,7 @@ def _campaign_status() -> sa.ColumnElement[str]:
 async def of_dispatch(connection: AsyncConnection, dispatch_id: str) -> list[Row]:
     """Return the messages of a dispatch that are still in flight, as a claim returns them."""
     statement = (
-        sa.select(*_CLAIMED, M.status)
+        sa.select(*_CLAIMED)
         .where(M.dispatch_id == dispatch_id, in_flight())
         .order_by(M.priority.desc(), M.due_at, M.id)
     )

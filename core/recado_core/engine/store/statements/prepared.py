@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store import sqlite
-from recado_core.engine.store.statements.many import rows_of
+from recado_core.engine.store.statements.many import Step, rows_of
 
 Row = dict[str, Any]
 Values = Mapping[str, Any]
@@ -30,7 +30,7 @@ class Prepared:
         statement: A SELECT, or one that returns no rows.
     """
 
-    def __init__(self, statement: sa.Select[Any] | sa.Update) -> None:
+    def __init__(self, statement: sa.Select[Any] | sa.Update | sa.Insert) -> None:
         self._statement = statement
 
     async def rows(self, connection: AsyncConnection, values: Values) -> list[Row]:
@@ -54,6 +54,14 @@ class Prepared:
         spelled = self._spelled
         return (await sqlite.query(connection, spelled.text, spelled.order(values))).rowcount
 
+    def step(self, values: Values) -> Step:
+        """Return it as a step of SQLite's."""
+        return self._spelled.text, self._spelled.order(values)
+
+    def guard(self, values: Values, expected: object) -> sqlite.Guard:
+        """Return the guard of SQLite's that the one value that it selects is this."""
+        return sqlite.Guard(*self.step(values), f"[[{expected}]]")
+
     @cached_property
     def _spelled(self) -> "_Spelled":
         statement, columns, is_one = self._statement, [], False
@@ -66,7 +74,9 @@ class Prepared:
         readers = {str(column.key): _reader(column.type) for column in columns}
         return _Spelled(
             text=str(compiled),
-            binds=[(bind.key, bind.value, _writer(bind.type)) for bind in binds],
+            binds=[
+                _Bind(bind.key, bind.value, bind.required, _writer(bind.type)) for bind in binds
+            ],
             names=tuple(readers),
             readers={name: read for name, read in readers.items() if read is not None},
             is_one=is_one,
@@ -83,6 +93,19 @@ def _as_one(statement: sa.Select[Any]) -> sa.Select[Any]:
     return sa.select(sa.func.json_group_array(sa.func.json_array(*rows.c)))
 
 
+class _Bind(msgspec.Struct, frozen=True):
+    """A parameter: one that is asked for by its name, or one that the statement fixes."""
+
+    name: str
+    fixed: Any
+    is_asked: bool
+    write: Processor | None
+
+    def take(self, values: Values) -> Any:  # noqa: ANN401  # what drivers take
+        value = values[self.name] if self.is_asked else self.fixed
+        return value if self.write is None else self.write(value)
+
+
 class _Spelled(msgspec.Struct, frozen=True, kw_only=True):
     """A statement as SQLite's driver takes it, and how its values are written and read.
 
@@ -90,15 +113,14 @@ class _Spelled(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     text: str
-    binds: list[tuple[str, Any, Processor | None]]
+    binds: list[_Bind]
     names: tuple[str, ...]
     readers: dict[str, Processor]
     is_one: bool
 
     def order(self, values: Values) -> tuple[Any, ...]:
         """Return the values in the order of the parameters; those that are not given are fixed."""
-        given = ((values.get(name, fixed), write) for name, fixed, write in self.binds)
-        return tuple(value if write is None else write(value) for value, write in given)
+        return tuple(bind.take(values) for bind in self.binds)
 
 
 def _writer(kind: sa.types.TypeEngine[Any]) -> Processor | None:
