@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from recado_core import Category, ConfigurationError, Deferral, OnFailure, Refusal
 from recado_core.engine.accept.accepting import Draft
 from recado_core.engine.checks.checking import Checking
+from recado_core.engine.dispatch import endings
 from recado_core.engine.store.schema import dispatches, nodes
 from recado_core.engine.suppressions.suppressions import NewSuppression
 
@@ -291,3 +292,27 @@ async def test_receipt_of_an_earlier_attempt_counts_for_what_is_put_off(open_hou
         assert await house.status(told["id"]) == "scheduled"
         await house.deliver(told["id"])
         assert await house.status(told["id"]) == "delivered"
+
+
+async def test_messages_whose_refusal_could_not_be_recorded_are_judged_again(
+    open_house, monkeypatch
+):
+    def forbid(recipients):
+        refused = Refusal(check="each", reason="no")
+        return [refused if index == 1 else None for index in range(len(recipients))]
+
+    check = Each(forbid)
+    change = endings.Endings.change_own
+
+    async def fail(*_):
+        monkeypatch.setattr(endings.Endings, "change_own", change)
+        raise ZeroDivisionError
+
+    async with open_house(checks=[check], capabilities={"lookup": False}) as house:
+        ids = await house.accept_many(3)
+        check.on = True
+        monkeypatch.setattr(endings.Endings, "change_own", fail)
+        await house.engine.run_once()
+        for seconds in (61, 61, 61, 4000):
+            await house.advance(seconds)
+        assert sorted(await house.statuses(ids)) == ["sent", "sent", "suppressed"]

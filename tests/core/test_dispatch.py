@@ -2,6 +2,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from recado_core import (
     AccountError,
     Category,
@@ -12,6 +13,7 @@ from recado_core import (
     TransientSendError,
 )
 from recado_core.engine.settings import RouteSettings
+from recado_core.engine.store.schema import dispatches, events
 
 from .conftest import accept_all
 
@@ -327,3 +329,26 @@ async def test_weights_share_the_messages_out(open_house):
         main, other = (len(house.vendors[name].sent) for name in ("main", "other"))
         assert main + other == 400
         assert 240 < main < 360  # 300 expected; these bounds are seven standard deviations off
+
+
+async def test_a_half_of_a_refused_batch_is_an_attempt_of_its_own(house):
+    def later(batch):
+        transient = Outcome.TRANSIENT
+        return [
+            SendResult(message_id=message.id, outcome=transient, code="9", text="later")
+            for message in batch.messages
+        ]
+
+    ids = await house.accept_many(4)
+    house.vendor.answers = [PermanentSendError("bad batch", code="400"), later]
+    await house.settle()
+    await house.advance(4000)
+    attempts = (await house.show(ids[0])).attempts
+    assert [attempt.outcome for attempt in attempts] == ["accepted", "accepted"]
+    async with house.database.read() as connection:
+        found = await connection.execute(
+            sa.select(events.c.id)
+            .join(dispatches, dispatches.c.id == events.c.dispatch_id)
+            .where(dispatches.c.outcome == "permanent")
+        )
+        assert found.all() == []  # nothing became of a message by the batch that was refused

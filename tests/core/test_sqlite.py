@@ -3,8 +3,10 @@ import threading
 
 import pytest
 import sqlalchemy as sa
+from recado_core.engine.failures import UnavailableError
 from recado_core.engine.store import sqlite
 from recado_core.engine.store.database import READERS, Database
+from recado_core.engine.store.statements import messages
 
 from .resilience.troubles import DEADLINE, until
 
@@ -161,3 +163,15 @@ async def test_a_beginning_that_fails_after_who_waited_is_gone_is_not_made_up_fo
     await execute(waiting, "SELECT 1")
     assert not waiting.in_transaction
     await waiting.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_a_connection_that_was_closed_is_replaced(house):
+    async def lose(connection):
+        raw = await connection.get_raw_connection()
+        await raw.driver_connection.close()
+        await messages.lock_dispatch(connection, "none")
+
+    with pytest.raises(UnavailableError):
+        await house.database.write(lose)
+    assert await house.accept()
