@@ -517,7 +517,7 @@ async def test_conversation_that_two_processes_open_is_told_of_once(house):
         MONDAY_NOON,
         [{"account": "main", "channel": "sms", "address": ANA, "status": "queued"}],
     )
-    telling = house.engine.accept._telling  # noqa: SLF001  # a transaction of the test's own
+    telling = house.engine.accept._storing._telling  # noqa: SLF001  # a transaction of the test's own
     both = asyncio.Barrier(2)
 
     async def open_it():

@@ -174,7 +174,7 @@ async def test_longest_address_has_room_for_its_lane(open_desk):
     """The thread of an address of 320 characters, in a column of 420."""
     name, channel, address = "a" * 64, "c" * 32, "x" * 320
     async with open_desk(events=EVERY, lane=lane) as house:
-        telling = house.engine.accept._telling  # noqa: SLF001  # no channel has such addresses
+        telling = house.engine.accept._storing._telling  # noqa: SLF001  # no channel has such addresses
         now = house.clock.now()
         rows = [
             store_event(kind, now) | {"account": None, "message_id": None}

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from recado_core import Outcome, SendResult, TransientSendError
 from recado_core.engine.accept.accepting import Draft
 from recado_core.engine.failures import DraftError
+from recado_core.engine.messages import conversing
 from recado_core.engine.settings import RouteSettings
 from recado_core.engine.statistics import statistics
 from recado_core.engine.statistics.statistics import Group, StatsQuery, figures_of
@@ -203,13 +204,13 @@ async def test_nothing_is_lost_or_counted_twice_when_two_nodes_fold_at_once(
 
 
 async def test_what_is_rolled_back_is_not_counted(house, monkeypatch):
-    tell = house.engine.accept._telling.tell  # noqa: SLF001  # what comes after it fails
+    note = conversing.note_replies
 
-    async def tell_and_fail(*arguments):
-        await tell(*arguments)
+    async def note_and_fail(*arguments):  # it comes after all that is counted
+        await note(*arguments)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(house.engine.accept._telling, "tell", tell_and_fail)  # noqa: SLF001
+    monkeypatch.setattr(conversing, "note_replies", note_and_fail)
     with pytest.raises(ZeroDivisionError):
         await house.accept()
     monkeypatch.undo()

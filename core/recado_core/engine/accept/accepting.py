@@ -12,6 +12,7 @@ from recado_core.checks import Recipient
 from recado_core.engine.accept.acceptances import events_of
 from recado_core.engine.accept.answers import tell_batch, tell_message
 from recado_core.engine.accept.composing import ITEMS_AT_ONCE, Composing
+from recado_core.engine.accept.storing import Guard, OvertakenError, Storing, Unit
 from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.checks.checking import Checking, Verdict, tell_reasons
 from recado_core.engine.clients.idempotency import Answer, IdempotencyKey, Once
@@ -19,12 +20,9 @@ from recado_core.engine.failures import (
     ConflictError,
     DraftError,
     Fault,
-    IdempotencyMismatchError,
     NotFoundError,
     fault_of,
 )
-from recado_core.engine.grouping import Grouping
-from recado_core.engine.messages import conversing
 from recado_core.engine.messages.batches import recipient_of
 from recado_core.engine.messages.drafts import (
     MAX_BATCH,
@@ -33,51 +31,30 @@ from recado_core.engine.messages.drafts import (
     DraftDefaults,
     apply_defaults,
 )
-from recado_core.engine.messages.telling import Telling, Told
+from recado_core.engine.messages.telling import Telling
 from recado_core.engine.policy import RESENDABLE
-from recado_core.engine.store.database import Database, is_down
+from recado_core.engine.store.database import Database
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import messages
 from recado_core.messages import Category, Media, ProviderTemplate, Status
 
-__all__ = ["Accept", "Answer", "BatchRequest", "Draft", "DraftDefaults", "IdempotencyKey"]
+__all__ = [
+    "Accept",
+    "Answer",
+    "BatchRequest",
+    "Draft",
+    "DraftDefaults",
+    "IdempotencyKey",
+    "OvertakenError",
+]
 
 Row = dict[str, Any]
-
-FORESEEN = 50
-"""Messages for which it is worth while to look at their conversations before they are stored."""
 
 _decode_draft = msgspec.json.Decoder(Draft).decode
 
 
-Guard = Callable[[AsyncConnection], Awaitable[bool]]
-"""Is asked within the transaction that stores messages whether they shall be stored after all."""
-
 MoveOn = Callable[[AsyncConnection, Sequence[DraftError | None]], Awaitable[bool]]
 """A guard that is told what is wrong with each draft."""
-
-
-class OvertakenError(Exception):
-    """A guard said no: another node has done the same, or nobody waits; nothing was stored."""
-
-
-class _Unit(msgspec.Struct, frozen=True):
-    rows: list[Row]
-    told: list[Row]
-    key: IdempotencyKey | None
-    answer: Answer
-    reply: bool = False
-    guard: Guard | None = None
-
-
-class _Prepared(msgspec.Struct, frozen=True):
-    """Messages made ready for the database: they, and all that is written of them."""
-
-    rows: list[Row]
-    told: Told
-
-
-_Result = Answer | IdempotencyMismatchError | OvertakenError
 
 
 class Accept:
@@ -98,11 +75,8 @@ class Accept:
         self._database = database
         self._once = once
         self._checking = checking
-        self._telling = telling
         self._now = now
-        self._group = Grouping(
-            self._commit_group, weigh=lambda unit: len(unit.rows), is_fatal=is_down
-        )
+        self._storing = Storing(database, once, telling, now)
 
     async def message(
         self,
@@ -303,85 +277,12 @@ class Accept:
         guard: Guard | None = None,
     ) -> Answer:
         told = events_of(rows, verdicts)
-        unit = _Unit(rows=rows, told=told, key=key, answer=answer, reply=reply, guard=guard)
-        result = await self._group.submit(unit)
-        if isinstance(result, IdempotencyMismatchError | OvertakenError):
-            raise result
+        unit = Unit(rows=rows, told=told, key=key, answer=answer, reply=reply, guard=guard)
+        result = await self._storing.store(unit)
         if not result.replayed:
             queued = Status.QUEUED
             self._accounts.wake({row["account"] for row in rows if row["status"] == queued})
         return result
-
-    def _prepare(self, units: Sequence[_Unit]) -> _Prepared:
-        rows = [row for unit in units for row in unit.rows]
-        by_id = {row["id"]: row for row in rows}
-        told = [event for unit in units for event in unit.told]
-        about = {event["id"]: by_id[event["message_id"]] for event in told}
-        dialect = self._database.dialect
-        prepared = self._telling.prepare(dialect, told, about)
-        steps = [*messages.inserted(dialect, rows), *prepared.steps]
-        return _Prepared(rows=rows, told=Told(steps=steps, sinks=prepared.sinks))
-
-    async def _store_at_once(self, whole: _Prepared, opening: conversing.Opening) -> bool:
-        """Store messages with the conversations that they open, if it goes in one step."""
-        steps = [*whole.told.steps, *conversing.opened(opening)]
-        if not await self._database.write_at_once(steps):
-            return False
-        self._telling.wake(whole.told)
-        self._telling.wake(opening.told)
-        return True
-
-    async def _commit_group(self, units: list[_Unit]) -> list[_Result]:
-        # Before the transaction, for which others wait.
-        whole = self._prepare(units)
-        opening: conversing.Opening | None = None
-        if len(whole.rows) >= FORESEEN:
-            async with self._database.read() as reader:
-                opening = await conversing.foresee_sent(
-                    reader, whole.rows, self._now(), self._telling
-                )
-            if all(map(_is_plain, units)) and await self._store_at_once(whole, opening):
-                return [unit.answer for unit in units]
-
-        async def work(connection: AsyncConnection) -> list[_Result | None]:
-            refused = [
-                unit.guard is not None and not await unit.guard(connection) for unit in units
-            ]
-            asked = [
-                (unit.key, unit.answer) for unit, no in zip(units, refused, strict=True) if not no
-            ]
-            earlier = iter(await self._once.reserve(connection, asked))
-            ends: list[_Result | None] = [
-                OvertakenError() if no else next(earlier) for no in refused
-            ]
-            fresh = [unit for unit, end in zip(units, ends, strict=True) if end is None]
-            prepared = whole if len(fresh) == len(units) else self._prepare(fresh)
-            now = self._now()
-            await conversing.note_sent(
-                connection,
-                prepared.rows,
-                now,
-                self._telling,
-                foreseen=opening,
-                beside=prepared.told,
-            )
-            replies = [
-                row
-                for unit in fresh
-                if unit.reply
-                for row in unit.rows
-                if row["status"] != Status.SUPPRESSED
-            ]
-            await conversing.note_replies(connection, replies, now)
-            return ends
-
-        ends = await self._database.write(work)
-        return [end or unit.answer for unit, end in zip(units, ends, strict=True)]
-
-
-def _is_plain(unit: _Unit) -> bool:
-    """Tell whether a unit asks for nothing but that its messages be stored."""
-    return unit.key is None and unit.guard is None and not unit.reply
 
 
 async def _read_items(request: BatchRequest) -> list[Draft | DraftError]:

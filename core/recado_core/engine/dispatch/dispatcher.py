@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -18,8 +18,8 @@ from recado_core.engine.accounts.pacing import calling
 from recado_core.engine.checks.checking import CLEAR, Checking
 from recado_core.engine.dispatch import settling
 from recado_core.engine.dispatch.claims import Claimed, Claims
-from recado_core.engine.dispatch.endings import Endings, Foreseen, first_poll
-from recado_core.engine.failures import UnavailableError
+from recado_core.engine.dispatch.endings import Endings
+from recado_core.engine.dispatch.recording import ACCEPTED, Recording
 from recado_core.engine.grouping import gather_more
 from recado_core.engine.messages.batches import batch_of, recipient_of
 from recado_core.engine.messages.transitions import Change
@@ -47,9 +47,6 @@ STALE_CLAIM = 10.0
 """Seconds after its claim, or after we have said that it is still ours, in which a batch leaves."""
 MAX_SPLITS = 64
 """How often a batch is halved in a row, without a part that is taken, to find its bad messages."""
-
-_ACCEPTED = "accepted"
-"""The outcome of a dispatch that the provider took."""
 
 
 class Splits(msgspec.Struct):
@@ -83,7 +80,7 @@ class Dispatcher:
         self._accounts = accounts
         self._settings = settings
         self._checking = checking
-        self._endings = endings
+        self._recording = Recording(account, settings, endings, database, now)
         self._database = database
         self._now = now
         self._monotonic = monotonic
@@ -268,7 +265,7 @@ class Dispatcher:
         else:
             self._outage.end()
             splits.left = MAX_SPLITS
-            await self._record(dispatch_id, rows, changes, outcome=_ACCEPTED)
+            await self._record(dispatch_id, rows, changes, outcome=ACCEPTED)
 
     async def _without_refused(self, dispatch_id: str, rows: list[Row]) -> list[Row]:
         """Run the checks once more, and take out what may not be sent now."""
@@ -376,66 +373,7 @@ class Dispatcher:
         error: SendError | None = None,
     ) -> None:
         """Write what became of these messages; close the dispatch if ``outcome`` is given."""
-        foreseen = self._endings.foresee(rows, changes, self._now())
-        if outcome == _ACCEPTED and await self._record_at_once(dispatch_id, foreseen):
-            done = foreseen.plan.done
-        else:
-            first = [foreseen]  # for the first attempt: later ones have a later time
-
-            async def write() -> list[Change]:
-                ready = first.pop() if first else None
-                return await self._database.write(
-                    self._recording(dispatch_id, ready, changes, outcome, error)
-                )
-
-            done = await until_done(write)
+        done = await self._recording.record(
+            dispatch_id, rows, changes, outcome=outcome, error=error
+        )
         self._accounts.wake({change.retry.account for change in done if change.retry is not None})
-
-    async def _record_at_once(self, dispatch_id: str, foreseen: Foreseen) -> bool:
-        """Write that the provider took the batch, if it goes in one step; tell whether."""
-        if foreseen.teaches:
-            return False
-        now = self._now()
-        poll_at = first_poll(self._account, self._settings.poll_delays, now)
-        steps = [
-            *foreseen.steps(dispatch_id),
-            dispatches.finished(dispatch_id, _ACCEPTED, now, poll_at),
-        ]
-        try:
-            written = await self._database.write_at_once(steps)
-        except UnavailableError:  # it is tried again, by the longer way
-            return False
-        if written:
-            self._endings.wake(foreseen)
-        return written
-
-    def _recording(
-        self,
-        dispatch_id: str,
-        foreseen: Foreseen | None,
-        changes: list[Change],
-        outcome: str | None,
-        error: SendError | None,
-    ) -> Callable[[AsyncConnection], Awaitable[list[Change]]]:
-        """Return the work that writes it."""
-        delays = self._settings.poll_delays if outcome == _ACCEPTED else ()
-
-        async def work(connection: AsyncConnection) -> list[Change]:
-            now = self._now()
-            own = (dispatch_id, self._account.name)
-            done = await self._endings.change_own(connection, own, changes, now, foreseen)
-            if outcome is None:  # the others go on
-                await dispatches.lessen(connection, dispatch_id, len(changes))
-            else:
-                await dispatches.finish(
-                    connection,
-                    dispatch_id,
-                    outcome=outcome,
-                    now=now,
-                    poll_at=first_poll(self._account, delays, now),
-                    code=clip_code(error.code if error else None),
-                    text=clip_text(error.text if error else None),
-                )
-            return done
-
-        return work

@@ -40,6 +40,8 @@ READERS_CACHE = 8192
 """Kibibytes that each of those keeps that read; behind it is the system's own cache."""
 AWAY = 1.0
 """Seconds after which a database that is away is tried again."""
+RETURN = 2.0
+"""Seconds for which connections that are under way are waited for before they are closed."""
 BREATH = 0.02
 """Seconds for which SQLite is left to other processes: they ask now and then."""
 UNREACHABLE = ("08", "25006", "28", "3D000", "53", "57P")
@@ -229,10 +231,18 @@ class Database:
             )
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, those too that a cancelled read is just giving back."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RETURN):
+                while self._lent():  # noqa: ASYNC110  # nobody tells
+                    await asyncio.sleep(0.005)
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
+
+    def _lent(self) -> int:
+        pools = {engine.pool for engine in (self._writer, self._reader)}
+        return sum(pool.checkedout() for pool in pools if isinstance(pool, sa.QueuePool))
 
 
 def _sqlstate(error: BaseException | None) -> str | None:

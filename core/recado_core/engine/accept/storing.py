@@ -1,0 +1,162 @@
+"""Storing messages with their events and conversations: those of many calls in one transaction."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recado_core.engine.clients.idempotency import Answer, IdempotencyKey, Once
+from recado_core.engine.failures import IdempotencyMismatchError
+from recado_core.engine.grouping import Grouping
+from recado_core.engine.messages import conversing
+from recado_core.engine.messages.telling import Telling, Told
+from recado_core.engine.store.database import Database, is_down
+from recado_core.engine.store.statements import messages
+from recado_core.messages import Status
+
+Row = dict[str, Any]
+
+FORESEEN = 50
+"""Messages for which it is worth while to look at their conversations before they are stored."""
+
+Guard = Callable[[AsyncConnection], Awaitable[bool]]
+"""Is asked within the transaction that stores messages whether they shall be stored after all."""
+
+
+class OvertakenError(Exception):
+    """A guard said no: another node has done the same, or nobody waits; nothing was stored."""
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """The messages of one call, their events, and what else their storing depends on.
+
+    ``reply`` is that an agent answers by them.
+    """
+
+    rows: list[Row]
+    told: list[Row]
+    key: IdempotencyKey | None
+    answer: Answer
+    reply: bool = False
+    guard: Guard | None = None
+
+
+class _Prepared(msgspec.Struct, frozen=True):
+    """Messages made ready for the database: they, and all that is written of them."""
+
+    rows: list[Row]
+    told: Told
+
+
+_Result = Answer | IdempotencyMismatchError | OvertakenError
+
+
+class Storing:
+    """Stores messages by group commit.
+
+    Args:
+        database: The store.
+        once: Knows the calls that were made before.
+        telling: The way into the event log.
+        now: The clock.
+    """
+
+    def __init__(
+        self, database: Database, once: Once, telling: Telling, now: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._once = once
+        self._telling = telling
+        self._now = now
+        self._group = Grouping(self._commit, weigh=lambda unit: len(unit.rows), is_fatal=is_down)
+
+    async def store(self, unit: Unit) -> Answer:
+        """Store a call's messages, or give the answer of the first call with its key.
+
+        Raises:
+            OvertakenError: The guard said no.
+            IdempotencyMismatchError: The key came before, with another body.
+        """
+        result = await self._group.submit(unit)
+        if isinstance(result, IdempotencyMismatchError | OvertakenError):
+            raise result
+        return result
+
+    def _prepare(self, units: Sequence[Unit]) -> _Prepared:
+        rows = [row for unit in units for row in unit.rows]
+        by_id = {row["id"]: row for row in rows}
+        told = [event for unit in units for event in unit.told]
+        about = {event["id"]: by_id[event["message_id"]] for event in told}
+        dialect = self._database.dialect
+        prepared = self._telling.prepare(dialect, told, about)
+        steps = [*messages.inserted(dialect, rows), *prepared.steps]
+        return _Prepared(rows=rows, told=Told(steps=steps, sinks=prepared.sinks))
+
+    async def _store_at_once(self, whole: _Prepared, opening: conversing.Opening) -> bool:
+        """Store messages with the conversations that they open, if it goes in one step."""
+        steps = [*whole.told.steps, *conversing.opened(opening)]
+        if not await self._database.write_at_once(steps):
+            return False
+        self._telling.wake(whole.told)
+        self._telling.wake(opening.told)
+        return True
+
+    async def _commit(self, units: list[Unit]) -> list[_Result]:
+        # Before the transaction, for which others wait.
+        whole = self._prepare(units)
+        opening: conversing.Opening | None = None
+        if len(whole.rows) >= FORESEEN:
+            async with self._database.read() as reader:
+                opening = await conversing.foresee_sent(
+                    reader, whole.rows, self._now(), self._telling
+                )
+            if all(map(_is_plain, units)) and await self._store_at_once(whole, opening):
+                return [unit.answer for unit in units]
+        return await self._store_in_turn(units, whole, opening)
+
+    async def _store_in_turn(
+        self, units: list[Unit], whole: _Prepared, opening: conversing.Opening | None
+    ) -> list[_Result]:
+        """Store messages as guards and earlier calls allow it."""
+
+        async def work(connection: AsyncConnection) -> list[_Result | None]:
+            refused = [
+                unit.guard is not None and not await unit.guard(connection) for unit in units
+            ]
+            asked = [
+                (unit.key, unit.answer) for unit, no in zip(units, refused, strict=True) if not no
+            ]
+            earlier = iter(await self._once.reserve(connection, asked))
+            ends: list[_Result | None] = [
+                OvertakenError() if no else next(earlier) for no in refused
+            ]
+            fresh = [unit for unit, end in zip(units, ends, strict=True) if end is None]
+            prepared = whole if len(fresh) == len(units) else self._prepare(fresh)
+            now = self._now()
+            await conversing.note_sent(
+                connection,
+                prepared.rows,
+                now,
+                self._telling,
+                foreseen=opening,
+                beside=prepared.told,
+            )
+            replies = [
+                row
+                for unit in fresh
+                if unit.reply
+                for row in unit.rows
+                if row["status"] != Status.SUPPRESSED
+            ]
+            await conversing.note_replies(connection, replies, now)
+            return ends
+
+        ends = await self._database.write(work)
+        return [end or unit.answer for unit, end in zip(units, ends, strict=True)]
+
+
+def _is_plain(unit: Unit) -> bool:
+    """Tell whether a unit asks for nothing but that its messages be stored."""
+    return unit.key is None and unit.guard is None and not unit.reply
