@@ -14,6 +14,7 @@ from recado_core import (
 )
 from recado_core.engine.settings import RouteSettings
 from recado_core.engine.store.schema import dispatches, events
+from recado_core.engine.store.statements import outbox
 
 from .conftest import accept_all
 
@@ -352,3 +353,23 @@ async def test_a_half_of_a_refused_batch_is_an_attempt_of_its_own(house):
             .where(dispatches.c.outcome == "permanent")
         )
         assert found.all() == []  # nothing became of a message by the batch that was refused
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_a_claim_that_can_not_be_read_is_given_back(open_house, monkeypatch):
+    read = outbox.rows_of_claim
+
+    async def fail(*_):
+        monkeypatch.setattr(outbox, "rows_of_claim", read)
+        raise ZeroDivisionError
+
+    async with open_house(capabilities={"lookup": False}) as house:
+        ids = await house.accept_many(3)
+        monkeypatch.setattr(outbox, "rows_of_claim", fail)
+        with pytest.raises(ZeroDivisionError):
+            await house.engine.run_once()
+        assert await house.statuses(ids) == ["queued"] * 3
+        await house.settle()
+        await house.advance(300)
+        assert await house.statuses(ids) == ["sent"] * 3
+        assert house.vendor.sizes == [3]

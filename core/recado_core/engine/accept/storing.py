@@ -96,6 +96,8 @@ class Storing:
 
     async def _store_at_once(self, whole: _Prepared, opening: conversing.Opening) -> bool:
         """Store messages with the conversations that they open, if it goes in one step."""
+        if not self._database.sqlite:
+            return False
         steps = [*whole.told.steps, *conversing.opened(opening)]
         if not await self._database.write_at_once(steps):
             return False

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accounts.account import Account
-from recado_core.engine.store.database import Database, until_done
+from recado_core.engine.store.database import Database
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import accounts as nodes
 from recado_core.engine.store.statements import dispatches, outbox
@@ -103,16 +103,27 @@ class Claims:
                 [nodes.is_held(self._node_id), claim, dispatches.claimed(row)]
             ):
                 return [], False  # others took us for dead; the next beat says otherwise
-            rows = await until_done(lambda: self._read(dispatch_id))
+            rows = await self._read(dispatch_id, now)
             if rows:
                 self._in_a_row = self._in_a_row + 1 if only else 0
                 return rows, len(rows) >= size
         self._in_a_row = 0
         return [], False
 
-    async def _read(self, dispatch_id: str) -> list[Row]:
-        async with self._database.read() as connection:
-            return await outbox.rows_of_claim(connection, dispatch_id)
+    async def _read(self, dispatch_id: str, now: datetime) -> list[Row]:
+        """Return what was claimed; what can't be read is given back, for nobody was called."""
+        try:
+            async with self._database.read() as connection:
+                return await outbox.rows_of_claim(connection, dispatch_id)
+        except Exception:
+            await self._database.write(lambda c: self._give_back(c, dispatch_id, now))
+            raise
+
+    async def _give_back(
+        self, connection: AsyncConnection, dispatch_id: str, now: datetime
+    ) -> None:
+        await outbox.give_back(connection, dispatch_id, now)
+        await dispatches.finish(connection, dispatch_id, outcome="held", now=now)
 
     async def _take_in_turn(self, dispatch_id: str, now: datetime) -> tuple[list[Row], bool]:
         name = self._account.name

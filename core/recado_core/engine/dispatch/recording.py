@@ -74,7 +74,7 @@ class Recording:
 
     async def _write_at_once(self, dispatch_id: str, foreseen: Foreseen) -> bool:
         """Write that the provider took the batch, if it goes in one step; tell whether."""
-        if foreseen.teaches:
+        if foreseen.teaches or not self._database.sqlite:
             return False
         now = self._now()
         poll_at = first_poll(self._account, self._settings.poll_delays, now)

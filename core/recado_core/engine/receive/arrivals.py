@@ -70,8 +70,8 @@ class Arrivals:
     ) -> Foreseen | None:
         """Make ready what ``take`` is most likely to write; None where that can't be told.
 
-        It can where all that is told is DLRs about messages that are *sent*: such a message changes
-        by nothing but its status.
+        It can where all that is told is DLRs about messages that are *sent* and have the vendor's
+        reference: such a message changes by nothing but its status.
 
         Args:
             connection: One that reads.
@@ -83,7 +83,10 @@ class Arrivals:
         if len(updates) < len(items):
             return None
         read = await _read_updates(connection, account, updates)
-        if read.strangers or any(row["status"] != _SENT for row in read.standing.values()):
+        standing = read.standing.values()
+        if read.strangers or any(
+            row["status"] != _SENT or row["provider_ref"] is None for row in standing
+        ):
             return None
         ids = frozenset(read.standing)
         dialect = connection.dialect.name

@@ -115,6 +115,21 @@ async def rows_of_claim(connection: AsyncConnection, dispatch_id: str) -> list[R
     return await _OF_CLAIM.rows(connection, {"dispatch_": dispatch_id})
 
 
+async def give_back(connection: AsyncConnection, dispatch_id: str, now: datetime) -> None:
+    """Queue again what was claimed for a dispatch, as if it had not been."""
+    await _GIVING_BACK.run(connection, {"dispatch_": dispatch_id, "now_": now})
+
+
+_GIVING_BACK = Prepared(
+    sa.update(messages)
+    .where(M.dispatch_id == sa.bindparam("dispatch_"), M.status == sa.literal_column("'sending'"))
+    .values(
+        status=sa.literal_column("'queued'"),
+        status_at=sa.bindparam("now_", type_=Instant()),
+        dispatch_id=None,
+        attempts=M.attempts - 1,
+    )
+)
 _OF_CLAIM = Prepared(
     sa.select(*_CLAIMED)
     .where(M.dispatch_id == sa.bindparam("dispatch_"), M.status == sa.literal_column("'sending'"))
