@@ -373,3 +373,33 @@ async def test_a_claim_that_can_not_be_read_is_given_back(open_house, monkeypatc
         await house.advance(300)
         assert await house.statuses(ids) == ["sent"] * 3
         assert house.vendor.sizes == [3]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_a_late_dlr_settles_a_message_whose_next_claim_was_given_back(
+    open_house, monkeypatch
+):
+    def later(batch):
+        transient = Outcome.TRANSIENT
+        return [SendResult(message_id=it.id, outcome=transient, code="9") for it in batch.messages]
+
+    read = outbox.rows_of_claim
+
+    async def fail(*_):
+        monkeypatch.setattr(outbox, "rows_of_claim", read)
+        raise ZeroDivisionError
+
+    async with open_house(capabilities={"lookup": False}) as house:
+        message_id = await house.accept()
+        house.vendor.answers = [later]
+        await house.settle()
+        monkeypatch.setattr(outbox, "rows_of_claim", fail)
+        house.clock.advance(4000)
+        with pytest.raises(ZeroDivisionError):
+            await house.engine.run_once()
+        assert await house.status(message_id) == "queued"
+        await house.webhook(["status", {"message_id": message_id, "status": "delivered"}])
+        await house.engine.receive.process()
+        await house.advance(4000)
+        assert await house.status(message_id) == "delivered"
+        assert len(house.vendor.batches) == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accounts.account import Account
-from recado_core.engine.store.database import Database
+from recado_core.engine.store.database import Database, until_done
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import accounts as nodes
 from recado_core.engine.store.statements import dispatches, outbox
@@ -116,7 +117,8 @@ class Claims:
             async with self._database.read() as connection:
                 return await outbox.rows_of_claim(connection, dispatch_id)
         except Exception:
-            await self._database.write(lambda c: self._give_back(c, dispatch_id, now))
+            back = partial(self._give_back, dispatch_id=dispatch_id, now=now)
+            await until_done(lambda: self._database.write(back))
             raise
 
     async def _give_back(

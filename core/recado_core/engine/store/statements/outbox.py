@@ -126,7 +126,6 @@ _GIVING_BACK = Prepared(
     .values(
         status=sa.literal_column("'queued'"),
         status_at=sa.bindparam("now_", type_=Instant()),
-        dispatch_id=None,
         attempts=M.attempts - 1,
     )
 )
