@@ -71,6 +71,7 @@ class Accounts:
         self._settings = settings
         self._database = database
         self._now = now
+        self._said = 0  # how often an account was paused or resumed here
         self._monotonic = monotonic
         self.by_name = {
             name: Account(name, own, _kind(name, own, plugins))
@@ -108,7 +109,10 @@ class Accounts:
 
     async def refresh_from(self, connection: AsyncConnection) -> None:
         """Take over what other processes changed, in a transaction that reads more than that."""
+        said = self._said
         rows = await store.list_all(connection)
+        if said != self._said:  # a pause has been told here since: they may be older than it
+            return
         for name, account in self.by_name.items():
             if name in rows:
                 _tell_of_balance(account, rows[name])
@@ -168,6 +172,7 @@ class Accounts:
                 await events.append(connection, [event])
 
         await self._database.write(work)
+        self._said += 1
         account.paused_at, account.reason = now, reason  # the next refresh tells what others said
         return await self.get(name)
 
@@ -181,6 +186,7 @@ class Accounts:
                 await events.append(connection, [event])
 
         await self._database.write(work)
+        self._said += 1
         account.paused_at = account.reason = None
         account.wake.set()
         return await self.get(name)
