@@ -108,30 +108,32 @@ class Receive:
         """Process the webhooks that are due, at most ``AT_ONCE``; return how many there were."""
         if self._database.sqlite:  # whose one writer is kept no longer than need be
             count = await self._process_foreseen()
-            if count:
+            if count is not None:
                 return count
         return await self._database.write(self._process_some)
 
-    async def _process_foreseen(self) -> int:
-        """Make ready what webhooks come to, then write it; 0 where that can't be done."""
+    async def _process_foreseen(self) -> int | None:
+        """Make ready what webhooks come to, then write it; None where that can't be done."""
         now = self._now()
         try:
             async with self._database.read() as connection:
                 rows = await inbox.lock_pending(connection, now, AT_ONCE)
+                if not rows:
+                    return 0
                 every = [item for row in rows for item in self._parse(row)]
                 accounts = {row["account"] for row in rows}
                 if len(accounts) != 1 or len(every) < FORESEEN:
-                    return 0
+                    return None
                 foreseen = await self._arrivals.foresee(connection, accounts.pop(), every, now)
         except Exception as error:  # what can't be read is met below, and told of
             if is_down(error):
                 raise
-            return 0
+            return None
         if foreseen is None:
-            return 0
+            return None
         done = inbox.finished([row["id"] for row in rows])
         if not await self._database.write_at_once([*done, *foreseen.steps]):
-            return 0
+            return None
         self._arrivals.wake(foreseen)
         return len(rows)
 
