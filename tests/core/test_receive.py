@@ -219,14 +219,17 @@ async def test_one_webhook_that_breaks_does_not_hold_up_the_others(house, monkey
     ids = await sent(house, 2)
     await house.webhook(["status", {"message_id": ids[0], "status": "delivered", "text": "poison"}])
     await house.webhook(["status", {"message_id": ids[1], "status": "delivered"}])
-    take = Arrivals.take
 
-    async def explode(arrivals, connection, account, items, now):
-        if any(getattr(item, "text", None) == "poison" for item in items):
-            raise ZeroDivisionError
-        return await take(arrivals, connection, account, items, now)
+    def exploding(work):
+        async def explode(arrivals, connection, account, items, now):
+            if any(getattr(item, "text", None) == "poison" for item in items):
+                raise ZeroDivisionError
+            return await work(arrivals, connection, account, items, now)
 
-    monkeypatch.setattr(Arrivals, "take", explode)
+        return explode
+
+    for name in ("foresee", "take"):
+        monkeypatch.setattr(Arrivals, name, exploding(getattr(Arrivals, name)))
     await house.settle()
     assert await house.statuses(ids) == ["sent", "delivered"]
 

@@ -6,7 +6,9 @@ import signal
 import sys
 from contextlib import asynccontextmanager, contextmanager
 
+import pytest
 import sqlalchemy as sa
+from recado_core.engine.store import sqlite
 
 DEADLINE = 60.0
 """Seconds in which anything waited for must happen; generous, for a busy machine."""
@@ -112,26 +114,21 @@ async def locked(url):
         await process.communicate(b"")
 
 
-_patience = {"short": False}
-
-
-# Listens for good: a listener that is taken away while another task waits in it breaks that task.
-@sa.event.listens_for(sa.pool.Pool, "checkout")
-def _shorten(connection, *_):
-    if _patience["short"]:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA busy_timeout = 50")
-        cursor.close()
-
-
 @contextmanager
 def impatient():
     """Let SQLite wait for a lock for hundredths of a second, not for half a minute."""
-    _patience["short"] = True
-    try:
+    begin = sqlite.Connection._begin  # noqa: SLF001  # where a transaction waits for the lock
+
+    def begin_now(connection, cursor, beginning):
+        cursor.execute("PRAGMA busy_timeout = 50")
+        try:
+            begin(connection, cursor, beginning)
+        finally:
+            cursor.execute("PRAGMA busy_timeout = 30000")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite.Connection, "_begin", begin_now)
         yield
-    finally:
-        _patience["short"] = False
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from recado_core.engine.messages import conversing
 from recado_core.engine.messages.telling import Telling, Told
 from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.statements import messages
+from recado_core.engine.store.statements.many import Step
 from recado_core.messages import Status
 
 Row = dict[str, Any]
@@ -94,27 +95,32 @@ class Storing:
         steps = [*messages.inserted(dialect, rows), *prepared.steps]
         return _Prepared(rows=rows, told=Told(steps=steps, sinks=prepared.sinks))
 
-    async def _store_at_once(self, whole: _Prepared, opening: conversing.Opening) -> bool:
+    async def _store_at_once(
+        self, reserved: Sequence[Step], whole: _Prepared, opened: Told
+    ) -> bool:
         """Store messages with the conversations that they open, if it goes in one step."""
-        if not self._database.sqlite:
-            return False
-        steps = [*whole.told.steps, *conversing.opened(opening)]
+        steps = [*reserved, *whole.told.steps, *opened.steps]
         if not await self._database.write_at_once(steps):
             return False
         self._telling.wake(whole.told)
-        self._telling.wake(opening.told)
+        self._telling.wake(opened)
         return True
 
     async def _commit(self, units: list[Unit]) -> list[_Result]:
         # Before the transaction, for which others wait.
-        whole = self._prepare(units)
+        whole, now = self._prepare(units), self._now()
         opening: conversing.Opening | None = None
         if len(whole.rows) >= FORESEEN:
-            async with self._database.read() as reader:
-                opening = await conversing.foresee_sent(
-                    reader, whole.rows, self._now(), self._telling
-                )
-            if all(map(_is_plain, units)) and await self._store_at_once(whole, opening):
+            async with self._database.glance() as reader:
+                opening = await conversing.foresee_sent(reader, whole.rows, now, self._telling)
+        if self._database.sqlite and all(map(_is_plain, units)):
+            opened = (
+                conversing.opened_if_new(whole.rows, now, self._telling)
+                if opening is None
+                else conversing.opened(opening)
+            )
+            reserved = self._once.reserving([(unit.key, unit.answer) for unit in units])
+            if await self._store_at_once(reserved, whole, opened):
                 return [unit.answer for unit in units]
         return await self._store_in_turn(units, whole, opening)
 
@@ -160,5 +166,5 @@ class Storing:
 
 
 def _is_plain(unit: Unit) -> bool:
-    """Tell whether a unit asks for nothing but that its messages be stored."""
-    return unit.key is None and unit.guard is None and not unit.reply
+    """Tell whether a unit asks for nothing but that its messages be stored, once."""
+    return unit.guard is None and not unit.reply

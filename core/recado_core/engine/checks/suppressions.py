@@ -27,7 +27,7 @@ class SuppressionCheck:
         """Return a refusal for every recipient whom an entry concerns."""
         addresses = {form for recipient in recipients for form in forms_of(recipient.address)}
         hashes = {each.document_hash for each in recipients if each.document_hash}
-        async with self._database.read() as connection:
+        async with self._database.glance() as connection:
             rows = await store.concerning(connection, addresses, hashes)
         if not rows:
             return [None] * len(recipients)

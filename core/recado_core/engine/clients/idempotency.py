@@ -15,6 +15,7 @@ from recado_core.engine.failures import IdempotencyMismatchError, IdempotencyRun
 from recado_core.engine.grouping import Grouping
 from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.statements import keys
+from recado_core.engine.store.statements.many import Step
 
 KEPT = timedelta(hours=24)
 """How long a key is remembered."""
@@ -172,8 +173,18 @@ class Once:
         earlier = await keys.find_reserved(connection, [_name(key) for key in repeats if key])
         return [_replay_or_error(earlier, key) if key else None for key in repeats]
 
+    def reserving(self, calls: Sequence[tuple[IdempotencyKey | None, Answer]]) -> list[Step]:
+        """Return the steps by which SQLite stores keys and answers, or fails where one is there.
+
+        Args:
+            calls: As in ``reserve``.
+        """
+        now = self._now()
+        rows = [_row(key, answer, now) for key, answer in calls if key is not None]
+        return keys.reserving(rows, now - KEPT) if rows else []
+
     async def _find(self, names: list[tuple[str, str]]) -> list[dict[str, Any] | None]:
-        async with self._database.read() as connection:
+        async with self._database.glance() as connection:
             found = await keys.find_reserved(connection, names)
         return [found.get(name) for name in names]
 

@@ -96,7 +96,7 @@ class Claims:
         name = self._account.name
         row = {"id": dispatch_id, "account": name, "node_id": self._node_id, "started_at": now}
         for only, size in self._turns(self._account.batch_size):
-            async with self._database.read() as connection:
+            async with self._database.glance() as connection:
                 if not await outbox.any_due(connection, name, now, only=only, without=self._apart):
                     continue
             claim = outbox.claimed(name, dispatch_id, size, now, only=only, without=self._apart)
@@ -114,7 +114,7 @@ class Claims:
     async def _read(self, dispatch_id: str, now: datetime) -> list[Row]:
         """Return what was claimed; what can't be read is given back, for nobody was called."""
         try:
-            async with self._database.read() as connection:
+            async with self._database.glance() as connection:
                 return await outbox.rows_of_claim(connection, dispatch_id)
         except Exception:
             back = partial(self._give_back, dispatch_id=dispatch_id, now=now)

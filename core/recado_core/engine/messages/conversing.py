@@ -12,7 +12,6 @@ from recado_core.engine.messages.telling import Telling, Told
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import conversations as store
 from recado_core.engine.store.statements import events
-from recado_core.engine.store.statements.many import Step
 from recado_core.messages import Status
 
 Row = dict[str, Any]
@@ -52,9 +51,20 @@ async def foresee_sent(
     return _opening(connection.dialect.name, [_new(key, now) for key in sorted(new)], now, telling)
 
 
-def opened(opening: Opening) -> list[Step]:
+def opened(opening: Opening) -> Told:
     """Return how SQLite writes conversations that must not be there yet, and their events."""
-    return [*store.inserted("sqlite", opening.rows), *opening.told.steps]
+    steps = [*store.inserted("sqlite", opening.rows), *opening.told.steps]
+    return Told(steps=steps, sinks=opening.told.sinks)
+
+
+def opened_if_new(rows: Iterable[Row], now: datetime, telling: Telling) -> Told:
+    """Return how SQLite opens the conversations of few MTs without a look before.
+
+    Those that are there stay as they are, and nothing is told of them.
+    """
+    new = [_new(key, now) for key in sorted(_wanted(rows))]
+    told = _prepare("sqlite", _openings(new), now, telling, if_opened=True)
+    return Told(steps=[*store.inserted_if_new(new), *told.steps], sinks=told.sinks)
 
 
 async def note_sent(  # noqa: PLR0913  # the messages, and what goes to the database with theirs
@@ -112,7 +122,7 @@ async def note_received(
         conversation["last_activity"] = conversation["last_received_at"] = now
     changed = {key: there[key] for key in keys}
     await store.write(connection, list(changed.values()))
-    told = [("conversation.opened", row) for row in changed.values() if row["id"] in opened]
+    told = _openings(row for row in changed.values() if row["id"] in opened)
     await tell(connection, told, now, telling)
     return {row["id"]: changed[_key(row)] for row in rows}
 
@@ -149,7 +159,12 @@ async def tell(
 
 
 def _prepare(
-    dialect: str, told: Sequence[tuple[str, Row]], now: datetime, telling: Telling
+    dialect: str,
+    told: Sequence[tuple[str, Row]],
+    now: datetime,
+    telling: Telling,
+    *,
+    if_opened: bool = False,
 ) -> Told:
     rows, about = [], {}
     for kind, row in told:
@@ -157,12 +172,15 @@ def _prepare(
         event = events.new_event(kind, now, account=row["account"], data=data)
         rows.append(event)
         about[event["id"]] = row
-    return telling.prepare(dialect, rows, about)
+    return telling.prepare(dialect, rows, about, if_opened=if_opened)
+
+
+def _openings(rows: Iterable[Row]) -> list[tuple[str, Row]]:
+    return [("conversation.opened", row) for row in rows]
 
 
 def _opening(dialect: str, rows: list[Row], now: datetime, telling: Telling) -> Opening:
-    told = [("conversation.opened", row) for row in rows]
-    return Opening(rows=rows, told=_prepare(dialect, told, now, telling))
+    return Opening(rows=rows, told=_prepare(dialect, _openings(rows), now, telling))
 
 
 def _wanted(rows: Iterable[Row]) -> set[Key]:

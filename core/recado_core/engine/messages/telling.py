@@ -90,7 +90,12 @@ class Telling:
             self._wake(sink)
 
     def prepare(
-        self, dialect: str, told: Sequence[Row], about: Mapping[str, Row] | None = None
+        self,
+        dialect: str,
+        told: Sequence[Row],
+        about: Mapping[str, Row] | None = None,
+        *,
+        if_opened: bool = False,
     ) -> Told:
         """Make ready what ``tell`` writes; before the transaction, it keeps nobody waiting.
 
@@ -98,9 +103,12 @@ class Telling:
             dialect: The database's.
             told: As in ``tell``.
             about: As in ``tell``.
+            if_opened: Whether they tell of conversations that may be there already, which SQLite
+                is only to find out when it opens them.
         """
         counted = stats.noted(dialect, self.tallies.count(told, about or {}))
-        steps = [*events.appended(dialect, told), *counted]
+        appended = events.appended_if_opened(told) if if_opened else events.appended(dialect, told)
+        steps = [*appended, *counted]
         if not self._types or not about:
             return Told(steps=steps)
         rows = [
@@ -111,7 +119,9 @@ class Telling:
             if event["type"] in outlet.types
             and self._is_wanted(outlet, _subject(outlet, event["type"], about[event["id"]]))
         ]
-        steps += deliveries.inserted(dialect, rows)
+        steps += (
+            deliveries.inserted_if_told(rows) if if_opened else deliveries.inserted(dialect, rows)
+        )
         return Told(steps=steps, sinks={row["sink"] for row in rows})
 
     def _is_wanted(self, outlet: Outlet, subject: EventSubject) -> bool:

@@ -151,10 +151,8 @@ async def _read_updates(
         and row["account"] == account
         and row["status"] in policy.IN_FLIGHT
     }
-    attempts = await dispatches.account_of(
-        connection,
-        sorted({row["dispatch_id"] for row in standing.values() if _waits_again(row)}),
-    )
+    waiting = sorted({row["dispatch_id"] for row in standing.values() if _waits_again(row)})
+    attempts = await dispatches.account_of(connection, waiting) if waiting else {}
     changes: list[Change] = []
     strangers: set[int] = set()
     for item, (named, reference) in zip(updates, keys, strict=True):

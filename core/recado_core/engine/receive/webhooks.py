@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.grouping import Grouping, gather_more
-from recado_core.engine.receive.arrivals import Arrivals
+from recado_core.engine.receive.arrivals import Arrivals, Foreseen
+from recado_core.engine.receive.readings import Readings
 from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import inbox
@@ -26,8 +27,6 @@ Row = dict[str, Any]
 
 AT_ONCE = 200
 """Webhooks processed in one transaction at the most."""
-FORESEEN = 50
-"""Items for which it is worth while to look at them before they are written."""
 AWAY = 1.0
 """Seconds after which it is tried again where webhooks can't be processed."""
 PATIENCE = (2.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0)
@@ -51,6 +50,7 @@ class Receive:
         self._database = database
         self._now = now
         self._group = Grouping(self._store, is_fatal=is_down)
+        self._readings = Readings()
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -66,14 +66,15 @@ class Receive:
         if receiver is None:
             raise NotFoundError(f"the provider of account {account} takes no webhooks")
         receiver.authenticate(request)
+        row = _row(account, token, request, self._now())
         try:
-            receiver.parse(request)
+            self._readings.keep(row["id"], receiver.parse(request))
         except WebhookError:
             raise
         except Exception:
             # The plugin broke, not the webhook: it is kept for a version that reads it.
             log.exception("provider plugin broke on a webhook", extra={"account": account})
-        await self._group.submit(_row(account, token, request, self._now()))
+        await self._group.submit(row)
         self._wake.set()
         return receiver.reply
 
@@ -116,15 +117,11 @@ class Receive:
         """Make ready what webhooks come to, then write it; None where that can't be done."""
         now = self._now()
         try:
-            async with self._database.read() as connection:
+            async with self._database.glance() as connection:
                 rows = await inbox.lock_pending(connection, now, AT_ONCE)
                 if not rows:
                     return 0
-                every = [item for row in rows for item in self._parse(row)]
-                accounts = {row["account"] for row in rows}
-                if len(accounts) != 1 or len(every) < FORESEEN:
-                    return None
-                foreseen = await self._arrivals.foresee(connection, accounts.pop(), every, now)
+                foreseen = await self._foresee(connection, rows, now)
         except Exception as error:  # what can't be read is met below, and told of
             if is_down(error):
                 raise
@@ -132,10 +129,28 @@ class Receive:
         if foreseen is None:
             return None
         done = inbox.finished([row["id"] for row in rows])
-        if not await self._database.write_at_once([*done, *foreseen.steps]):
+        written = [step for each in foreseen for step in each.steps]
+        if not await self._database.write_at_once([*done, *written]):
             return None
-        self._arrivals.wake(foreseen)
+        for each in foreseen:
+            self._arrivals.wake(each)
         return len(rows)
+
+    async def _foresee(
+        self, connection: AsyncConnection, rows: Sequence[Row], now: datetime
+    ) -> list[Foreseen] | None:
+        """Make ready what webhooks come to, account by account; None as above."""
+        said: dict[str, list[WebhookItem]] = {}
+        for row in rows:
+            read = self._readings.take(row["id"])
+            said.setdefault(row["account"], []).extend(self._parse(row) if read is None else read)
+        foreseen = []
+        for account, items in sorted(said.items()):
+            each = await self._arrivals.foresee(connection, account, items, now)
+            if each is None:
+                return None
+            foreseen.append(each)
+        return foreseen
 
     async def _process_some(self, connection: AsyncConnection) -> int:
         now = self._now()
@@ -203,7 +218,8 @@ class Receive:
         await inbox.postpone(connection, row["id"], due_at, why)
 
     async def _store(self, rows: list[Row]) -> list[None]:
-        await self._database.write(lambda connection: inbox.insert(connection, rows))
+        if not await self._database.write_at_once(inbox.inserted(rows)):
+            await self._database.write(lambda connection: inbox.insert(connection, rows))
         return [None] * len(rows)
 
 

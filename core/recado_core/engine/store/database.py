@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
@@ -42,6 +42,10 @@ AWAY = 1.0
 """Seconds after which a database that is away is tried again."""
 RETURN = 2.0
 """Seconds for which connections that are under way are waited for before they are closed."""
+TURN = 60.0
+"""Seconds for which one who wants to write to SQLite waits for the others."""
+AT_HAND = 4
+"""Connections that are kept at hand for single questions to SQLite."""
 BREATH = 0.02
 """Seconds for which SQLite is left to other processes: they ask now and then."""
 UNREACHABLE = ("08", "25006", "28", "3D000", "53", "57P")
@@ -93,6 +97,9 @@ class Database:
 
     SQLite lets one transaction write at a time, so writers queue for one connection and begin
     with ``BEGIN IMMEDIATE``; readers have their own. PostgreSQL has one pool for both.
+
+    SQLAlchemy's taking a connection from its pool and giving it back costs more than most
+    transactions, so SQLite's are kept: the one that writes, and those of ``glance``.
     """
 
     def __init__(self, url: str) -> None:
@@ -101,7 +108,7 @@ class Database:
         self.sqlite = self.dialect == "sqlite"
         if self.sqlite:
             self._writer = _sqlite_engine(
-                self._url, size=1, begin="BEGIN IMMEDIATE", cache=WRITERS_CACHE
+                self._url, size=1, begin=sqlite.WRITING, cache=WRITERS_CACHE
             )
             self._reader = _sqlite_engine(
                 self._url, size=READERS, begin="BEGIN", cache=READERS_CACHE
@@ -111,6 +118,9 @@ class Database:
                 self._url, pool_size=READERS, pool_pre_ping=True, **_OPTIONS
             )
             self._reader = self._writer
+        self._turn = asyncio.Lock()
+        self._kept: AsyncConnection | None = None
+        self._at_hand: list[AsyncConnection] = []
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """Do the work in one transaction, which commits when it ends and rolls back when it raises.
@@ -123,14 +133,7 @@ class Database:
         Args:
             work: What to do with the transaction's connection; its result is returned.
         """
-        task = asyncio.create_task(self._repeat(work))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            while not task.done():
-                with suppress(asyncio.CancelledError):  # we are on our way out already
-                    await asyncio.wait([task])
-            raise
+        return await _to_the_end(self._repeat(work))
 
     async def write_at_once(self, steps: Sequence[tuple[str, Any] | sqlite.Guard]) -> bool:
         """Write what is ready in one visit to SQLite's thread, as ``write`` would; tell whether.
@@ -145,10 +148,15 @@ class Database:
         if not self.sqlite:
             return False
         try:
-            await self.write(lambda connection: sqlite.run_steps(connection, steps, ends=True))
+            await _to_the_end(self._write_at_once(steps))
         except (sqlite.ChangedError, IntegrityError):
             return False
         return True
+
+    async def _write_at_once(self, steps: Sequence[tuple[str, Any] | sqlite.Guard]) -> None:
+        with _telling():
+            async with self._writing() as connection:
+                await sqlite.run_whole(connection, steps)
 
     async def _repeat(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         for last in (False, False, True):
@@ -169,8 +177,29 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that writes; for a caller that is never cancelled."""
         with _telling():
-            async with self._writer.begin() as connection:
+            if self.sqlite:
+                async with self._writing() as kept, kept.begin():
+                    yield kept
+            else:
+                async with self._writer.begin() as connection:
+                    yield connection
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        """Lend the one connection that writes to SQLite, in turn."""
+        async with asyncio.timeout(TURN):
+            await self._turn.acquire()
+        try:
+            kept, self._kept = self._kept, None
+            connection = kept or await self._writer.connect()
+            try:
                 yield connection
+            except BaseException:
+                await asyncio.shield(connection.close())  # which rolls back what is open
+                raise
+            self._kept = connection
+        finally:
+            self._turn.release()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -178,6 +207,27 @@ class Database:
         with _telling():
             async with self._reader.begin() as connection:
                 yield connection
+
+    @asynccontextmanager
+    async def glance(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection for questions that need not be answered as of one moment.
+
+        To SQLite each (``store.statements.prepared``) is a transaction of its own then, and one
+        visit to its thread.
+        """
+        if not self.sqlite:
+            async with self.read() as connection:
+                yield connection
+            return
+        with _telling():
+            asked = self._at_hand.pop() if self._at_hand else await self._reader.connect()
+            try:
+                yield asked
+            finally:
+                if asked.invalidated or asked.in_transaction() or len(self._at_hand) >= AT_HAND:
+                    await asyncio.shield(asked.close())
+                else:
+                    self._at_hand.append(asked)
 
     async def revision(self) -> str | None:
         """Return the schema's revision in the database, or None where it is empty."""
@@ -199,8 +249,8 @@ class Database:
         """
         check_known(await self.revision())
         if self.sqlite:  # in one transaction: between two another process might go on with it
-            async with self._writer.begin() as connection:
-                return await connection.run_sync(_upgrade)
+            async with self._writing() as kept, kept.begin():
+                return await kept.run_sync(_upgrade)
         async with self._writer.connect() as connection:
             # Two processes that start together must not both migrate.
             await connection.execute(sa.text("SELECT pg_advisory_lock(727253)"))
@@ -234,6 +284,11 @@ class Database:
         """Close every connection, those too that a cancelled read is just giving back."""
         with suppress(TimeoutError):
             async with asyncio.timeout(RETURN):
+                async with self._turn:
+                    kept = [self._kept] if self._kept else []
+                    self._kept = None
+                while self._at_hand or kept:
+                    await (kept or self._at_hand).pop().close()
                 while self._lent():  # noqa: ASYNC110  # nobody tells
                     await asyncio.sleep(0.005)
         await self._writer.dispose()
@@ -243,6 +298,18 @@ class Database:
     def _lent(self) -> int:
         pools = {engine.pool for engine in (self._writer, self._reader)}
         return sum(pool.checkedout() for pool in pools if isinstance(pool, sa.QueuePool))
+
+
+async def _to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Do the work to its end, and be cancelled only after that."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):  # we are on our way out already
+                await asyncio.wait([task])
+        raise
 
 
 def _sqlstate(error: BaseException | None) -> str | None:

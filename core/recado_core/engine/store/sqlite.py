@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 Parameters = Sequence[Any]
 
+WRITING = "BEGIN IMMEDIATE"
+"""How a transaction begins that writes: one that reads first might find another in its way."""
 CLOSED = frozenset({"no active connection", "Connection closed"})
 """What aiosqlite says of a connection that is closed."""
 
@@ -184,19 +186,27 @@ class ChangedError(Exception):
     """The answer to a guard's question is another than was expected."""
 
 
-async def run_steps(
-    connection: AsyncConnection, steps: Sequence[tuple[str, Any] | Guard], *, ends: bool = False
-) -> None:
+async def run_steps(connection: AsyncConnection, steps: Sequence[tuple[str, Any] | Guard]) -> None:
     """Execute statements that return no rows, all in one visit.
 
     Args:
         connection: The transaction's.
         steps: Each a statement and what it takes: a tuple, or a list of them to repeat it for.
-        ends: Whether the transaction is committed after them.
 
     Raises:
         ChangedError: A guard among them says that it must not be.
     """
+    await _run(connection, steps)
+
+
+async def run_whole(connection: AsyncConnection, steps: Sequence[tuple[str, Any] | Guard]) -> None:
+    """Do the same as a transaction of its own, which is open still if anything is raised."""
+    await _run(connection, steps, whole=True)
+
+
+async def _run(
+    connection: AsyncConnection, steps: Sequence[tuple[str, Any] | Guard], *, whole: bool = False
+) -> None:
     asked = [(it.statement, it.values) if isinstance(it, Guard) else it for it in steps]
 
     def work(cursor: sqlite3.Cursor) -> None:
@@ -210,7 +220,7 @@ async def run_steps(
             else:
                 cursor.execute(statement, values)
 
-    await _visit(connection, asked, work, ends=ends)
+    await _visit(connection, asked, work, whole=whole)
 
 
 async def query(connection: AsyncConnection, statement: str, values: Parameters) -> Outcome:
@@ -224,16 +234,21 @@ async def _visit(
     steps: Sequence[tuple[str, Any]],
     work: Callable[[sqlite3.Cursor], object],
     *,
-    ends: bool = False,
+    whole: bool = False,
 ) -> Outcome:
-    """Visit the thread of a transaction's connection; listeners and errors are as SQLAlchemy's."""
+    """Visit a connection's thread, for a ``whole`` transaction or for a part of one.
+
+    Listeners and errors are as SQLAlchemy's.
+    """
     sync: Any = connection.sync_connection
     driver: Connection = sync.connection.driver_connection
     for statement, values in steps:
         listeners = sync.dispatch.before_cursor_execute
         listeners(sync, None, statement, values, None, isinstance(values, list))
     try:
-        return await driver.visit(work, ends=ends)
+        if whole:
+            driver.begin(WRITING)
+        return await driver.visit(work, ends=whole)
     except (sqlite3.Error, ValueError) as error:
         text = ";\n".join(statement for statement, _ in steps)
         if isinstance(error, ValueError):

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import conversations
@@ -47,6 +47,18 @@ def _known(dialect: str) -> Prepared:
 def inserted(dialect: str, rows: Sequence[Row]) -> list[Step]:
     """Return the steps that insert conversations that nobody else can have."""
     return inserting(dialect, conversations, rows)
+
+
+def inserted_if_new(rows: Sequence[Row]) -> list[Step]:
+    """Return SQLite's steps that insert conversations, but for those that are there."""
+    return _IF_NEW.steps([{f"{name}_": row[name] for name in row} for row in rows])
+
+
+_IF_NEW = Prepared(
+    sqlite.insert(conversations)
+    .values({each.name: sa.bindparam(f"{each.name}_", type_=each.type) for each in C})
+    .on_conflict_do_nothing(index_elements=[C.address, C.account, C.channel])
+)
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.store.schema import conversations, deliveries, events, messages
 from recado_core.engine.store.statements.among import among
 from recado_core.engine.store.statements.many import Step, inserting, rows_of
+from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
 
@@ -30,6 +31,22 @@ LOOKED_AT = 1000
 def inserted(dialect: str, rows: Sequence[Row]) -> list[Step]:
     """Return the steps that insert deliveries; every row has the same columns."""
     return inserting(dialect, deliveries, rows)
+
+
+def inserted_if_told(rows: Sequence[Row]) -> list[Step]:
+    """Return SQLite's steps that insert those deliveries whose events are there."""
+    return _IF_TOLD.steps([{f"{name}_": row[name] for name in _NEW} for row in rows])
+
+
+_NEW = ("id", "sink", "event_id", "thread", "background", "created_at", "due_at")
+_IF_TOLD = Prepared(
+    sa.insert(deliveries).from_select(
+        _NEW,
+        sa.select(*(sa.bindparam(f"{name}_", type_=D[name].type) for name in _NEW)).where(
+            sa.exists().where(events.c.id == sa.bindparam("event_id_", type_=D.event_id.type))
+        ),
+    )
+)
 
 
 async def due(

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.identifiers import new_id
-from recado_core.engine.store.schema import events
+from recado_core.engine.store.schema import conversations, events
 from recado_core.engine.store.statements.many import Step, insert_many, inserting, rows_of
+from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
 
@@ -46,6 +47,28 @@ def new_event(  # noqa: PLR0913  # the columns
 def appended(dialect: str, rows: Sequence[Row]) -> list[Step]:
     """Return the steps that append to the event log; every row has the same columns."""
     return inserting(dialect, events, rows)
+
+
+def appended_if_opened(rows: Sequence[Row]) -> list[Step]:
+    """Return SQLite's steps that append events of conversations, if it was they that opened them.
+
+    Args:
+        rows: They, each with the conversation's ``id`` in its data.
+    """
+    return _IF_OPENED.steps(
+        [{f"{name}_": row[name] for name in _OPENING} | {"of_": row["data"]["id"]} for row in rows]
+    )
+
+
+_OPENING = ("id", "type", "time", "account", "data")
+_IF_OPENED = Prepared(
+    sa.insert(events).from_select(
+        _OPENING,
+        sa.select(
+            *(sa.bindparam(f"{name}_", type_=events.c[name].type) for name in _OPENING)
+        ).where(sa.exists().where(conversations.c.id == sa.bindparam("of_"))),
+    )
+)
 
 
 async def append(connection: AsyncConnection, rows: Sequence[Row]) -> None:

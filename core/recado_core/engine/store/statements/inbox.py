@@ -28,6 +28,11 @@ async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     await connection.execute(_storing(connection.dialect.name), rows)
 
 
+def inserted(rows: Sequence[Row]) -> list[Step]:
+    """Return the steps by which SQLite does what ``insert`` does."""
+    return _STORING.steps([{f"{name}_": value for name, value in row.items()} for row in rows])
+
+
 @cache
 def _storing(dialect: str) -> sa.Insert:
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
@@ -36,6 +41,13 @@ def _storing(dialect: str) -> sa.Insert:
     return statement.on_conflict_do_update(
         index_elements=[I.account, I.digest], set_=again, where=I.state != "done"
     )
+
+
+_NEW = ("id", "account", "digest", "received_at", "method", "url", "headers", "query", "body",
+        "state", "due_at")  # fmt: skip
+_STORING = Prepared(
+    _storing("sqlite").values({name: sa.bindparam(f"{name}_", type_=I[name].type) for name in _NEW})
+)
 
 
 async def lock_pending(connection: AsyncConnection, now: datetime, limit: int) -> list[Row]:

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.store.schema import api_keys, idempotency_keys
-from recado_core.engine.store.statements.many import rows_of
+from recado_core.engine.store.schema import Instant, api_keys, idempotency_keys
+from recado_core.engine.store.statements.among import among_named, values_of
+from recado_core.engine.store.statements.many import Step, rows_of
+from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
 
@@ -62,6 +65,27 @@ async def reserve(connection: AsyncConnection, rows: Sequence[Row]) -> set[tuple
     return {(row.owner, row.key) for row in await connection.execute(statement, rows)}
 
 
+def reserving(rows: Sequence[Row], until: datetime) -> list[Step]:
+    """Return the steps by which SQLite inserts idempotency keys; one that is there fails them.
+
+    Args:
+        rows: The keys.
+        until: Those that are as old as this or older are there no more.
+    """
+    values = [{f"{name}_": value for name, value in row.items()} for row in rows]
+    return [_FORGETTING.step({"until": until}), *_RESERVING.steps(values)]
+
+
+_FORGETTING = Prepared(
+    sa.delete(idempotency_keys).where(P.created_at <= sa.bindparam("until", type_=Instant()))
+)
+_RESERVING = Prepared(
+    sa.insert(idempotency_keys).values(
+        {each.name: sa.bindparam(f"{each.name}_", type_=each.type) for each in P}
+    )
+)
+
+
 async def find_reserved(
     connection: AsyncConnection, names: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], Row]:
@@ -70,11 +94,18 @@ async def find_reserved(
     for owner, key in names:
         by_owner.setdefault(owner, []).append(key)
     found: dict[tuple[str, str], Row] = {}
+    statement = _finding(connection.dialect.name)
     for owner, some in by_owner.items():  # SQLite would look for pairs by reading the whole table
-        statement = sa.select(idempotency_keys).where(P.owner == owner, P.key.in_(some))
-        rows = (await connection.execute(statement)).mappings()
-        found.update(((row["owner"], row["key"]), dict(row)) for row in rows)
+        values = {"owner_": owner, "keys": values_of(connection, some)}
+        rows = await statement.rows(connection, values)
+        found.update(((row["owner"], row["key"]), row) for row in rows)
     return found
+
+
+@cache
+def _finding(dialect: str) -> Prepared:
+    wanted = P.owner == sa.bindparam("owner_"), among_named(dialect, P.key, "keys")
+    return Prepared(sa.select(idempotency_keys).where(*wanted))
 
 
 async def forget_reserved(connection: AsyncConnection, until: datetime) -> int:
