@@ -11,6 +11,7 @@ from recado_core.checks import Deferral, Refusal
 from recado_core.engine import policy
 from recado_core.engine.messages.telling import Telling, Told
 from recado_core.engine.statistics.tallies import Tallies, is_taken
+from recado_core.engine.store.identifiers import new_ids
 from recado_core.engine.store.statements import events, messages
 from recado_core.engine.store.statements.many import Step
 from recado_core.engine.store.vendor_words import clip_code, clip_reference, clip_text
@@ -96,26 +97,31 @@ def plan_changes(
     """Make ready what ``apply`` writes, from what it is given."""
     written: dict[str, Row] = {}
     told: list[Row] = []
-    about: dict[str, Row] = {}
+    subjects: list[Row] = []
     done: list[Change] = []
+    steps = _Steps(now, telling.tallies)
     for change in changes:
         row = standing.get(change.message_id)
         if row is None:
             continue
-        new, placed = {}, {}
+        new: Row = {}
+        placed: Row = {}
         if policy.may_follow(row["status"], change.status):
-            new = _written(row, change, now, telling.tallies)
+            new, event = steps.take(row, change)
             placed = _placed(change, change.retry, now) if change.retry is not None else {}
             if not change.waits_on or "code" in new or "status_text" in new:
-                event = _event(row, change, new, now)
                 told.append(event)
-                about[event["id"]] = row
+                subjects.append(row)
             done.append(change)
         elif change.provider_ref and row["provider_ref"] is None:  # a DLR overtook the answer
             new["provider_ref"] = clip_reference(change.provider_ref)
         if new:
             row |= new
             written.setdefault(row["id"], {"id": row["id"]}).update(new | placed)
+    about: dict[str, Row] = {}
+    for event, row, event_id in zip(told, subjects, new_ids(len(told)), strict=True):
+        event["id"], event["message_id"] = event_id, row["id"]
+        about[event_id] = row
     return Plan(
         done=done,
         steps=messages.written(dialect, list(written.values())),
@@ -123,8 +129,51 @@ def plan_changes(
     )
 
 
+class _Steps:
+    """Says what changes write and tell; of those that are alike, as in a batch, only once."""
+
+    def __init__(self, now: datetime, tallies: Tallies) -> None:
+        self._now = now
+        self._tallies = tallies
+        self._known: dict[tuple[Any, ...], tuple[Row, Row]] = {}
+
+    def take(self, row: Row, change: Change) -> tuple[Row, Row]:
+        """Return the columns that a change writes of its message, and its event, of none yet."""
+        if change.retry is not None or change.reasons:
+            new, event = self._find(row, change)
+        else:
+            key = (
+                row["status"],
+                row["code"],
+                row["status_text"],
+                row["account"],
+                row["dispatch_id"],
+                row["segments"],
+                change.status,
+                change.code,
+                change.text,
+                change.account,
+                change.at,
+            )
+            known = self._known.get(key)
+            if known is None:
+                self._known[key] = known = self._find(row, change)
+            new, event = known[0].copy(), known[1].copy()
+        provider_ref = clip_reference(change.provider_ref)
+        if provider_ref and provider_ref != row["provider_ref"]:
+            new["provider_ref"] = provider_ref
+        return new, event
+
+    def _find(self, row: Row, change: Change) -> tuple[Row, Row]:
+        new = _written(row, change, self._now, self._tallies)
+        return new, _event(row, change, new, self._now)
+
+
 def _written(row: Row, change: Change, now: datetime, tallies: Tallies) -> Row:
-    """Return the columns that a change writes: no others, for each may stand in an index."""
+    """Return the columns that a change writes: no others, for each may stand in an index.
+
+    The vendor's reference is not among them.
+    """
     new: Row = {"status": change.status, "status_at": now}
     code = clip_code(change.code)
     text = clip_text(change.text)
@@ -137,9 +186,6 @@ def _written(row: Row, change: Change, now: datetime, tallies: Tallies) -> Row:
         new["account"] = account
     if is_taken(row["status"], change.status):
         new["cost"] = tallies.cost_of(account, row["segments"])
-    provider_ref = clip_reference(change.provider_ref)
-    if provider_ref and provider_ref != row["provider_ref"]:
-        new["provider_ref"] = provider_ref
     if row["status"] == _SENDING:
         # The limits of marketing count by it, and a pause or an outage may have been long.
         new["due_at"] = now
@@ -165,6 +211,7 @@ def _due_at(change: Change, retry: policy.Retry, now: datetime) -> datetime:
 
 
 def _event(row: Row, change: Change, new: Row, now: datetime) -> Row:
+    """Return a change's event, of no message yet."""
     data: dict[str, Any] = {}
     if change.at is not None:
         data["provider_time"] = change.at
@@ -180,7 +227,6 @@ def _event(row: Row, change: Change, new: Row, now: datetime) -> Row:
     return events.new_event(
         _KINDS[kind],
         now,
-        message_id=row["id"],
         account=change.account or row["account"],
         dispatch_id=row["dispatch_id"],
         from_status=row["status"],

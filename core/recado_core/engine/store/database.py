@@ -375,15 +375,18 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-# The log is carried over into the file after 32 MB and not after 4: what has changed several times
-# by then, as the pages of an index have, is written there once.
+# Pages twice as large as SQLite's own choice, for a new file: fewer of them to look through and to
+# write for rows that come in their order, which are most. The log is carried over into the file
+# after 32 MB and not after 4: what has changed several times by then, as the pages of an index
+# have, is written there once.
 _PRAGMAS = """
+PRAGMA page_size = 8192;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA busy_timeout = 30000;
 PRAGMA foreign_keys = ON;
 PRAGMA temp_store = MEMORY;
-PRAGMA wal_autocheckpoint = 8000;
+PRAGMA wal_autocheckpoint = 4000;
 """
 
 
