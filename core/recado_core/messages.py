@@ -74,7 +74,7 @@ class ProviderTemplate(msgspec.Struct, frozen=True, kw_only=True):
     variables: dict[str, str] = {}
 
 
-class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
+class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An MT message, addressed, rendered and cleared to be sent.
 
     ``id`` is ours: a provider whose vendor echoes a reference of ours sends this one, so that
@@ -98,7 +98,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     template: ProviderTemplate | None = None
 
 
-class OutboundBatch(msgspec.Struct, frozen=True, kw_only=True):
+class OutboundBatch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one call of ``Provider.send`` carries.
 
     ``reference`` is unique for every call and is what ``Provider.lookup`` is asked about.
@@ -108,7 +108,7 @@ class OutboundBatch(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[OutboundMessage, ...]
 
 
-class SendResult(msgspec.Struct, frozen=True, kw_only=True):
+class SendResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the provider said of one message of a batch.
 
     ``provider_ref`` is the vendor's id of the message; ``code`` and ``text`` are its own words.
@@ -123,7 +123,7 @@ class SendResult(msgspec.Struct, frozen=True, kw_only=True):
     suppression: SuppressionReason | None = None
 
 
-class StatusUpdate(msgspec.Struct, frozen=True, kw_only=True):
+class StatusUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A DLR: the provider's later word on one MT.
 
     At least one of ``message_id`` (ours, echoed) and ``provider_ref`` (the vendor's) is set. A code
@@ -157,7 +157,7 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     answers_provider_ref: str | None = None
 
 
-class BatchRejected(msgspec.Struct, frozen=True, kw_only=True):
+class BatchRejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The provider's late refusal of a whole batch that it had accepted."""
 
     batch_reference: str
