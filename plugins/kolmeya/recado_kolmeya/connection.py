@@ -4,7 +4,8 @@ Every call is a POST, reads included. Laravel, on which the vendor runs, may ans
 redirect to whoever does not ask for JSON.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TypeVar
 
 import httpx
@@ -36,12 +37,13 @@ class Connection:
         self.secrets = secrets_of(token, context.webhook_url or "")
         self._http = context.http
         self._root = settings.base_url.rstrip("/") + "/v1/"
-        self._headers = httpx.Headers(
+        self._headers = _merge_headers(
+            context.http,
             {
                 "Accept": "application/json",
                 "Authorization": f"Bearer {token}",
                 "Content-Type": "application/json",
-            }
+            },
         )
 
     async def post(self, path: str, body: msgspec.Struct | None = None) -> httpx.Response:
@@ -52,10 +54,8 @@ class Connection:
             InDoubtError: No answer came.
         """
         content = b"" if body is None else msgspec.json.encode(body)
-        request = self._http.build_request(
-            "POST", self._root + path, content=content, headers=self._headers
-        )
-        return await send_request(self._http, request)
+        url = _parse_url(self._root + path)
+        return await send_request(self._http, self._request(url, content))
 
     async def ask(self, path: str, body: msgspec.Struct | None = None) -> httpx.Response:
         """Post a question, which changes nothing: without an answer it may be asked again."""
@@ -123,3 +123,24 @@ class Connection:
         """Return the start of a refusal for the operator; of a success, the outline alone."""
         text = outline(response.content) if response.is_success else response.text
         return make_fit(text, self.secrets, RAW_KEPT)
+
+    def _request(self, url: httpx.URL, content: bytes) -> httpx.Request:
+        """Build a request as the client does, without merging its headers and ours each time."""
+        if self._http.cookies:  # which only the client adds
+            return self._http.build_request("POST", url, content=content, headers=self._headers)
+        timeout = {"timeout": self._http.timeout.as_dict()}
+        return httpx.Request(
+            "POST", url, content=content, headers=self._headers, extensions=timeout
+        )
+
+
+def _merge_headers(client: httpx.AsyncClient, own: Mapping[str, str]) -> httpx.Headers:
+    """Return the client's headers with our own among them."""
+    merged = httpx.Headers(client.headers)
+    merged.update(own)
+    return merged
+
+
+@lru_cache(maxsize=64)  # most calls are to a few addresses
+def _parse_url(url: str) -> httpx.URL:
+    return httpx.URL(url)
