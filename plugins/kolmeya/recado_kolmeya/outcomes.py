@@ -17,52 +17,82 @@ from recado_core.addresses import same_line
 from recado_kolmeya.masking import make_fit
 from recado_kolmeya.parts import entries_of, read_id, values_of
 from recado_kolmeya.refusals import UNREADABLE, join_texts, tells_no_credit
-from recado_kolmeya.wire import REFUSALS, SUPPRESSIONS, Refused, Scalar, StoreAnswer
+from recado_kolmeya.wire import (
+    REFUSALS,
+    SUPPRESSIONS,
+    PlainAnswer,
+    PlainValid,
+    Refused,
+    Scalar,
+    StoreAnswer,
+    Valid,
+)
 
 _LINE_END = 8
 """Digits at the end of a phone that every way of writing it shares."""
 
+_NO_REFERENCE = (None, "")
+
 _ACCEPTED = Outcome.ACCEPTED  # looked up once: up to Python 3.11 each look-up is a call
+
+_plain_answers = msgspec.json.Decoder(PlainAnswer)
+_store_answers = msgspec.json.Decoder(StoreAnswer)
+
+
+def read_answer(content: bytes) -> StoreAnswer | PlainAnswer:
+    """Decode an answer to ``store``.
+
+    Raises:
+        msgspec.DecodeError: It is no JSON, or of another shape.
+        UnicodeDecodeError: A text in it is in no known encoding.
+    """
+    try:
+        return _plain_answers.decode(content)
+    except UNREADABLE:
+        return _store_answers.decode(content)
 
 
 def sort_answer(
-    messages: Sequence[OutboundMessage], answer: StoreAnswer, secrets: Sequence[str] = ()
+    messages: Sequence[OutboundMessage],
+    answer: StoreAnswer | PlainAnswer,
+    secrets: Sequence[str] = (),
 ) -> dict[str, SendResult]:
     """Return the outcome of every message that the answer accounts for, by the message's id."""
     results: dict[str, SendResult] = {}
     waiting: dict[Scalar, OutboundMessage] = {message.id: message for message in messages}
     loose: list[tuple[Scalar, SendResult]] = []
-    for phone, reference, result in _entries(answer, secrets):
-        if waiting.pop(reference, None) is not None:
-            results[result.message_id] = result
-        elif reference is None or reference == "":
-            loose.append((phone, result))
+    valids: Sequence[Valid | PlainValid] = values_of(answer.valids)
+    for valid in valids:  # written out, for nearly all entries are of this list
+        message = waiting.pop(valid.reference, None)
+        accepted = SendResult(
+            message_id="" if message is None else message.id,
+            outcome=_ACCEPTED,
+            provider_ref=read_id(valid.id),
+        )
+        if message is not None:
+            results[message.id] = accepted
+        elif valid.reference in _NO_REFERENCE:
+            loose.append((valid.phone, accepted))
+    for refused, refusal in _refusals(answer, secrets):
+        if waiting.pop(refused.reference, None) is not None:
+            results[refusal.message_id] = refusal
+        elif refused.reference in _NO_REFERENCE:
+            loose.append((refused.phone, refusal))
     if loose:
         _sort_loose(loose, waiting.values(), results)
     return results
 
 
-def _entries(
-    answer: StoreAnswer, secrets: Sequence[str]
-) -> Iterator[tuple[Scalar, Scalar, SendResult]]:
-    """Yield every entry: its phone, its reference, and its outcome under that reference."""
-    for valid in values_of(answer.valids):
-        yield (
-            valid.phone,
-            valid.reference,
-            SendResult(
-                message_id=str(valid.reference),
-                outcome=_ACCEPTED,
-                provider_ref=read_id(valid.id),
-            ),
-        )
+def _refusals(
+    answer: StoreAnswer | PlainAnswer, secrets: Sequence[str]
+) -> Iterator[tuple[Refused, SendResult]]:
+    """Yield every entry of the other lists with its outcome, under the entry's reference."""
     for name, (code, outcome) in REFUSALS.items():
         for refused in _refused(getattr(answer, name)):
             text = make_fit(join_texts(refused.error), secrets)
             unpaid = tells_no_credit(text)
             yield (
-                refused.phone,
-                refused.reference,
+                refused,
                 SendResult(
                     message_id=str(refused.reference),
                     outcome=Outcome.TRANSIENT if unpaid else outcome,

@@ -1,7 +1,7 @@
 """Lists in Kolmeya's JSON: an entry that can't be read is left out and spoils no other."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -67,9 +67,9 @@ def entries_of(section: object) -> list[object] | None:
     return list(section.values()) if keyed else [section]
 
 
-def values_of(section: list[Value] | dict[str, Value] | None) -> list[Value]:
+def values_of(section: Sequence[Value] | Mapping[str, Value] | None) -> list[Value]:
     """Return the entries of a list, which PHP writes as an object where it has gaps."""
-    return list(section.values() if isinstance(section, dict) else section or ())
+    return list(section.values() if isinstance(section, Mapping) else section or ())
 
 
 @lru_cache(maxsize=16)

@@ -1,5 +1,9 @@
 """Phones as Kolmeya writes them, and as it takes them."""
 
+import re
+from collections.abc import Sequence
+
+import msgspec
 from recado_core import AddressError
 from recado_core.addresses import national_digits, normalise_number
 
@@ -7,6 +11,9 @@ from recado_kolmeya.settings import PhoneStyle
 from recado_kolmeya.wire import Scalar
 
 _COUNTRY = {PhoneStyle.INTERNATIONAL: "55", PhoneStyle.NATIONAL: ""}
+
+_are_brazilian = re.compile(r"\+55[1-9][0-9]{9,10}(?:,\+55[1-9][0-9]{9,10})*+").fullmatch
+_numbers = msgspec.json.Decoder(list[int])
 
 
 def read_phone(phone: Scalar) -> str:
@@ -21,3 +28,15 @@ def read_phone(phone: Scalar) -> str:
 def write_phone(address: str, style: PhoneStyle) -> str:
     """Return the digits of a Brazilian number in the account's style, or raise ``AddressError``."""
     return _COUNTRY[style] + national_digits(address)
+
+
+def write_phones(addresses: Sequence[str], style: PhoneStyle) -> list[int] | None:
+    """Write Brazilian numbers in E.164, all at once; None if anything else is among them.
+
+    A thousand are read as one JSON list, which takes a third of the time of reading each.
+    """
+    joined = ",".join(addresses)
+    if _are_brazilian(joined) is None:
+        return None
+    phones = _numbers.decode(f"[{joined.replace('+55', _COUNTRY[style])}]")
+    return phones if len(phones) == len(addresses) else None

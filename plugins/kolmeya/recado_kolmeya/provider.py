@@ -35,9 +35,9 @@ from recado_kolmeya.jobs import switch_job
 from recado_kolmeya.masking import make_fit
 from recado_kolmeya.money import read_money
 from recado_kolmeya.otp import find_forbidden
-from recado_kolmeya.outcomes import sort_answer
+from recado_kolmeya.outcomes import read_answer, sort_answer
 from recado_kolmeya.parts import read_id, values_of
-from recado_kolmeya.phones import write_phone
+from recado_kolmeya.phones import write_phone, write_phones
 from recado_kolmeya.polling import ReplyPoll
 from recado_kolmeya.receipts import read_receipt
 from recado_kolmeya.refusals import (
@@ -48,14 +48,13 @@ from recado_kolmeya.refusals import (
     read_refusal,
     tells_no_credit,
 )
-from recado_kolmeya.settings import KolmeyaSettings
+from recado_kolmeya.settings import KolmeyaSettings, PhoneStyle
 from recado_kolmeya.suppression import change_blacklist
 from recado_kolmeya.wire import (
     BalanceAnswer,
     MessageStatus,
     StatusAnswer,
     StatusRequest,
-    StoreAnswer,
     StoreMessage,
     StoreRequest,
 )
@@ -85,8 +84,6 @@ _MAYBE_SENT = (
 )
 _HELD_BACK = "not taken: Kolmeya refused the request because of another message in it"
 
-_store_answers = msgspec.json.Decoder(StoreAnswer)
-
 
 class KolmeyaProvider:
     """One account at Kolmeya; what has no underscore is for its operations as well."""
@@ -101,9 +98,14 @@ class KolmeyaProvider:
 
     async def send(self, batch: OutboundBatch) -> list[SendResult]:
         """Hand a batch over; see ``Provider.send`` for what it raises."""
-        results, messages = _set_refused_apart(batch.messages)
+        results: dict[str, SendResult] = {}
+        messages: Sequence[OutboundMessage] = batch.messages
+        phones = _write_plain(messages, self.settings.phone_style)
+        if phones is None:
+            results, messages = _set_refused_apart(messages)
+            phones = [int(write_phone(m.to, self.settings.phone_style)) for m in messages]
         if messages:
-            results |= await self._store(batch.reference, messages)
+            results |= await self._store(batch.reference, messages, phones)
         return [results[message.id] for message in batch.messages]
 
     async def lookup(self, batch: OutboundBatch) -> LookupResult:
@@ -166,31 +168,28 @@ class KolmeyaProvider:
         return f"Kolmeya accepts the token; balance R$ {balance}"
 
     async def _store(
-        self, reference: str, messages: Sequence[OutboundMessage]
+        self, reference: str, messages: Sequence[OutboundMessage], phones: Sequence[int]
     ) -> dict[str, SendResult]:
         is_code = len(messages) == 1 and messages[0].category == _OTP
         path = "sms/store-token" if is_code else "sms/store"
-        request = self._request(reference, messages, None if is_code else self.settings.sms_api_id)
+        request = StoreRequest(
+            messages=[
+                StoreMessage(phone, message.text, message.id)
+                for phone, message in zip(phones, messages, strict=True)
+            ],
+            reference=reference,
+            webhook_url=self._webhook_url,
+            tenant_segment_id=self.settings.segment,
+            sms_api_id=None if is_code else self.settings.sms_api_id,
+        )
         response = await self.connection.post(path, request)
         if not response.is_success:
             return self._read_failure(response, messages)
         results = self._read_answer(response, messages)
-        unlisted = [message for message in messages if message.id not in results]
-        if unlisted:
+        if len(results) < len(messages):
+            unlisted = [message for message in messages if message.id not in results]
             results |= await self._settle_unlisted(reference, unlisted)
         return results
-
-    def _request(
-        self, reference: str, messages: Sequence[OutboundMessage], sms_api_id: int | None
-    ) -> StoreRequest:
-        style = self.settings.phone_style
-        return StoreRequest(
-            messages=[StoreMessage(int(write_phone(m.to, style)), m.text, m.id) for m in messages],
-            reference=reference,
-            webhook_url=self._webhook_url,
-            tenant_segment_id=self.settings.segment,
-            sms_api_id=sms_api_id,
-        )
 
     def _read_failure(
         self, response: httpx.Response, messages: Sequence[OutboundMessage]
@@ -218,8 +217,7 @@ class KolmeyaProvider:
         """Sort a successful answer; one that accounts for no message leaves all in doubt."""
         connection = self.connection
         try:
-            answer = _store_answers.decode(response.content)
-            results = sort_answer(messages, answer, connection.secrets)
+            results = sort_answer(messages, read_answer(response.content), connection.secrets)
         except UNREADABLE:
             results = {}
         if not results:
@@ -232,11 +230,10 @@ class KolmeyaProvider:
                 code=str(response.status_code),
                 raw=connection.raw_of(response),
             )
-        unpaid = [result for result in results.values() if result.outcome is _TRANSIENT]
-        if len(unpaid) == len(messages):
-            raise AccountError(
-                unpaid[0].text or "", code=unpaid[0].code, raw=connection.raw_of(response)
-            )
+        one = next(iter(results.values()))
+        unpaid = all(result.outcome is _TRANSIENT for result in results.values())
+        if unpaid and len(results) == len(messages):
+            raise AccountError(one.text or "", code=one.code, raw=connection.raw_of(response))
         return results
 
     async def _settle_unlisted(
@@ -279,6 +276,17 @@ def check_message(message: OutboundMessage) -> None:
         raise ContentError("Kolmeya sends no message without a text")
     if message.category is _OTP and (found := find_forbidden(message.text)):
         raise ContentError(f"Kolmeya takes no message of category otp with {found} in its text")
+
+
+def _write_plain(messages: Sequence[OutboundMessage], style: PhoneStyle) -> list[int] | None:
+    """Write at once the phones of messages that ``check_message`` takes.
+
+    None if it may refuse one: they are better looked at singly then, as one-time codes always are.
+    """
+    texts = [message.text for message in messages if message.category is not _OTP]
+    if len(texts) < len(messages) or "" in texts or any(map(str.isspace, texts)):
+        return None
+    return write_phones([message.to for message in messages], style)
 
 
 def _set_refused_apart(

@@ -22,16 +22,16 @@ from recado_core import (
 from recado_kolmeya.campaigns import read_campaign
 from recado_kolmeya.masking import make_fit
 from recado_kolmeya.parts import read_section, tell_unread
-from recado_kolmeya.receipts import own_id, read_receipt
+from recado_kolmeya.receipts import own_id, read_plain_receipts, read_receipt
 from recado_kolmeya.refusals import UNREADABLE, join_texts
 from recado_kolmeya.replies import read_reply
 from recado_kolmeya.settings import KolmeyaSettings
-from recado_kolmeya.wire import MessageStatus, Notice, Reply
+from recado_kolmeya.wire import MessageStatus, Notice, PlainStatus, Reply
 
 _WRAPPINGS = 1  # a payload within a payload has not been seen
 
 _notices = msgspec.json.Decoder(Notice[Raw])
-_status_notices = msgspec.json.Decoder(Notice[list[MessageStatus]])
+_plain_notices = msgspec.json.Decoder(Notice[list[PlainStatus]])
 _message_statuses = msgspec.json.Decoder(list[MessageStatus])
 _replies = msgspec.json.Decoder(list[Reply])
 
@@ -97,12 +97,12 @@ class KolmeyaReceiver:
 def _read_status_notice(body: bytes) -> list[WebhookItem] | None:
     """Read in one pass what nearly every webhook is; None of whatever is odd or of another kind."""
     try:
-        notice = _status_notices.decode(body)
+        notice = _plain_notices.decode(body)
     except UNREADABLE:
         return None
     if notice.messages is UNSET or notice.type is not UNSET or notice.job_id is not UNSET:
         return None
-    return _read_updates(notice.messages)
+    return read_plain_receipts(notice.messages)
 
 
 def _read_updates(entries: Iterable[MessageStatus]) -> list[WebhookItem]:

@@ -4,9 +4,9 @@ The vendor's description of its API is narrower than its answers: ids, phones an
 whatever scalar arrives, and a list that may be missing, null or an object is read as any value.
 """
 
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from recado_core import Outcome, Status, SuppressionReason
 
 STATUSES = {
@@ -69,7 +69,7 @@ Scalar = str | int | float | bool | None
 Messages = TypeVar("Messages")
 
 
-class StoreMessage(Struct, frozen=True):
+class StoreMessage(Struct, frozen=True, gc=False):
     """One message of ``sms/store``; a phone is digits without a plus."""
 
     phone: int
@@ -93,7 +93,7 @@ class StatusRequest(Struct, frozen=True):
     reference: str
 
 
-class Valid(Struct, frozen=True):
+class Valid(Struct, frozen=True, gc=False):
     """A message that Kolmeya took; ``phone`` comes back national whatever was sent."""
 
     id: Scalar = None
@@ -109,23 +109,51 @@ class Refused(Struct, frozen=True):
     error: Any = None
 
 
-class StoreAnswer(Struct, frozen=True):
-    """The answer to ``sms/store``, which may hold no ``valids`` at all."""
+class PlainValid(Struct, frozen=True, gc=False):
+    """A ``Valid`` that says which message it is, so that there is no need to read its phone."""
 
-    valids: list[Valid] | dict[str, Valid] | None = None
+    phone: ClassVar[None] = None
+    id: str
+    reference: Annotated[str, Meta(min_length=1)]
+
+
+class RefusedLists(Struct, frozen=True, kw_only=True):
+    """The lists of refused messages in an answer to ``sms/store``."""
+
     invalids: Any = None
     duplicates: Any = None
     blacklist: Any = None
     not_disturb: Any = None
 
 
-class MessageStatus(Struct, frozen=True):
+class StoreAnswer(RefusedLists, frozen=True, kw_only=True):
+    """The answer to ``sms/store``, which may hold no ``valids`` at all."""
+
+    valids: list[Valid] | dict[str, Valid] | None = None
+
+
+class PlainAnswer(RefusedLists, frozen=True, kw_only=True):
+    """A ``StoreAnswer`` as nearly all are, which is read in half the time."""
+
+    valids: list[PlainValid]
+
+
+class MessageStatus(Struct, frozen=True, gc=False):
     """What ``sms/status/request`` and the status webhook tell of one message."""
 
     id: Scalar = None
     reference: Scalar = None
     status_code: Scalar = None
     status: Scalar = None
+
+
+class PlainStatus(Struct, frozen=True, gc=False):
+    """A ``MessageStatus`` with everything in it, of the types that are documented and no longer."""
+
+    id: str
+    reference: str
+    status_code: int
+    status: Annotated[str, Meta(max_length=80)]
 
 
 class StatusAnswer(Struct, frozen=True):
