@@ -1,6 +1,6 @@
 """A message's way from one status to the next: the row, and the event that tells of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -108,25 +108,32 @@ def plan_changes(
         placed: Row = {}
         if policy.may_follow(row["status"], change.status):
             new, event = steps.take(row, change)
-            placed = _placed(change, change.retry, now) if change.retry is not None else {}
             if not change.waits_on or "code" in new or "status_text" in new:
                 told.append(event)
                 subjects.append(row)
+            if change.retry is not None:
+                placed = _placed(change, change.retry, now)
             done.append(change)
         elif change.provider_ref and row["provider_ref"] is None:  # a DLR overtook the answer
             new["provider_ref"] = clip_reference(change.provider_ref)
         if new:
             row |= new
-            written.setdefault(row["id"], {"id": row["id"]}).update(new | placed)
+            earlier = written.get(row["id"])
+            written[row["id"]] = {**(earlier or {"id": row["id"]}), **new, **placed}
+    return Plan(
+        done=done,
+        steps=messages.written(dialect, list(written.values())),
+        told=telling.prepare(dialect, told, _named(told, subjects)),
+    )
+
+
+def _named(told: Sequence[Row], subjects: Sequence[Row]) -> dict[str, Row]:
+    """Give events their ids, and the messages that they are about; return these by the ids."""
     about: dict[str, Row] = {}
     for event, row, event_id in zip(told, subjects, new_ids(len(told)), strict=True):
         event["id"], event["message_id"] = event_id, row["id"]
         about[event_id] = row
-    return Plan(
-        done=done,
-        steps=messages.written(dialect, list(written.values())),
-        told=telling.prepare(dialect, told, about),
-    )
+    return about
 
 
 class _Steps:

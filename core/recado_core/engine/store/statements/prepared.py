@@ -46,7 +46,8 @@ class Prepared:
         rows = [dict(zip(spelled.names, line, strict=True)) for line in lines]
         for name, read in spelled.readers.items():
             for row in rows:
-                row[name] = read(row[name])
+                if row[name] is not None:  # of which none would make anything else
+                    row[name] = read(row[name])
         return rows
 
     async def run(self, connection: AsyncConnection, values: Values) -> int:
