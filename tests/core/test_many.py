@@ -1,12 +1,24 @@
+from datetime import UTC, timedelta, timezone
+
 import pytest
 import sqlalchemy as sa
-from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.identifiers import new_id, new_ids
 from recado_core.engine.store.schema import conversations, deliveries, events
 from recado_core.engine.store.statements.conversations import insert
 from recado_core.engine.store.statements.events import new_event
-from recado_core.engine.store.statements.many import ALIKE, insert_many, update_many
+from recado_core.engine.store.statements.many import (
+    ALIKE,
+    TOGETHER,
+    insert_many,
+    inserting,
+    update_many,
+)
+from recado_core.messages import Status
+from recado_core.testing.clock import MONDAY_NOON
 
 ENOUGH = ALIKE + 1
+BLOCK = TOGETHER[0]
+EASTWARD = timezone(timedelta(hours=1))
 
 
 async def kept(house, table):
@@ -69,3 +81,68 @@ async def test_conversations_that_are_there_are_not_opened_again(house):
     new = await house.database.write(lambda connection: insert(connection, [*again, *rows[1::2]]))
     assert new == rows[1::2]
     assert await kept(house, conversations) == sorted(rows, key=lambda row: row["id"])
+
+
+def events_of(count, **columns):
+    """Return events; a column is one value for all, or a function of the row's index."""
+    alike = {
+        "type": "message.queued",
+        "time": MONDAY_NOON,
+        "message_id": None,
+        "account": "main",
+        "dispatch_id": None,
+        "from_status": Status.SENDING,
+        "to_status": Status.QUEUED,
+        "code": None,
+        "text": None,
+        "data": None,
+    }
+    return [
+        {"id": event_id}
+        | {name: it(index) if callable(it) else it for name, it in (alike | columns).items()}
+        for index, event_id in enumerate(new_ids(count))
+    ]
+
+
+async def inserted(house, rows):
+    await house.database.write(lambda connection: insert_many(connection, events, rows))
+    return await kept(house, events)
+
+
+@pytest.mark.parametrize("count", [1, 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 27])
+async def test_rows_that_are_alike_but_in_some_columns_are_all_kept(house, count):
+    rows = events_of(
+        count,
+        message_id=lambda index: f"m{index}",
+        code=lambda index: "late" if index == count // 2 else None,
+        time=lambda index: MONDAY_NOON + timedelta(seconds=index % 3),
+        text="the same text of all",
+        data=lambda index: {"index": index},
+    )
+    assert await inserted(house, rows) == rows
+
+
+async def test_what_is_equal_is_kept_as_each_row_says_it(house):
+    rows = events_of(BLOCK, data=lambda index: {"value": bool(index % 2) if index % 3 else 1})
+    found = await inserted(house, rows)
+    assert [repr(row["data"]) for row in found] == [repr(row["data"]) for row in rows]
+
+
+async def test_one_moment_in_two_zones_is_one_value(house):
+    rows = events_of(
+        BLOCK, time=lambda index: MONDAY_NOON.astimezone(EASTWARD if index % 2 else UTC)
+    )
+    assert {row["time"] for row in await inserted(house, rows)} == {MONDAY_NOON}
+
+
+def test_sqlite_is_given_once_what_all_rows_of_a_block_say():
+    ((statement, values),) = inserting("sqlite", events, events_of(2 * BLOCK, account="desk"))
+    for block in values:
+        assert block.count("desk") == 1
+    assert statement.count("(?1, ") + statement.count(", ?1, ") >= BLOCK
+
+
+def test_few_rows_share_a_statement_whatever_is_alike_in_them():
+    alike, differing = events_of(2), events_of(2, account=lambda index: f"desk{index}")
+    statements = [inserting("sqlite", events, rows)[0][0] for rows in (alike, differing)]
+    assert statements[0] == statements[1]

@@ -1,9 +1,12 @@
 """Identifiers in the order of time (UUIDv7, RFC 9562)."""
 
+import sys
+from array import array
+
 import uuid_utils
 
-_RANDOM = 2**32
-"""The values of the random bits at the end, after the time and the counter of this process."""
+_RANDOM_VALUES = 2**32
+_RANDOM_DIGITS = 8
 
 
 def new_id() -> str:
@@ -12,11 +15,17 @@ def new_id() -> str:
 
 
 def new_ids(count: int) -> list[str]:
-    """Return many at once, in their order: one, and those that follow it in its random bits.
+    """Return many at once, in their order, greater than any that this process made before.
 
-    The next that this process makes has a greater counter, and so is greater than all of them.
+    They have the time and the counter of one and differ in the random bits at its end; the next one
+    that is made has a greater counter.
     """
     first = str(uuid_utils.uuid7())
-    start = min(int(first[-8:], 16), _RANDOM - count)
-    head = first[:-8]
-    return [f"{head}{value:08x}" for value in range(start, start + count)]
+    head = first[:-_RANDOM_DIGITS]
+    start = min(int(first[-_RANDOM_DIGITS:], 16), _RANDOM_VALUES - count)
+    values = array("I", range(start, start + count))
+    if sys.byteorder == "little":
+        values.byteswap()
+    digits = values.tobytes().hex()  # of all, for each by itself takes twice as long
+    ends = range(0, len(digits), _RANDOM_DIGITS)
+    return [head + digits[end : end + _RANDOM_DIGITS] for end in ends]

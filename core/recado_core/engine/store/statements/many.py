@@ -4,12 +4,13 @@ SQLAlchemy spells each statement once; the values go to the driver column by col
 a column as an array, or as one value where all rows have the same. SQLite's driver looks for an
 adapter for whatever is not plainly an int, a float or a str, an empty value and a member of a
 StrEnum among them, which takes longer than to write it: so what is empty in all rows stands in the
-statement, and texts are plain ones.
+statement, and texts are plain ones. What all of many rows have is bound once.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, count
 from operator import itemgetter
 from typing import Any
 
@@ -48,7 +49,7 @@ async def insert_many(connection: AsyncConnection, table: sa.Table, rows: Sequen
 
 async def insert_new(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> set[str]:
     """Insert rows into PostgreSQL, but what is there already; return the ids of those inserted."""
-    columns, _ = _columns(table, rows)
+    columns, _, _ = _columns(table, rows)
     statement, values = _arrays(_Shape("insert_new", table.name, tuple(columns)), columns)
     return set((await connection.exec_driver_sql(statement, values)).scalars())
 
@@ -82,20 +83,13 @@ def inserting(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
     """
     if not rows:
         return []
-    columns, _ = _columns(table, rows)
+    columns, _, alike = _columns(table, rows)
     shape = _Shape("insert", table.name, tuple(columns))
     if dialect == "postgresql":
         return [_arrays(shape, columns)]
-    statement, lines = _lines(shape, columns)
-    steps: list[Step] = []
-    at = 0
-    for size in TOGETHER:
-        ends = range(at + size, len(lines) + 1, size)
-        if ends:
-            blocks = [tuple(chain.from_iterable(lines[end - size : end])) for end in ends]
-            steps.append((_repeated(statement, size), blocks))
-            at = ends[-1]
-    return steps
+    if len(rows) < TOGETHER[0] or len(alike) == len(columns):
+        alike = frozenset()  # of few rows, almost each insert would be a statement of its own
+    return _blocks(shape, columns, alike)
 
 
 def updating(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
@@ -105,7 +99,7 @@ def updating(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
         alike.setdefault(tuple(row), []).append(row)
     steps = []
     for some in alike.values():
-        columns, empty = _columns(table, some)
+        columns, empty, _ = _columns(table, some)
         shape = _Shape("update", table.name, tuple(columns), empty)
         is_postgres = dialect == "postgresql"
         steps.append(_arrays(shape, columns) if is_postgres else _update(table, shape, columns))
@@ -139,6 +133,24 @@ def _lines(shape: _Shape, columns: Columns) -> tuple[str, list[tuple[Any, ...]]]
     return statement, list(zip(*(columns[name] for name in order), strict=True))
 
 
+def _blocks(shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> list[Step]:
+    """Return the steps of SQLite's insert: blocks of rows, in each what is alike stands once."""
+    statement, order = _spell("sqlite", shape)
+    shared = tuple(columns[name][0] for name in order if name in alike)
+    own = [columns[name] for name in order if name not in alike]
+    lines = list(zip(*own, strict=True))
+    is_shared = tuple(name in alike for name in order)
+    steps: list[Step] = []
+    at = 0
+    for size in TOGETHER:
+        ends = range(at + size, len(lines) + 1, size)
+        if ends:
+            blocks = [(*shared, *chain.from_iterable(lines[end - size : end])) for end in ends]
+            steps.append((_repeated(statement, is_shared, size), blocks))
+            at = ends[-1]
+    return steps
+
+
 def _arrays(shape: _Shape, columns: Columns) -> Step:
     alike = frozenset(name for name, values in columns.items() if _are_alike(values))
     if len(alike) < len(columns):  # else nothing would tell how many rows there are
@@ -150,8 +162,7 @@ def _arrays(shape: _Shape, columns: Columns) -> Step:
 
 
 def _are_alike(values: Sequence[Any]) -> bool:
-    first = values[0]
-    return len(values) >= ALIKE and values[-1] == first and values.count(first) == len(values)
+    return len(values) >= ALIKE and _is_alike(values)
 
 
 def _update(table: sa.Table, shape: _Shape, columns: Columns) -> Step:
@@ -169,17 +180,35 @@ def _update(table: sa.Table, shape: _Shape, columns: Columns) -> Step:
     return statement, tuple(values[name] for name in order)
 
 
-def _columns(table: sa.Table, rows: Sequence[Row]) -> tuple[Columns, tuple[str, ...]]:
-    """Return what rows say, column by column, as drivers take it; and which say nothing."""
+def _columns(
+    table: sa.Table, rows: Sequence[Row]
+) -> tuple[Columns, tuple[str, ...], frozenset[str]]:
+    """Return what rows say, column by column, as drivers take it.
+
+    Besides, which columns say nothing, and which say the same in all rows.
+    """
     names = list(rows[0])
     columns: dict[str, Sequence[Any]] = {}
     empty: list[str] = []
+    alike: list[str] = []
     for name, values in zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True):
-        if values[0] is None and values.count(None) == len(values):
+        kind = table.c[name].type
+        # What is equal may be written otherwise in JSON: 1 and true.
+        is_alike = _is_alike(values) and (values[0] is None or not isinstance(kind, sa.JSON))
+        if is_alike and values[0] is None:
             empty.append(name)
+        elif is_alike:
+            columns[name] = [*_driven(kind, values[:1])] * len(values)
+            alike.append(name)
         else:
-            columns[name] = _driven(table.c[name].type, values)
-    return columns, tuple(empty)
+            columns[name] = _driven(kind, values)
+    return columns, tuple(empty), frozenset(alike)
+
+
+def _is_alike(values: Sequence[Any]) -> bool:
+    first = values[0]
+    # The last before all: mostly it tells already that they are not.
+    return bool(values[-1] == first) and values.count(first) == len(values)
 
 
 def _driven(kind: sa.types.TypeEngine[Any], values: Sequence[Any]) -> Sequence[Any]:
@@ -237,10 +266,23 @@ def _alike(
 
 
 @lru_cache(maxsize=1024)
-def _repeated(statement: str, times: int) -> str:
-    """Return the statement that inserts so many rows instead of one."""
-    head, values = statement.rsplit(" VALUES ", 1)
-    return f"{head} VALUES {', '.join([values] * times)}"
+def _repeated(statement: str, is_shared: tuple[bool, ...], times: int) -> str:
+    """Return the statement that inserts so many rows instead of one.
+
+    Args:
+        statement: That of one row.
+        is_shared: Of each of its values whether it is that of all rows. By number they are bound
+            once, before the others; binding takes longer than writing does.
+        times: How many rows.
+    """
+    head, _ = statement.rsplit(" VALUES ", 1)
+    own = count(sum(is_shared) + 1)
+    lines = []
+    for _ in range(times):
+        shared = count(1)
+        marks = (f"?{next(shared if each else own)}" for each in is_shared)
+        lines.append(f"({', '.join(marks)})")
+    return f"{head} VALUES {', '.join(lines)}"
 
 
 def _given(table: sa.Table, shape: _Shape) -> dict[str, sa.ColumnElement[Any]]:
