@@ -30,7 +30,9 @@ _read_brazilian = re.compile(
     r"(?:(?:\+|00)?550?|0(?:[1-9]{2})?)?([1-9][0-9]{9,10})",
 ).fullmatch
 _is_brazilian = re.compile(r"\+55[1-9][0-9]{9,10}").fullmatch  # in its one form
-_read_brazilian_mobile = re.compile(r"(\+55[1-9][0-9])(9?)([6-9][0-9]{7})").fullmatch
+_is_brazilian_mobile = re.compile(r"\+55[1-9][0-9]9?[6-9][0-9]{7}").fullmatch
+_AREA_END: Final = len("+5511")
+_MOBILE_DIGITS: Final = 8  # without the ninth, which stands before them
 _is_international = re.compile(r"\+[1-9][0-9]{5,16}").fullmatch
 _is_short_code = re.compile(r"[0-9]{3,6}").fullmatch
 _is_fraction = re.compile(r"[^.]*\.[0-9]{1,2}\s*").fullmatch  # France parts more than once
@@ -86,10 +88,9 @@ def normalise_number(text: str, region: str) -> str:
         text: As a person or a program wrote it.
         region: Two-letter code of the country in which a national number is read.
     """
-    has_code = text[:3] == "+55"
-    if has_code and _is_brazilian(text) is not None:
+    if _is_brazilian(text) is not None:
         return text
-    if has_code or (region == _BRAZIL and text[:1] != "+"):
+    if text[:3] == "+55" or (region == _BRAZIL and text[:1] != "+"):
         match = _read_brazilian(text)
         if match is None and len(text) <= _LONGEST_TEXT:
             match = _read_brazilian(text.translate(_COMMON_SEPARATORS))
@@ -193,11 +194,10 @@ def forms_of(address: str) -> tuple[str, ...]:
 
     A Brazilian mobile has two, with the ninth digit and without; everything else has its own alone.
     """
-    match = _read_brazilian_mobile(address)
-    if match is None:
+    if _is_brazilian_mobile(address) is None:
         return (address,)
-    ninth = "" if match[2] else "9"
-    return (address, f"{match[1]}{ninth}{match[3]}")
+    area, line = address[:_AREA_END], address[_AREA_END:]
+    return (address, area + line[1:] if len(line) > _MOBILE_DIGITS else f"{area}9{line}")
 
 
 class _Plan(msgspec.Struct, frozen=True):

@@ -4,7 +4,13 @@ import pytest
 from recado_core import Category, ContentError, Media
 from recado_core.engine.channels import SmsChannel
 from recado_core.engine.failures import DraftError
-from recado_core.engine.messages.drafts import Draft, DraftDefaults, apply_defaults, compose
+from recado_core.engine.messages.drafts import (
+    Draft,
+    DraftDefaults,
+    apply_defaults,
+    compose,
+    given_by,
+)
 from recado_core.testing.clock import MONDAY_NOON
 
 HOUR = timedelta(hours=1)
@@ -215,7 +221,8 @@ def test_the_channel_decides_on_address_and_content():
 
 def test_defaults_fill_what_the_draft_leaves_open():
     draft = Draft(to="a", priority=0, category=Category.OTP)
-    filled = apply_defaults(draft, DraftDefaults(text="oi", priority=9, reference="r", metadata={}))
+    given = given_by(DraftDefaults(text="oi", priority=9, reference="r", metadata={}))
+    filled = apply_defaults(draft, given)
     assert filled == Draft(
         to="a", priority=0, category=Category.OTP, text="oi", reference="r", metadata={}
     )
@@ -223,16 +230,17 @@ def test_defaults_fill_what_the_draft_leaves_open():
 
 def test_no_defaults_change_nothing():
     draft = Draft(to="a", text="oi")
-    assert apply_defaults(draft, None) == draft
-    assert apply_defaults(draft, DraftDefaults()) == draft
+    assert apply_defaults(draft, given_by(None)) == draft
+    assert apply_defaults(draft, given_by(DraftDefaults())) == draft
 
 
 def test_a_text_keeps_out_the_default_template_and_the_other_way_round():
-    assert apply_defaults(Draft(to="a", text="oi"), DraftDefaults(template="t")).template is None
-    assert apply_defaults(Draft(to="a", template="t"), DraftDefaults(text="oi")).text is None
+    text, template = given_by(DraftDefaults(text="oi")), given_by(DraftDefaults(template="t"))
+    assert apply_defaults(Draft(to="a", text="oi"), template).template is None
+    assert apply_defaults(Draft(to="a", template="t"), text).text is None
 
 
 def test_an_empty_value_is_not_silence():
     defaults = DraftDefaults(text="oi", media=[PICTURE], metadata={"a": 1}, variables={"b": 2})
     draft = Draft(to="a", text="", media=[], metadata={}, variables={})
-    assert apply_defaults(draft, defaults) == draft
+    assert apply_defaults(draft, given_by(defaults)) == draft

@@ -1,6 +1,6 @@
 import pytest
 from recado_core import Category
-from recado_core.engine.accept.routing import matching_route, order_accounts
+from recado_core.engine.accept.routing import is_one_for_all, matching_route, order_accounts
 from recado_core.engine.settings import RouteMatch, RouteSettings
 
 MARKETING = RouteSettings(accounts=["bulk"], match=RouteMatch(category=Category.MARKETING))
@@ -31,6 +31,31 @@ def test_a_route_matches_only_where_all_its_keys_do():
 def test_a_route_is_for_its_channel_alone():
     assert chosen([REST, WHATSAPP], channel="whatsapp") == "chat"
     assert chosen([WHATSAPP]) is None
+
+
+DRAWN = RouteSettings(accounts=["a", "b"], weights=[1, 1])
+
+
+@pytest.mark.parametrize(
+    ("routes", "is_one"),
+    [
+        ([REST], True),
+        ([REST, BRAZIL], True),
+        ([WHATSAPP, MARKETING, REST], True),
+        ([BRAZIL, REST], False),
+        ([MARKETING, BRAZIL, REST], False),
+        ([DRAWN], False),
+        ([WHATSAPP], False),
+        ([], False),
+    ],
+)
+def test_a_route_is_one_for_all_unless_the_address_or_a_draw_decides(routes, is_one):
+    assert is_one_for_all(routes, "sms", Category.TRANSACTIONAL) is is_one
+
+
+def test_a_route_for_another_category_decides_nothing():
+    assert is_one_for_all([BOTH, REST], "sms", Category.OTP)
+    assert not is_one_for_all([BOTH, REST], "sms", Category.MARKETING)
 
 
 def test_where_no_route_matches_there_is_none():

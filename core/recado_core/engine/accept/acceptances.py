@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from recado_core.engine.checks.checking import Verdict
+from recado_core.engine.store.identifiers import new_ids
 from recado_core.engine.store.statements import events
 from recado_core.messages import Status
 
@@ -16,23 +17,40 @@ _QUEUED: Final = Status.QUEUED
 
 def events_of(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> list[Row]:
     """Return what is told of messages: that each was accepted, and which were suppressed."""
-    judged = list(zip(rows, verdicts, strict=True))
-    told = [_accepted_event(row, verdict) for row, verdict in judged]
+    alike: dict[tuple[Any, ...], Row] = {}
+    told: list[Row] = []
+    for row, verdict, event_id in zip(rows, verdicts, new_ids(len(rows)), strict=True):
+        if verdict.deferrals and not verdict.refusals:
+            event = _put_off_event(row, verdict)
+        else:
+            # The events of a batch differ in nothing else.
+            differing = row["account"], row["created_at"], row["due_at"]
+            like = alike.get(differing)
+            if like is None:
+                like = alike[differing] = _accepted_event(row)
+            event = like.copy()
+        event["id"] = event_id
+        event["message_id"] = row["id"]
+        told.append(event)
+    judged = zip(rows, verdicts, strict=True)
     return told + [_suppressed_event(row, verdict) for row, verdict in judged if verdict.refusals]
 
 
-def _accepted_event(row: Row, verdict: Verdict) -> Row:
-    put_off = verdict.deferrals and not verdict.refusals
+def _accepted_event(row: Row) -> Row:
     return events.new_event(
         "message.accepted",
         row["created_at"],
-        message_id=row["id"],
         account=row["account"],
         to_status=_first_status(row),
-        code=row["code"] if put_off else None,
-        text=row["status_text"] if put_off else None,
-        data={"reasons": list(verdict.deferrals)} if put_off else None,
     )
+
+
+def _put_off_event(row: Row, verdict: Verdict) -> Row:
+    return _accepted_event(row) | {
+        "code": row["code"],
+        "text": row["status_text"],
+        "data": {"reasons": list(verdict.deferrals)},
+    }
 
 
 def _suppressed_event(row: Row, verdict: Verdict) -> Row:

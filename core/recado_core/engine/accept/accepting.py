@@ -1,7 +1,7 @@
 """Accepting messages: checked, routed and durable before the client hears that they are."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from recado_core.engine.accept.answers import tell_batch, tell_message
 from recado_core.engine.accept.composing import ITEMS_AT_ONCE, Composing
 from recado_core.engine.accept.storing import Guard, OvertakenError, Storing, Unit
 from recado_core.engine.accounts.accounts import Accounts
-from recado_core.engine.checks.checking import Checking, Verdict, tell_reasons
+from recado_core.engine.checks.checking import CLEAR, Checking, Verdict, tell_reasons
 from recado_core.engine.clients.idempotency import Answer, IdempotencyKey, Once
 from recado_core.engine.failures import (
     ConflictError,
@@ -30,6 +30,7 @@ from recado_core.engine.messages.drafts import (
     Draft,
     DraftDefaults,
     apply_defaults,
+    given_by,
 )
 from recado_core.engine.messages.telling import Telling
 from recado_core.engine.policy import RESENDABLE
@@ -51,6 +52,7 @@ __all__ = [
 Row = dict[str, Any]
 
 _decode_draft = msgspec.json.Decoder(Draft).decode
+_decode_drafts = msgspec.json.Decoder(list[Draft]).decode
 
 
 MoveOn = Callable[[AsyncConnection, Sequence[DraftError | None]], Awaitable[bool]]
@@ -226,6 +228,8 @@ class Accept:
         ]
         verdicts = await self._judge(recipients)
         for row, verdict in zip(rows, verdicts, strict=True):
+            if verdict is CLEAR:
+                continue
             if verdict.refusals:
                 row |= {
                     "status": Status.SUPPRESSED,
@@ -249,7 +253,10 @@ class Accept:
         later = [
             index
             for index, verdict in enumerate(verdicts)
-            if verdict.deferrals and verdict.refusals and all(r.until for r in verdict.refusals)
+            if verdict is not CLEAR
+            and verdict.deferrals
+            and verdict.refusals
+            and all(r.until for r in verdict.refusals)
         ]
         if later:
             again = await self._checking.judge_grouped(
@@ -287,24 +294,36 @@ class Accept:
 
 async def _read_items(request: BatchRequest) -> list[Draft | DraftError]:
     """Return each item of a batch as a draft, or what is wrong with it."""
+    given = given_by(request.defaults)
     read: list[Draft | DraftError] = []
-    for index, raw in enumerate(request.messages):
-        if index % ITEMS_AT_ONCE == 0:
-            await asyncio.sleep(0)
-        try:
-            read.append(apply_defaults(_decode(raw), request.defaults))
-        except DraftError as error:
-            read.append(error)
+    for start in range(0, len(request.messages), ITEMS_AT_ONCE):
+        await asyncio.sleep(0)
+        some = _decode(request.messages[start : start + ITEMS_AT_ONCE])
+        read += _complete(some, given) if given else some
     return read
 
 
-def _decode(raw: msgspec.Raw) -> Draft:
+def _complete(
+    read: Sequence[Draft | DraftError], given: Mapping[str, Any]
+) -> list[Draft | DraftError]:
+    return [each if isinstance(each, DraftError) else apply_defaults(each, given) for each in read]
+
+
+def _decode(raws: Sequence[msgspec.Raw]) -> Sequence[Draft | DraftError]:
+    """Decode items at one go, which takes half as long; one by one if there is a bad one."""
+    try:
+        return _decode_drafts(b"[%b]" % b",".join(raws))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [_decode_alone(raw) for raw in raws]
+
+
+def _decode_alone(raw: msgspec.Raw) -> Draft | DraftError:
     try:
         return _decode_draft(raw)
     except msgspec.ValidationError as error:
-        raise DraftError([fault_of(error)]) from error
-    except UnicodeDecodeError as error:  # the batch was read without a look into its items
-        raise DraftError([Fault(pointer="", detail="is not to be read as UTF-8")]) from error
+        return DraftError([fault_of(error)])
+    except UnicodeDecodeError:  # the batch was read without a look into its items
+        return DraftError([Fault(pointer="", detail="is not to be read as UTF-8")])
 
 
 def _draft_of(old: Row) -> Draft:

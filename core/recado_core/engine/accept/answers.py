@@ -104,7 +104,7 @@ def tell_batch(
         else _tell_item(index, *next(judged))
         for index, each in enumerate(made)
     ]
-    refused = sum(1 for verdict in verdicts if verdict.refusals)
+    refused = sum(1 for verdict in verdicts if verdict is not CLEAR and verdict.refusals)
     return BatchAccepted(
         batch_id=batch_id,
         accepted=len(rows) - refused,

@@ -8,15 +8,17 @@ from typing import Any
 
 import msgspec
 
-from recado_core.engine.accept.routing import matching_route, order_accounts
+from recado_core.engine.accept.frames import CheckMessage, Frame, alike_of, framed
+from recado_core.engine.accept.routing import is_one_for_all, matching_route, order_accounts
 from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.failures import DraftError, Fault
 from recado_core.engine.messages.batches import outbound_of
-from recado_core.engine.messages.drafts import Draft, compose, new_row
+from recado_core.engine.messages.drafts import Composed, Draft, compose, new_row
 from recado_core.engine.plugins import Plugins
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store.database import Database
 from recado_core.engine.store.documents import Documents
+from recado_core.engine.store.identifiers import new_ids
 from recado_core.engine.store.statements import templates as store
 from recado_core.engine.templates.variants import Template, is_name, read_template
 from recado_core.errors import AddressError, ContentError
@@ -32,7 +34,7 @@ class Composition(msgspec.Struct, frozen=True, kw_only=True):
     """A message's row, and the document, of which only the hash is stored."""
 
     row: Row
-    document: str | None
+    document: str | None = None
 
 
 class Composing:
@@ -65,7 +67,9 @@ class Composing:
         Raises:
             DraftError: It can't be accepted.
         """
-        return self._row(draft, now, await self._templates([draft]), again)
+        composed = self._compose(draft, now, await self._templates([draft]), again)
+        names = self._names(composed)
+        return self._judged(composed, names, new_row(composed, names, now))
 
     async def rows(
         self, drafts: Sequence[Draft | DraftError], now: datetime
@@ -76,14 +80,36 @@ class Composing:
         """
         templates = await self._templates(each for each in drafts if isinstance(each, Draft))
         made: list[Composition | DraftError] = []
-        for index, draft in enumerate(drafts):
-            if index % ITEMS_AT_ONCE == 0:
-                await asyncio.sleep(0)
+        for start in range(0, len(drafts), ITEMS_AT_ONCE):
+            await asyncio.sleep(0)
+            made += self._some(drafts[start : start + ITEMS_AT_ONCE], now, templates)
+        return made
+
+    def _some(
+        self,
+        drafts: Sequence[Draft | DraftError],
+        now: datetime,
+        templates: Mapping[str, Template],
+    ) -> list[Composition | DraftError]:
+        """Return rows made at one go: what is found of the accounts for one holds for the next."""
+        frames: dict[tuple[Any, ...], Frame] = {}
+        made: list[Composition | DraftError] = []
+        for draft, message_id in zip(drafts, new_ids(len(drafts)), strict=True):
             if isinstance(draft, DraftError):
                 made.append(draft)
                 continue
+            alike = alike_of(draft)
+            frame = frames.get(alike)
             try:
-                made.append(self._row(draft, now, templates))
+                row = self._framed(frame, draft, templates, message_id) if frame else None
+                if row is not None:
+                    made.append(Composition(row=row))
+                    continue
+                composed = self._compose(draft, now, templates)
+                names = self._names(composed)
+                row = new_row(composed, names, now, message_id=message_id)
+                frames[alike] = self._frame(composed, names, row)
+                made.append(self._judged(composed, names, row))
             except DraftError as error:
                 made.append(error)
         return made
@@ -97,14 +123,14 @@ class Composing:
             rows = await store.named(connection, names)
         return {row["name"]: read_template(row) for row in rows}
 
-    def _row(
+    def _compose(
         self,
         draft: Draft,
         now: datetime,
         templates: Mapping[str, Template],
         again: ProviderTemplate | None = None,
-    ) -> Composition:
-        composed = compose(
+    ) -> Composed:
+        return compose(
             draft,
             self._plugins.channels,
             self._settings.default_region,
@@ -112,8 +138,13 @@ class Composing:
             templates,
             again=again,
         )
-        names = self.route(composed.channel, composed.category, composed.to, draft.account)
-        row = new_row(composed, names, now)
+
+    def _names(self, composed: Composed) -> list[str]:
+        account = composed.draft.account
+        return self.route(composed.channel, composed.category, composed.to, account)
+
+    def _judged(self, composed: Composed, names: Sequence[str], row: Row) -> Composition:
+        """Return the row with those accounts alone whose providers carry the message."""
         if composed.document is not None:
             row["document_hash"] = self._documents.hash(composed.document)
         faults = self.refusals(names, outbound_of(row)) if self._is_judged(names, row) else {}
@@ -124,6 +155,46 @@ class Composing:
             raise DraftError([faults[names[0]]])
         row |= {"account": carriers[0], "fallbacks": carriers[1:] or None}
         return Composition(row=row, document=composed.document)
+
+    def _frame(self, composed: Composed, names: Sequence[str], row: Row) -> Frame:
+        """Return what drafts like this one may begin with."""
+        channel, category = composed.channel, composed.category
+        is_alike = composed.draft.account is not None or is_one_for_all(
+            self._settings.routes, channel, category
+        )
+        return Frame(
+            channel=self._plugins.channels[channel],
+            row=row | {"media": None, "template": None},
+            names=names if is_alike else None,
+            checks=self._checks(names),
+        )
+
+    def _framed(
+        self, frame: Frame, draft: Draft, templates: Mapping[str, Template], message_id: str
+    ) -> Row | None:
+        """Return the row of a draft for which the frame is, if nothing may be wrong with it."""
+        row = framed(frame, draft, self._settings.default_region, templates, message_id)
+        if row is None:
+            return None
+        checks = frame.checks
+        if frame.names is None:
+            names = self.route(row["channel"], row["category"], row["address"], draft.account)
+            row["account"], row["fallbacks"] = names[0], names[1:] or None
+            checks = self._checks(names)
+        if not checks:
+            return row
+        message = outbound_of(row)
+        try:
+            for check in checks:
+                check(message)
+        except (AddressError, ContentError):
+            return None
+        return row
+
+    def _checks(self, names: Iterable[str]) -> list[CheckMessage]:
+        """Return what the accounts' providers refuse messages by, each once."""
+        checks = (self._accounts.by_name[name].kind.check_message for name in names)
+        return list(dict.fromkeys(check for check in checks if check is not None))
 
     def route(self, channel: str, category: Category, to: str, account: str | None) -> list[str]:
         """Return the accounts that may carry such a message, in the order in which to try them.

@@ -21,6 +21,14 @@ def matching_route(
     return None
 
 
+def is_one_for_all(routes: Sequence[RouteSettings], channel: str, category: Category) -> bool:
+    """Tell whether neither an address nor a draw decides which accounts carry such messages."""
+    for route in routes:
+        if route.channel == channel and route.match.category in {None, category}:
+            return route.match.prefix is None and not route.weights
+    return False
+
+
 def order_accounts(
     route: RouteSettings, paused: Collection[str], draw: Callable[[], float]
 ) -> list[str]:

@@ -102,18 +102,20 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
 _DEFAULT_FIELDS = tuple(field.name for field in msgspec.structs.fields(DraftDefaults))
 
 
-def apply_defaults(draft: Draft, defaults: DraftDefaults | None) -> Draft:
-    """Return the draft with the fields that it leaves open taken from the defaults.
+def given_by(defaults: DraftDefaults | None) -> dict[str, Any]:
+    """Return what defaults say, by field."""
+    if defaults is None:
+        return {}
+    fields = ((name, getattr(defaults, name)) for name in _DEFAULT_FIELDS)
+    return {name: value for name, value in fields if value is not None}
+
+
+def apply_defaults(draft: Draft, given: Mapping[str, Any]) -> Draft:
+    """Return the draft with the fields that it leaves open taken from what the defaults say.
 
     ``text`` and ``template`` exclude each other, so one in the draft keeps out the other.
     """
-    if defaults is None:
-        return draft
-    taken = {
-        name: value
-        for name in _DEFAULT_FIELDS
-        if getattr(draft, name) is None and (value := getattr(defaults, name)) is not None
-    }
+    taken = {name: value for name, value in given.items() if getattr(draft, name) is None}
     if draft.text is not None:
         taken.pop("template", None)
     if draft.template is not None:
@@ -151,12 +153,12 @@ def compose(  # noqa: PLR0913  # all that a message is made of
     to = _normalise_address(channel, draft.to, region, faults)
     sender_id = _normalise_sender_id(channel, draft.sender_id, region, faults)
     media = tuple(draft.media or ())
-    content = _fill(draft, channel.id, templates or {}, again, faults)
+    content = fill(draft, channel.id, templates or {}, again, faults)
     priority = DEFAULT_PRIORITY if draft.priority is None else draft.priority
     if not 0 <= priority <= HIGHEST_PRIORITY:
         faults.append(Fault(pointer="/priority", detail="must be from 0 to 9, and 9 goes first"))
     faults += check_times(draft.scheduled_at, draft.expires_at, now)
-    _check_client_data(draft, faults)
+    check_client_data(draft, faults)
     document = _read_document(draft, faults)
     # What a vendor's template says is not known here, if the gateway's has no text of its own.
     filled = not faults or all(fault.pointer == "/to" for fault in faults)
@@ -205,11 +207,79 @@ def check_times(
     return faults
 
 
-def new_row(composed: Composed, names: Sequence[str], now: datetime) -> Row:
+def fill(
+    draft: Draft,
+    channel: str,
+    templates: Mapping[str, Template],
+    again: ProviderTemplate | None,
+    faults: list[Fault],
+) -> Content:
+    """Return what a draft says in a channel.
+
+    Args:
+        draft: As the client wrote it.
+        channel: The channel's id.
+        templates: The templates by name, at least the one that the draft names.
+        again: The vendor's template of a message that is sent again.
+        faults: Gets what is wrong.
+    """
+    if draft.template is not None:
+        if draft.text is not None:
+            detail = "give either text or template, not both"
+            faults.append(Fault(pointer="/template", detail=detail))
+            return Content()
+        template = templates.get(draft.template)
+        if template is None:
+            detail = f"there is no template {draft.template!r}"
+            faults.append(Fault(pointer="/template", detail=detail))
+            return Content()
+        return fill_template(
+            template,
+            channel,
+            draft.language,
+            draft.variables or {},
+            faults,
+            transliterate=draft.transliterate,
+        )
+    check_language(draft.language, faults)  # a text has no variants, but nonsense is none
+    if draft.text is None:
+        if not draft.media and again is None:
+            faults.append(Fault(pointer="/text", detail="give the text, or a template"))
+        return Content(template=again)
+    filled = fill_text(draft.text, draft.variables, faults, transliterate=draft.transliterate)
+    return filled if again is None else Content(text=filled.text, template=again)
+
+
+def check_client_data(draft: Draft, faults: list[Fault]) -> None:
+    """Check what the client gave for itself: reference, cost centre and metadata."""
+    metadata = draft.metadata
+    for name, value, most in (
+        ("reference", draft.reference, LONGEST_REFERENCE),
+        ("cost_centre", draft.cost_centre, LONGEST_COST_CENTRE),
+    ):
+        if value is None:
+            continue
+        if not 1 <= len(value) <= most:
+            detail = f"must have 1 to {most} characters"
+            faults.append(Fault(pointer=f"/{name}", detail=detail))
+        elif not is_storable(value):
+            faults.append(Fault(pointer=f"/{name}", detail=NOT_STORABLE))
+    if metadata is not None:
+        if _is_deeper(metadata, DEEPEST_METADATA):
+            detail = f"is nested deeper than {DEEPEST_METADATA} levels"
+            faults.append(Fault(pointer="/metadata", detail=detail))
+        elif len(msgspec.json.encode(metadata)) > LARGEST_METADATA:
+            detail = f"is longer than {LARGEST_METADATA} bytes as JSON"
+            faults.append(Fault(pointer="/metadata", detail=detail))
+
+
+def new_row(
+    composed: Composed, names: Sequence[str], now: datetime, *, message_id: str | None = None
+) -> Row:
     """Return the row of a message that these accounts may carry, the first of them first."""
     draft = composed.draft
     return {
-        "id": new_id(),
+        "id": message_id or new_id(),
         "direction": "out",
         "channel": composed.channel,
         "account": names[0],
@@ -267,40 +337,6 @@ def _normalise_sender_id(
         return None
 
 
-def _fill(
-    draft: Draft,
-    channel: str,
-    templates: Mapping[str, Template],
-    again: ProviderTemplate | None,
-    faults: list[Fault],
-) -> Content:
-    if draft.template is not None:
-        if draft.text is not None:
-            detail = "give either text or template, not both"
-            faults.append(Fault(pointer="/template", detail=detail))
-            return Content()
-        template = templates.get(draft.template)
-        if template is None:
-            detail = f"there is no template {draft.template!r}"
-            faults.append(Fault(pointer="/template", detail=detail))
-            return Content()
-        return fill_template(
-            template,
-            channel,
-            draft.language,
-            draft.variables or {},
-            faults,
-            transliterate=draft.transliterate,
-        )
-    check_language(draft.language, faults)  # a text has no variants, but nonsense is none
-    if draft.text is None:
-        if not draft.media and again is None:
-            faults.append(Fault(pointer="/text", detail="give the text, or a template"))
-        return Content(template=again)
-    filled = fill_text(draft.text, draft.variables, faults, transliterate=draft.transliterate)
-    return Content(text=filled.text, template=again)
-
-
 def _read_document(draft: Draft, faults: list[Fault]) -> str | None:
     if draft.document is None:
         return None
@@ -309,27 +345,6 @@ def _read_document(draft: Draft, faults: list[Fault]) -> str | None:
     except ContentError as error:
         faults.append(Fault(pointer="/document", detail=str(error)))
         return None
-
-
-def _check_client_data(draft: Draft, faults: list[Fault]) -> None:
-    """Check what the client gave for itself: reference, cost centre and metadata."""
-    metadata = draft.metadata
-    for name, most in (("reference", LONGEST_REFERENCE), ("cost_centre", LONGEST_COST_CENTRE)):
-        value = getattr(draft, name)
-        if value is None:
-            continue
-        if not 1 <= len(value) <= most:
-            detail = f"must have 1 to {most} characters"
-            faults.append(Fault(pointer=f"/{name}", detail=detail))
-        elif not is_storable(value):
-            faults.append(Fault(pointer=f"/{name}", detail=NOT_STORABLE))
-    if metadata is not None:
-        if _is_deeper(metadata, DEEPEST_METADATA):
-            detail = f"is nested deeper than {DEEPEST_METADATA} levels"
-            faults.append(Fault(pointer="/metadata", detail=detail))
-        elif len(msgspec.json.encode(metadata)) > LARGEST_METADATA:
-            detail = f"is longer than {LARGEST_METADATA} bytes as JSON"
-            faults.append(Fault(pointer="/metadata", detail=detail))
 
 
 def _is_deeper(value: object, levels: int) -> bool:

@@ -1,9 +1,10 @@
 """What statistics count: figures that the events of messages add to, values in and values out."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -80,8 +81,8 @@ class Tallies:
                 ``answers_id`` names.
         """
         sums: Counter[tuple[str, ...]] = Counter()
-        for (created_at, *alike), totals in _group(told, about).items():
-            account, channel, campaign_id, cost_centre, *step = alike
+        for (of_row, account, *step), rows in _group(told, about).items():
+            created_at, channel, campaign_id, cost_centre = of_row
             key = (
                 local_day(created_at, self._zone),
                 account,
@@ -89,7 +90,7 @@ class Tallies:
                 campaign_id or "",
                 cost_centre or "",
             )
-            for metric, value in _counts(_Step(*step), totals):
+            for metric, value in _counts(_Step(*step), rows):
                 sums[*key, metric] += value
         return [
             {"id": new_id(), **dict(zip(KEY, key, strict=True)), "value": value}
@@ -120,43 +121,31 @@ class _Step(NamedTuple):
     is_reply: bool
 
 
-class _Totals:
-    """How many messages are alike, and what they have together."""
-
-    __slots__ = ("cost", "messages", "segments")
-
-    def __init__(self) -> None:
-        self.messages = self.segments = self.cost = 0
+_of_row = itemgetter("created_at", "channel", "campaign_id", "cost_centre")
 
 
-def _group(told: Iterable[Row], about: Mapping[str, Row]) -> dict[tuple[Any, ...], _Totals]:
-    """Put together the events that count alike: those of a batch differ in little."""
-    groups: defaultdict[tuple[Any, ...], _Totals] = defaultdict(_Totals)
+def _group(told: Iterable[Row], about: Mapping[str, Row]) -> dict[tuple[Any, ...], list[Row]]:
+    """Put together the messages whose events count alike: those of a batch differ in little."""
+    groups: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for event in told:
         kind = event["type"]
         if not kind.startswith("message."):
             continue
         row = about[event["id"]]
-        totals = groups[
-            row["created_at"],
+        groups[
+            _of_row(row),
             event["account"],  # its own: the message may have gone on to another since
-            row["channel"],
-            row["campaign_id"],
-            row["cost_centre"],
             kind,
             event["from_status"],
             event["to_status"],
             kind == _RECEIVED and row["answers_id"] is not None,
-        ]
-        totals.messages += 1
-        totals.segments += row["segments"]
-        totals.cost += row.get("cost") or 0
+        ].append(row)
     return groups
 
 
-def _counts(step: _Step, totals: _Totals) -> list[tuple[str, int]]:
+def _counts(step: _Step, rows: Sequence[Row]) -> list[tuple[str, int]]:
     """Return what messages add to which metrics."""
-    number = totals.messages
+    number = len(rows)
     if step.type == _ACCEPTED:
         return [(Metric.ACCEPTED, number)]
     if step.type == _RECEIVED:
@@ -169,7 +158,7 @@ def _counts(step: _Step, totals: _Totals) -> list[tuple[str, int]]:
     if is_taken(step.before, step.after):
         counts += [
             (Metric.TAKEN, number),
-            (Metric.SEGMENTS, totals.segments),
-            (Metric.COST, totals.cost),
+            (Metric.SEGMENTS, sum(row["segments"] for row in rows)),
+            (Metric.COST, sum(row.get("cost") or 0 for row in rows)),
         ]
     return counts
