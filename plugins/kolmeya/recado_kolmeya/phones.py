@@ -12,7 +12,10 @@ from recado_kolmeya.wire import Scalar
 
 _COUNTRY = {PhoneStyle.INTERNATIONAL: "55", PhoneStyle.NATIONAL: ""}
 
-_are_brazilian = re.compile(r"\+55[1-9][0-9]{9,10}(?:,\+55[1-9][0-9]{9,10})*+").fullmatch
+_BRAZILIAN = r"\+55[1-9][0-9]{9,10}"  # in E.164, which national_digits takes as it is
+
+is_brazilian = re.compile(_BRAZILIAN).fullmatch
+_are_brazilian = re.compile(f"{_BRAZILIAN}(?:,{_BRAZILIAN})*+").fullmatch
 _numbers = msgspec.json.Decoder(list[int])
 
 

@@ -37,7 +37,7 @@ from recado_kolmeya.money import read_money
 from recado_kolmeya.otp import find_forbidden
 from recado_kolmeya.outcomes import read_answer, sort_answer
 from recado_kolmeya.parts import read_id, values_of
-from recado_kolmeya.phones import write_phone, write_phones
+from recado_kolmeya.phones import is_brazilian, write_phone, write_phones
 from recado_kolmeya.polling import ReplyPoll
 from recado_kolmeya.receipts import read_receipt
 from recado_kolmeya.refusals import (
@@ -269,10 +269,11 @@ def check_message(message: OutboundMessage) -> None:
             comes with a link or an 0800 number.
     """
     try:
-        national_digits(message.to)
+        if is_brazilian(message.to) is None:
+            national_digits(message.to)
     except AddressError:
         raise AddressError(_NOT_BRAZILIAN) from None
-    if not message.text.strip():
+    if not message.text or message.text.isspace():
         raise ContentError("Kolmeya sends no message without a text")
     if message.category is _OTP and (found := find_forbidden(message.text)):
         raise ContentError(f"Kolmeya takes no message of category otp with {found} in its text")
