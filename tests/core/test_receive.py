@@ -5,10 +5,13 @@ from recado_core import MalformedWebhookError
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.messages.messages import MessageFilter
 from recado_core.engine.receive.arrivals import Arrivals
+from recado_core.engine.receive.readings import Readings
 from recado_core.engine.store.schema import messages
 from recado_core.engine.store.statements import inbox
 from recado_core.engine.store.statements.many import update_many
 from recado_core.http import WebhookRequest
+
+from .conftest import VendorReceiver
 
 
 async def sent(house, count=1):
@@ -213,6 +216,27 @@ async def test_the_token_is_not_stored_with_the_webhook(house):
     async with house.database.transaction() as connection:
         (row,) = await inbox.lock_pending(connection, house.clock.now(), 10)
     assert token not in repr(row)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)  # PostgreSQL locks first
+async def test_a_webhook_is_read_once_and_again_only_after_a_restart(house, monkeypatch):
+    ids = await sent(house, 2)
+    parse, bodies = VendorReceiver.parse, []
+
+    def parse_and_note(receiver, request):
+        bodies.append(request.body)
+        return parse(receiver, request)
+
+    monkeypatch.setattr(VendorReceiver, "parse", parse_and_note)
+    await house.webhook(["status", {"message_id": ids[0], "status": "delivered"}])
+    await house.settle()
+    assert len(bodies) == 1
+    await house.webhook(["status", {"message_id": ids[1], "status": "delivered"}])
+    forgetful = Readings(most=0)
+    monkeypatch.setattr(house.engine.receive, "_readings", forgetful)  # as it is after a restart
+    await house.settle()
+    assert bodies[1:] == [bodies[1]] * 2
+    assert await house.statuses(ids) == ["delivered"] * 2
 
 
 async def test_one_webhook_that_breaks_does_not_hold_up_the_others(house, monkeypatch):

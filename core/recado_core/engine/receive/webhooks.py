@@ -118,7 +118,7 @@ class Receive:
         now = self._now()
         try:
             async with self._database.glance() as connection:
-                rows = await inbox.lock_pending(connection, now, AT_ONCE)
+                rows = await inbox.pending(connection, now, AT_ONCE)
                 if not rows:
                     return 0
                 foreseen = await self._foresee(connection, rows, now)
@@ -140,10 +140,14 @@ class Receive:
         self, connection: AsyncConnection, rows: Sequence[Row], now: datetime
     ) -> list[Foreseen] | None:
         """Make ready what webhooks come to, account by account; None as above."""
+        read = {row["id"]: self._readings.take(row["id"]) for row in rows}
+        unread = [webhook_id for webhook_id, items in read.items() if items is None]
+        if unread:
+            stored = await inbox.whole(connection, unread)
+            read |= {row["id"]: self._parse(row) for row in stored}
         said: dict[str, list[WebhookItem]] = {}
         for row in rows:
-            read = self._readings.take(row["id"])
-            said.setdefault(row["account"], []).extend(self._parse(row) if read is None else read)
+            said.setdefault(row["account"], []).extend(read[row["id"]] or ())
         foreseen = []
         for account, items in sorted(said.items()):
             each = await self._arrivals.foresee(connection, account, items, now)

@@ -55,15 +55,38 @@ async def lock_pending(connection: AsyncConnection, now: datetime, limit: int) -
     return await _PENDING.rows(connection, {"now": now, "limit": limit})
 
 
+_DUE = I.state == sa.literal_column("'pending'"), I.due_at <= sa.bindparam("now", type_=Instant())
 _PENDING = Prepared(
     sa.select(inbox)
-    .where(
-        I.state == sa.literal_column("'pending'"), I.due_at <= sa.bindparam("now", type_=Instant())
-    )
+    .where(*_DUE)
     .order_by(I.due_at)
     .limit(sa.bindparam("limit", type_=sa.Integer()))
     .with_for_update(skip_locked=True)
 )
+
+
+async def pending(connection: AsyncConnection, now: datetime, limit: int) -> list[Row]:
+    """Return ``id`` and ``account`` of what ``lock_pending`` returns whole; nobody is kept off."""
+    return await _WAITING.rows(connection, {"now": now, "limit": limit})
+
+
+_WAITING = Prepared(
+    sa.select(I.id, I.account)
+    .where(*_DUE)
+    .order_by(I.due_at)
+    .limit(sa.bindparam("limit", type_=sa.Integer()))
+)
+
+
+async def whole(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:
+    """Return these webhooks."""
+    values = {"ids": values_of(connection, ids)}
+    return await _whole(connection.dialect.name).rows(connection, values)
+
+
+@cache
+def _whole(dialect: str) -> Prepared:
+    return Prepared(sa.select(inbox).where(among_named(dialect, I.id, "ids")))
 
 
 async def finish(connection: AsyncConnection, ids: Sequence[str]) -> None:
