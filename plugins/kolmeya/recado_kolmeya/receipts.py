@@ -3,7 +3,7 @@
 import logging
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from recado_core import Status, StatusUpdate, WebhookItem
@@ -22,7 +22,7 @@ _OWN_ID = b"00000000-0000-0000-0000-000000000000"  # with each of its digits as 
 _digits_to_zeros = bytes.maketrans(b"123456789abcdef", b"000000000000000")
 
 
-def read_receipt(entry: MessageStatus) -> StatusUpdate | None:
+def read_receipt(entry: MessageStatus | PlainStatus) -> StatusUpdate | None:
     """Return what an entry says of its message, or None if it does not say of which."""
     message_id = own_id(entry.reference)
     provider_ref = read_id(entry.id)
@@ -42,10 +42,15 @@ def read_receipt(entry: MessageStatus) -> StatusUpdate | None:
     )
 
 
-def read_plain_receipts(entries: Sequence[PlainStatus]) -> list[WebhookItem] | None:
-    """Return what entries say that all name messages of ours; None if another is among them."""
+def read_receipts(entries: Iterable[MessageStatus | PlainStatus]) -> list[WebhookItem]:
+    """Return what entries say, without those that do not say of which message."""
+    return [update for update in map(read_receipt, entries) if update is not None]
+
+
+def read_plain_receipts(entries: Sequence[PlainStatus]) -> list[WebhookItem]:
+    """Do the same in a third of the time where all entries name messages of ours."""
     if not _are_own_ids([entry.reference for entry in entries]):
-        return None
+        return read_receipts(entries)
     return [
         StatusUpdate(
             status=status,

@@ -4,7 +4,6 @@ One address receives every kind, and a body's shape tells which it is. Only the 
 matter are read; a part that can't be read is left out and spoils no other.
 """
 
-from collections.abc import Iterable
 from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
@@ -22,7 +21,7 @@ from recado_core import (
 from recado_kolmeya.campaigns import read_campaign
 from recado_kolmeya.masking import make_fit
 from recado_kolmeya.parts import read_section, tell_unread
-from recado_kolmeya.receipts import own_id, read_plain_receipts, read_receipt
+from recado_kolmeya.receipts import own_id, read_plain_receipts, read_receipts
 from recado_kolmeya.refusals import UNREADABLE, join_texts
 from recado_kolmeya.replies import read_reply
 from recado_kolmeya.settings import KolmeyaSettings
@@ -76,7 +75,8 @@ class KolmeyaReceiver:
         if _is_campaign(notice):
             return read_campaign(body)
         if _is_filled(notice.messages):
-            return _read_updates(read_section(notice.messages, _message_statuses, MessageStatus))
+            entries = read_section(notice.messages, _message_statuses, MessageStatus)
+            return read_receipts(entries)
         if _is_filled(notice.reply):
             return self._read_replies(notice.reply, body)
         if notice.status == "rejected" or notice.status_message is not None:
@@ -103,11 +103,6 @@ def _read_status_notice(body: bytes) -> list[WebhookItem] | None:
     if notice.messages is UNSET or notice.type is not UNSET or notice.job_id is not UNSET:
         return None
     return read_plain_receipts(notice.messages)
-
-
-def _read_updates(entries: Iterable[MessageStatus]) -> list[WebhookItem]:
-    updates = map(read_receipt, entries)
-    return [update for update in updates if update is not None]
 
 
 def _read_rejection(notice: Notice[Raw]) -> list[WebhookItem]:

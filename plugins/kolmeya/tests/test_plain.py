@@ -22,9 +22,9 @@ from recado_kolmeya import outcomes
 from recado_kolmeya.outcomes import read_answer, sort_answer
 from recado_kolmeya.phones import write_phone, write_phones
 from recado_kolmeya.provider import KolmeyaProvider
-from recado_kolmeya.receipts import own_id, read_plain_receipts, read_receipt
+from recado_kolmeya.receipts import own_id, read_plain_receipts, read_receipts
 from recado_kolmeya.settings import KolmeyaSettings, PhoneStyle
-from recado_kolmeya.wire import MessageStatus, PlainAnswer, PlainStatus, StoreAnswer
+from recado_kolmeya.wire import PlainAnswer, PlainStatus, StoreAnswer
 
 OURS = "01890000-0000-7000-8000-00000000000a"
 OTHERS = [
@@ -40,6 +40,7 @@ OTHERS = [
 ]
 
 texts = st.sampled_from(["entregue", "", "5511900000001", "x" * 80])
+own_and_others = st.sampled_from([OURS] * 50 + OTHERS)
 references = st.sampled_from(["a", "b", "c", "d", "z"])
 
 
@@ -51,20 +52,16 @@ def message(name, to="+5511900000001", text="Olá", category=Category.TRANSACTIO
     return OutboundMessage(id=name, to=to, text=text, category=category)
 
 
-@given(st.lists(st.builds(PlainStatus, texts, st.just(OURS), st.integers(-1, 99), texts)))
+@given(st.lists(st.builds(PlainStatus, texts, own_and_others, st.integers(-1, 99), texts)))
 def test_plain_receipts_say_what_each_says(entries):
-    singly = [
-        read_receipt(MessageStatus(each.id, each.reference, each.status_code, each.status))
-        for each in entries
-    ]
-    assert read_plain_receipts(entries) == singly
+    assert read_plain_receipts(entries) == read_receipts(entries)
 
 
 @pytest.mark.parametrize("reference", OTHERS)
-def test_one_message_of_another_system_makes_no_webhook_plain(reference):
+def test_reference_of_another_system_spoils_no_plain_one(reference):
     assert own_id(reference) is None
-    for references_ in ([reference], [OURS, reference], [reference, OURS, OURS]):
-        assert read_plain_receipts([status_of(each) for each in references_]) is None
+    updates = read_plain_receipts([status_of(), status_of(reference), status_of()])
+    assert [update.message_id for update in updates] == [OURS, None, OURS]
 
 
 def test_unknown_code_in_a_plain_webhook_is_logged_once(caplog):
