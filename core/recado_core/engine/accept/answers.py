@@ -38,7 +38,7 @@ class AcceptedMessage(msgspec.Struct, frozen=True, kw_only=True):
     resend_of: str | None = None
 
 
-class ItemResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ItemResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What became of one item of a batch; ``error`` says what was wrong with it.
 
     ``reasons`` are the checks', of what they forbid or put off.

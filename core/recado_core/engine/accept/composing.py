@@ -30,7 +30,7 @@ ITEMS_AT_ONCE = 250
 """Drafts that are read before other requests get their turn."""
 
 
-class Composition(msgspec.Struct, frozen=True, kw_only=True):
+class Composition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message's row, and the document, of which only the hash is stored."""
 
     row: Row

@@ -87,22 +87,17 @@ def _text_of(draft: Draft, channel: str, templates: Mapping[str, Template]) -> s
     """Return what a draft says, if that is a text, and nothing is wrong with it."""
     if draft.media or draft.document is not None:
         return None
-    if _is_bare(draft):
+    if (
+        draft.template is None
+        and draft.variables is None
+        and draft.language is None
+        and not draft.transliterate
+    ):
         text = draft.text
         return text if text is not None and is_storable(text) else None
     faults: list[Fault] = []
     content = fill(draft, channel, templates, None, faults)
     return content.text if not faults and content.template is None else None
-
-
-def _is_bare(draft: Draft) -> bool:
-    """Tell whether a draft's text, if it has one, is what it says."""
-    return (
-        draft.template is None
-        and draft.variables is None
-        and draft.language is None
-        and not draft.transliterate
-    )
 
 
 def _is_sound(draft: Draft) -> bool:

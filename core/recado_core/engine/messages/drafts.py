@@ -253,17 +253,8 @@ def fill(
 def check_client_data(draft: Draft, faults: list[Fault]) -> None:
     """Check what the client gave for itself: reference, cost centre and metadata."""
     metadata = draft.metadata
-    for name, value, most in (
-        ("reference", draft.reference, LONGEST_REFERENCE),
-        ("cost_centre", draft.cost_centre, LONGEST_COST_CENTRE),
-    ):
-        if value is None:
-            continue
-        if not 1 <= len(value) <= most:
-            detail = f"must have 1 to {most} characters"
-            faults.append(Fault(pointer=f"/{name}", detail=detail))
-        elif not is_storable(value):
-            faults.append(Fault(pointer=f"/{name}", detail=NOT_STORABLE))
+    _check_label("reference", draft.reference, LONGEST_REFERENCE, faults)
+    _check_label("cost_centre", draft.cost_centre, LONGEST_COST_CENTRE, faults)
     if metadata is not None:
         if _is_deeper(metadata, DEEPEST_METADATA):
             detail = f"is nested deeper than {DEEPEST_METADATA} levels"
@@ -345,6 +336,15 @@ def _read_document(draft: Draft, faults: list[Fault]) -> str | None:
     except ContentError as error:
         faults.append(Fault(pointer="/document", detail=str(error)))
         return None
+
+
+def _check_label(name: str, value: str | None, most: int, faults: list[Fault]) -> None:
+    if value is None:
+        return
+    if not 1 <= len(value) <= most:
+        faults.append(Fault(pointer=f"/{name}", detail=f"must have 1 to {most} characters"))
+    elif not is_storable(value):
+        faults.append(Fault(pointer=f"/{name}", detail=NOT_STORABLE))
 
 
 def _is_deeper(value: object, levels: int) -> bool:
