@@ -206,6 +206,7 @@ STATEMENTS = {
         lambda c: links.page(c, (NOW, "code"), 50),
         {"ix_links_created"},
     ),
+    "pending": (lambda c: inbox.pending(c, NOW, 100), {"ix_inbox_pending"}),
     "lock_pending": (lambda c: inbox.lock_pending(c, NOW, 100), {"ix_inbox_pending"}),
     "find_reserved": (
         lambda c: keys.find_reserved(c, [("o", "k1"), ("o", "k2")]),
@@ -358,3 +359,31 @@ async def test_statements_that_run_often_use_the_index_made_for_them(database):
         assert whole_tables_in(plans[name]) == [], name
     # The most urgent come first without a look at the rest of the queue.
     assert not [line for line in plans["claim"] if "Sort" in line or "ORDER BY" in line]
+
+
+STEPS = {
+    "opened": (
+        conversations.opened("main", "sms", {"+5511900000001": "c"}, NOW),
+        set(),  # what is there is found out by the key that it would break
+    ),
+    "told_if_opened": (
+        events.told_if_opened("conversation.opened", "main", {"e": "c"}, NOW),
+        {"pk_conversations"},
+    ),
+    "inserted_if_told": (
+        deliveries.inserted_if_told(
+            {"sink": "desk", "background": False, "now": NOW, "ending": ""}, "main/sms/", {"d": "e"}
+        ),
+        {"pk_events"},
+    ),
+}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+@pytest.mark.parametrize("name", STEPS)
+async def test_steps_that_look_before_they_insert_use_the_index_made_for_it(database, name):
+    (statement, values), wanted = STEPS[name]
+    async with database.read() as connection:
+        plan = await plan_of(connection, statement, values)
+    assert indexes_in(plan) == wanted
+    assert whole_tables_in(plan) == []

@@ -3,10 +3,12 @@ import json
 from functools import partial
 
 import pytest
+import sqlalchemy as sa
 from recado_core import (
     AccountError,
     ConfigurationError,
     InDoubtError,
+    Lane,
     Media,
     NotYetError,
     PermanentSendError,
@@ -18,6 +20,8 @@ from recado_core.engine.conversations.conversations import ConversationFilter
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.messages import links
 from recado_core.engine.settings import SinkSettings
+from recado_core.engine.store import schema
+from recado_core.engine.store.statements import deliveries as store
 from recado_core.engine.suppressions.suppressions import NewSuppression
 
 from .desks import ANA, BIA, EVA, DeskSettings, call, deliveries, open_before, told, write
@@ -62,6 +66,30 @@ async def test_sink_is_told_only_of_what_it_wants(open_desk):
             "conversation.opened",
             "message.sent",
         ]
+
+
+async def test_sink_is_told_once_of_each_conversation_that_messages_open(open_desk):
+    async with open_desk(events=("conversation.opened",), lane=lambda _: Lane.OUTCOME) as house:
+        for person in (ANA, BIA, ANA, EVA):
+            await house.accept(to=person)
+        for _ in range(2):
+            await house.accept_many(6)  # to them, and to three others
+        await house.settle()
+        known = (await house.engine.conversations.list(ConversationFilter())).items
+        shown = {each.id: each for each in known}
+        assert len(house.system.taken) == len(shown) == 6
+        for event in house.system.taken:
+            conversation = shown[event.data["id"]]
+            assert event.data == {
+                name: getattr(conversation, name)
+                for name in ("id", "account", "channel", "address", "status", "agent", "unread")
+            }
+            assert event.time == conversation.opened_at
+        async with house.database.read() as connection:
+            rows = (await connection.execute(sa.select(schema.deliveries))).mappings().all()
+        assert {row["thread"] for row in rows} == {
+            f"main/sms/{each.address}{store.OUTCOME}" for each in known
+        }
 
 
 async def test_messages_of_a_conversation_arrive_in_order_and_others_at_the_same_time(open_desk):

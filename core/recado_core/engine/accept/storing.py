@@ -19,9 +19,6 @@ from recado_core.messages import Status
 
 Row = dict[str, Any]
 
-FORESEEN = 50
-"""Messages for which it is worth while to look at their conversations before they are stored."""
-
 Guard = Callable[[AsyncConnection], Awaitable[bool]]
 """Is asked within the transaction that stores messages whether they shall be stored after all."""
 
@@ -107,26 +104,15 @@ class Storing:
         return True
 
     async def _commit(self, units: list[Unit]) -> list[_Result]:
-        # Before the transaction, for which others wait.
-        whole, now = self._prepare(units), self._now()
-        opening: conversing.Opening | None = None
-        if len(whole.rows) >= FORESEEN:
-            async with self._database.glance() as reader:
-                opening = await conversing.foresee_sent(reader, whole.rows, now, self._telling)
+        whole = self._prepare(units)  # before the transaction, for which others wait
         if self._database.sqlite and all(map(_is_plain, units)):
-            opened = (
-                conversing.opened_if_new(whole.rows, now, self._telling)
-                if opening is None
-                else conversing.opened(opening)
-            )
+            opened = conversing.opened(whole.rows, self._now(), self._telling)
             reserved = self._once.reserving([(unit.key, unit.answer) for unit in units])
             if await self._store_at_once(reserved, whole, opened):
                 return [unit.answer for unit in units]
-        return await self._store_in_turn(units, whole, opening)
+        return await self._store_in_turn(units, whole)
 
-    async def _store_in_turn(
-        self, units: list[Unit], whole: _Prepared, opening: conversing.Opening | None
-    ) -> list[_Result]:
+    async def _store_in_turn(self, units: list[Unit], whole: _Prepared) -> list[_Result]:
         """Store messages as guards and earlier calls allow it."""
 
         async def work(connection: AsyncConnection) -> list[_Result | None]:
@@ -144,12 +130,7 @@ class Storing:
             prepared = whole if len(fresh) == len(units) else self._prepare(fresh)
             now = self._now()
             await conversing.note_sent(
-                connection,
-                prepared.rows,
-                now,
-                self._telling,
-                foreseen=opening,
-                beside=prepared.told,
+                connection, prepared.rows, now, self._telling, beside=prepared.told
             )
             replies = [
                 row

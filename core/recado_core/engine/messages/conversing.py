@@ -5,22 +5,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.messages.telling import Telling, Told
-from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.messages.telling import ENDINGS, Telling, Told
+from recado_core.engine.store.identifiers import new_id, new_ids
 from recado_core.engine.store.statements import conversations as store
-from recado_core.engine.store.statements import events
+from recado_core.engine.store.statements import deliveries, events
 from recado_core.messages import Status
+from recado_core.sinks import Lane
 
 Row = dict[str, Any]
 Key = tuple[str, str, str]
 
 
-TOLD = ("id", "account", "channel", "address", "status", "agent", "unread")
-"""What the event of a conversation says of it."""
-
+OPENED = "conversation.opened"
+"""The type of the event that one was opened, or opened again."""
 BY_API = "api"
 """The origin of what an agent answers by the API; no sink is called so."""
 
@@ -36,44 +35,36 @@ class ConversationStatus(StrEnum):
 _NEW: Final = ConversationStatus.NEW
 
 
-class Opening(msgspec.Struct, frozen=True, kw_only=True):
-    """Conversations that are new, and the events that tell of them."""
-
-    rows: list[Row]
-    told: Told
-
-
-async def foresee_sent(
-    connection: AsyncConnection, rows: Iterable[Row], now: datetime, telling: Telling
-) -> Opening:
-    """Make ready what ``note_sent`` is most likely to write; the connection only reads."""
-    new = await _unknown(connection, _wanted(rows))
-    return _opening(connection.dialect.name, [_new(key, now) for key in sorted(new)], now, telling)
-
-
-def opened(opening: Opening) -> Told:
-    """Return how SQLite writes conversations that must not be there yet, and their events."""
-    steps = [*store.inserted("sqlite", opening.rows), *opening.told.steps]
-    return Told(steps=steps, sinks=opening.told.sinks)
-
-
-def opened_if_new(rows: Iterable[Row], now: datetime, telling: Telling) -> Told:
-    """Return how SQLite opens the conversations of few MTs without a look before.
+def opened(rows: Iterable[Row], now: datetime, telling: Telling) -> Told:
+    """Return how SQLite opens the conversations that MTs are the first messages of.
 
     Those that are there stay as they are, and nothing is told of them.
     """
-    new = [_new(key, now) for key in sorted(_wanted(rows))]
-    told = _prepare("sqlite", _openings(new), now, telling, if_opened=True)
-    return Told(steps=[*store.inserted_if_new(new), *told.steps], sinks=told.sinks)
+    addresses: dict[tuple[str, str], list[str]] = {}
+    for account, channel, address in sorted(_wanted(rows)):
+        addresses.setdefault((account, channel), []).append(address)
+    told = Told(steps=[])
+    for (account, channel), some in addresses.items():
+        ids = dict(zip(some, new_ids(len(some)), strict=True))
+        events_of = dict(zip(new_ids(len(some)), ids.values(), strict=True))
+        told.steps.append(store.opened(account, channel, ids, now))
+        told.steps.append(events.told_if_opened(OPENED, account, events_of, now))
+        for sink, lane in telling.hearers(OPENED, {"account": account, "channel": channel}):
+            told.sinks.add(sink)
+            like = {"sink": sink, "background": lane is Lane.NOTE, "now": now}
+            like["ending"] = ENDINGS[lane]
+            deliveries_of = dict(zip(new_ids(len(some)), events_of, strict=True))
+            prefix = f"{account}/{channel}/"
+            told.steps.append(deliveries.inserted_if_told(like, prefix, deliveries_of))
+    return told
 
 
-async def note_sent(  # noqa: PLR0913  # the messages, and what goes to the database with theirs
+async def note_sent(
     connection: AsyncConnection,
     rows: Iterable[Row],
     now: datetime,
     telling: Telling,
     *,
-    foreseen: Opening | None = None,
     beside: Told | None = None,
 ) -> None:
     """Open the conversations that MTs are the first messages of.
@@ -83,22 +74,14 @@ async def note_sent(  # noqa: PLR0913  # the messages, and what goes to the data
         rows: The MTs.
         now: The time.
         telling: Where the events go.
-        foreseen: What is written if no conversation has been opened since.
-        beside: What is written before, in any case.
+        beside: What is written before.
     """
-    dialect = connection.dialect.name
-    new = await _unknown(connection, _wanted(rows))
-    opening = foreseen
-    if opening is None or {_key(row) for row in opening.rows} != new:
-        opening = _opening(dialect, [_new(key, now) for key in sorted(new)], now, telling)
-    steps = list(beside.steps) if beside else []
-    if dialect == "sqlite":  # no other transaction can have got ahead of this one
-        steps += store.inserted(dialect, opening.rows)
+    if connection.dialect.name == "sqlite":
+        opening = opened(rows, now, telling)
     else:
-        opened = await store.insert(connection, opening.rows)
-        if len(opened) < len(opening.rows):
-            opening = _opening(dialect, opened, now, telling)
-    await telling.write(connection, opening.told, steps)
+        new = await _open(connection, _wanted(rows), now)
+        opening = _prepare("postgresql", [(OPENED, row) for row in new], now, telling)
+    await telling.write(connection, opening, beside.steps if beside else ())
     if beside:
         telling.wake(beside)
 
@@ -122,7 +105,7 @@ async def note_received(
         conversation["last_activity"] = conversation["last_received_at"] = now
     changed = {key: there[key] for key in keys}
     await store.write(connection, list(changed.values()))
-    told = _openings(row for row in changed.values() if row["id"] in opened)
+    told = [(OPENED, row) for row in changed.values() if row["id"] in opened]
     await tell(connection, told, now, telling)
     return {row["id"]: changed[_key(row)] for row in rows}
 
@@ -159,28 +142,15 @@ async def tell(
 
 
 def _prepare(
-    dialect: str,
-    told: Sequence[tuple[str, Row]],
-    now: datetime,
-    telling: Telling,
-    *,
-    if_opened: bool = False,
+    dialect: str, told: Sequence[tuple[str, Row]], now: datetime, telling: Telling
 ) -> Told:
     rows, about = [], {}
     for kind, row in told:
-        data = {name: row[name] for name in TOLD}
+        data = {name: row[name] for name in events.TOLD}
         event = events.new_event(kind, now, account=row["account"], data=data)
         rows.append(event)
         about[event["id"]] = row
-    return telling.prepare(dialect, rows, about, if_opened=if_opened)
-
-
-def _openings(rows: Iterable[Row]) -> list[tuple[str, Row]]:
-    return [("conversation.opened", row) for row in rows]
-
-
-def _opening(dialect: str, rows: list[Row], now: datetime, telling: Telling) -> Opening:
-    return Opening(rows=rows, told=_prepare(dialect, _openings(rows), now, telling))
+    return telling.prepare(dialect, rows, about)
 
 
 def _wanted(rows: Iterable[Row]) -> set[Key]:
@@ -188,16 +158,11 @@ def _wanted(rows: Iterable[Row]) -> set[Key]:
     return {_key(row) for row in rows if row["status"] != suppressed}
 
 
-async def _unknown(connection: AsyncConnection, keys: set[Key]) -> set[Key]:
-    """Return those that have no conversation yet."""
-    return keys - await store.known(connection, {address for _, _, address in keys})
-
-
 async def _open(connection: AsyncConnection, keys: set[Key], now: datetime) -> list[Row]:
     """Open the conversations of these that are not there yet; return those."""
+    new = keys - await store.known(connection, {address for _, _, address in keys})
     # In one order everywhere: two processes that insert the same must not wait crosswise.
-    new = sorted(await _unknown(connection, keys))
-    return await store.insert(connection, [_new(key, now) for key in new])
+    return await store.insert(connection, [_new(key, now) for key in sorted(new)])
 
 
 def _new(key: Key, now: datetime) -> Row:

@@ -94,8 +94,6 @@ class Telling:
         dialect: str,
         told: Sequence[Row],
         about: Mapping[str, Row] | None = None,
-        *,
-        if_opened: bool = False,
     ) -> Told:
         """Make ready what ``tell`` writes; before the transaction, it keeps nobody waiting.
 
@@ -103,12 +101,9 @@ class Telling:
             dialect: The database's.
             told: As in ``tell``.
             about: As in ``tell``.
-            if_opened: Whether they tell of conversations that may be there already, which SQLite
-                is only to find out when it opens them.
         """
         counted = stats.noted(dialect, self.tallies.count(told, about or {}))
-        appended = events.appended_if_opened(told) if if_opened else events.appended(dialect, told)
-        steps = [*appended, *counted]
+        steps = [*events.appended(dialect, told), *counted]
         if not self._types or not about:
             return Told(steps=steps)
         rows = [
@@ -119,10 +114,21 @@ class Telling:
             if event["type"] in outlet.types
             and self._is_wanted(outlet, _subject(outlet, event["type"], about[event["id"]]))
         ]
-        steps += (
-            deliveries.inserted_if_told(rows) if if_opened else deliveries.inserted(dialect, rows)
-        )
+        steps += deliveries.inserted(dialect, rows)
         return Told(steps=steps, sinks={row["sink"] for row in rows})
+
+    def hearers(self, kind: str, about: Row) -> list[tuple[str, Lane]]:
+        """Return the sinks that want events of a type, and in which order they are told them.
+
+        Args:
+            kind: The type.
+            about: What they are about, as in ``tell``.
+        """
+        return [
+            (outlet.sink, self._lane(outlet, _subject(outlet, kind, about)))
+            for outlet in self._outlets
+            if kind in outlet.types and self._is_wanted(outlet, _subject(outlet, kind, about))
+        ]
 
     def _is_wanted(self, outlet: Outlet, subject: EventSubject) -> bool:
         """Ask the sink's plugin, which must not spoil what the event tells of when it breaks."""

@@ -1,6 +1,6 @@
 """The condition that a column has one of many values, as one parameter however many there are."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -65,6 +65,11 @@ def values_of(connection: AsyncConnection, values: Collection[str]) -> object:
 def json_of(values: Collection[str]) -> str:
     """Return values as SQLite's parameter of ``among_named``."""
     return msgspec.json.encode(list(values)).decode()
+
+
+def json_of_map(values: Mapping[str, str]) -> str:
+    """Return pairs as a parameter of which SQLite makes a table with ``key`` and ``value``."""
+    return msgspec.json.encode(values).decode()
 
 
 def each_of(connection: AsyncConnection, values: Collection[str]) -> sa.TableValuedAlias:

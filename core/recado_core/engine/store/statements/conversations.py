@@ -6,12 +6,22 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.store.schema import conversations
-from recado_core.engine.store.statements.among import among, among_named, values_of
-from recado_core.engine.store.statements.many import Step, insert_many, inserting, rows_of
+from recado_core.engine.store.schema import Instant, conversations
+from recado_core.engine.store.statements.among import (
+    among,
+    among_named,
+    json_of_map,
+    values_of,
+)
+from recado_core.engine.store.statements.many import (
+    Step,
+    insert_many,
+    insert_new,
+    rows_of,
+)
 from recado_core.engine.store.statements.paging import newest_first
 from recado_core.engine.store.statements.prepared import Prepared
 
@@ -44,19 +54,34 @@ def _known(dialect: str) -> Prepared:
     )
 
 
-def inserted(dialect: str, rows: Sequence[Row]) -> list[Step]:
-    """Return the steps that insert conversations that nobody else can have."""
-    return inserting(dialect, conversations, rows)
+def opened(account: str, channel: str, ids: Mapping[str, str], now: datetime) -> Step:
+    """Return SQLite's step that opens conversations, but for those that are there.
+
+    Args:
+        account: Whose.
+        channel: Of which channel.
+        ids: Their ids by their addresses.
+        now: The time.
+    """
+    values = {"account_": account, "channel_": channel, "ids": json_of_map(ids), "now_": now}
+    return _OPENING.step(values)
 
 
-def inserted_if_new(rows: Sequence[Row]) -> list[Step]:
-    """Return SQLite's steps that insert conversations, but for those that are there."""
-    return _IF_NEW.steps([{f"{name}_": row[name] for name in row} for row in rows])
-
-
-_IF_NEW = Prepared(
+_GIVEN = sa.func.json_each(sa.bindparam("ids", type_=sa.Text)).table_valued("key", "value").c
+_OPENED = {
+    "id": _GIVEN.value,
+    "account": sa.bindparam("account_", type_=C.account.type),
+    "channel": sa.bindparam("channel_", type_=C.channel.type),
+    "address": _GIVEN.key,
+    "status": sa.literal_column("'new'"),
+    "unread": sa.literal_column("0"),
+    "opened_at": sa.bindparam("now_", type_=Instant()),
+    "last_activity": sa.bindparam("now_", type_=Instant()),
+}
+# Without a WHERE, SQLite takes what follows for the condition of a join.
+_OPENING = Prepared(
     sqlite.insert(conversations)
-    .values({each.name: sa.bindparam(f"{each.name}_", type_=each.type) for each in C})
+    .from_select(list(_OPENED), sa.select(*_OPENED.values()).where(sa.text("true")))
     .on_conflict_do_nothing(index_elements=[C.address, C.account, C.channel])
 )
 
@@ -68,8 +93,7 @@ async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
     if connection.dialect.name == "sqlite":  # no other transaction can have got ahead of this one
         await insert_many(connection, conversations, rows)
         return list(rows)
-    statement = postgresql.insert(conversations).on_conflict_do_nothing().returning(C.id)
-    new = set((await connection.execute(statement, rows)).scalars())
+    new = await insert_new(connection, conversations, rows)
     return [row for row in rows if row["id"] in new]
 
 

@@ -1,14 +1,20 @@
 """Statements on ``deliveries``."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.store.schema import conversations, deliveries, events, messages
-from recado_core.engine.store.statements.among import among
+from recado_core.engine.store.schema import (
+    Instant,
+    conversations,
+    deliveries,
+    events,
+    messages,
+)
+from recado_core.engine.store.statements.among import among, json_of_map
 from recado_core.engine.store.statements.many import Step, inserting, rows_of
 from recado_core.engine.store.statements.prepared import Prepared
 
@@ -33,18 +39,40 @@ def inserted(dialect: str, rows: Sequence[Row]) -> list[Step]:
     return inserting(dialect, deliveries, rows)
 
 
-def inserted_if_told(rows: Sequence[Row]) -> list[Step]:
-    """Return SQLite's steps that insert those deliveries whose events are there."""
-    return _IF_TOLD.steps([{f"{name}_": row[name] for name in _NEW} for row in rows])
+def inserted_if_told(like: Row, prefix: str, ids: Mapping[str, str]) -> Step:
+    """Return SQLite's step that inserts deliveries of conversations' events that are there.
+
+    Args:
+        like: What all of them have: ``sink``, ``background``, ``now`` and the thread's ``ending``.
+        prefix: How their threads begin, up to the address.
+        ids: The events' ids by the deliveries'.
+    """
+    values = {f"{name}_": value for name, value in like.items()}
+    return _IF_TOLD.step(values | {"prefix_": prefix, "ids": json_of_map(ids)})
 
 
-_NEW = ("id", "sink", "event_id", "thread", "background", "created_at", "due_at")
+_GIVEN = sa.func.json_each(sa.bindparam("ids", type_=sa.Text)).table_valued("key", "value").c
+_ADDRESS = (
+    sa.select(sa.func.json_extract(events.c.data, "$.address"))
+    .where(events.c.id == _GIVEN.value)
+    .scalar_subquery()
+)
+_NOW = sa.bindparam("now_", type_=Instant())
+_TOLD = {
+    "id": _GIVEN.key,
+    "sink": sa.bindparam("sink_", type_=sa.String()),
+    "event_id": _GIVEN.value,
+    "thread": sa.bindparam("prefix_", type_=sa.String())
+    + _ADDRESS
+    + sa.bindparam("ending_", type_=sa.String()),
+    "background": sa.bindparam("background_", type_=sa.Boolean()),
+    "created_at": _NOW,
+    "due_at": _NOW,
+}
 _IF_TOLD = Prepared(
     sa.insert(deliveries).from_select(
-        _NEW,
-        sa.select(*(sa.bindparam(f"{name}_", type_=D[name].type) for name in _NEW)).where(
-            sa.exists().where(events.c.id == sa.bindparam("event_id_", type_=D.event_id.type))
-        ),
+        list(_TOLD),
+        sa.select(*_TOLD.values()).where(sa.exists().where(events.c.id == _GIVEN.value)),
     )
 )
 

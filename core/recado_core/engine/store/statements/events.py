@@ -1,6 +1,6 @@
 """Statements on ``events``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,11 +8,15 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.identifiers import new_id
-from recado_core.engine.store.schema import conversations, events
+from recado_core.engine.store.schema import Instant, conversations, events
+from recado_core.engine.store.statements.among import json_of_map
 from recado_core.engine.store.statements.many import Step, insert_many, inserting, rows_of
 from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
+
+TOLD = ("id", "account", "channel", "address", "status", "agent", "unread")
+"""What the event of a conversation says of it."""
 
 
 def new_event(  # noqa: PLR0913  # the columns
@@ -49,24 +53,33 @@ def appended(dialect: str, rows: Sequence[Row]) -> list[Step]:
     return inserting(dialect, events, rows)
 
 
-def appended_if_opened(rows: Sequence[Row]) -> list[Step]:
-    """Return SQLite's steps that append events of conversations, if it was they that opened them.
+def told_if_opened(kind: str, account: str, ids: Mapping[str, str], now: datetime) -> Step:
+    """Return SQLite's step that appends the events of conversations that are there.
 
     Args:
-        rows: They, each with the conversation's ``id`` in its data.
+        kind: The events' type.
+        account: Whose.
+        ids: The conversations' ids by the events'.
+        now: The time.
     """
-    return _IF_OPENED.steps(
-        [{f"{name}_": row[name] for name in _OPENING} | {"of_": row["data"]["id"]} for row in rows]
-    )
+    values = {"type_": kind, "account_": account, "ids": json_of_map(ids), "now_": now}
+    return _IF_OPENED.step(values)
 
 
-_OPENING = ("id", "type", "time", "account", "data")
+_GIVEN = sa.func.json_each(sa.bindparam("ids", type_=sa.Text)).table_valued("key", "value").c
+_C = conversations.c
+_SAID = sa.func.json_object(*(part for name in TOLD for part in (name, _C[name])))
+_OPENED = {
+    "id": _GIVEN.key,
+    "type": sa.bindparam("type_", type_=sa.String()),
+    "time": sa.bindparam("now_", type_=Instant()),
+    "account": sa.bindparam("account_", type_=sa.String()),
+    # Looked up one by one: a join might read all conversations.
+    "data": sa.select(_SAID).where(_C.id == _GIVEN.value).scalar_subquery(),
+}
 _IF_OPENED = Prepared(
     sa.insert(events).from_select(
-        _OPENING,
-        sa.select(
-            *(sa.bindparam(f"{name}_", type_=events.c[name].type) for name in _OPENING)
-        ).where(sa.exists().where(conversations.c.id == sa.bindparam("of_"))),
+        list(_OPENED), sa.select(*_OPENED.values()).where(sa.exists().where(_C.id == _GIVEN.value))
     )
 )
 
