@@ -1,4 +1,7 @@
-"""The condition that a column has one of many values, as one parameter however many there are."""
+"""The condition that a column has one of many values, as one parameter however many there are.
+
+The parameter is a list in JSON. PostgreSQL's own arrays take its driver five times as long.
+"""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -16,9 +19,8 @@ def among(
     ``IN`` with a parameter for each value takes 7 ms for 1000 of them where this takes 4, and
     PostgreSQL's protocol has no more than 32,767.
     """
-    if connection.dialect.name == "postgresql":
-        return column == sa.any_(sa.literal(list(values), sa.ARRAY(sa.Text)))
-    return column.in_(sa.select(each_of(connection, values).c.value))
+    found = sa.select(each_of(connection, values).c.value)
+    return within(connection.dialect.name, column, found)
 
 
 def among_named(dialect: str, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
@@ -29,18 +31,12 @@ def among_named(dialect: str, column: sa.ColumnElement[Any], name: str) -> sa.Co
         column: The column.
         name: The parameter's, for ``values_of``.
     """
-    if dialect == "postgresql":
-        return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(sa.Text)))
-    return column.in_(sa.select(named_values(dialect, name)))
+    return within(dialect, column, sa.select(named_values(dialect, name)))
 
 
 def named_values(dialect: str, name: str) -> sa.ColumnElement[Any]:
     """Return the column of the values of such a parameter, to be selected from."""
-    if dialect == "postgresql":
-        listed = sa.func.unnest(sa.bindparam(name, type_=sa.ARRAY(sa.Text)))
-        return listed.table_valued("value").render_derived().c.value
-    each = sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued("value")
-    return each.c.value
+    return _table_of(dialect, sa.bindparam(name, type_=sa.Text())).c.value
 
 
 def within(
@@ -55,15 +51,13 @@ def within(
     return column.in_(found)
 
 
-def values_of(connection: AsyncConnection, values: Collection[str]) -> object:
+def values_of(_: AsyncConnection, values: Collection[str]) -> str:
     """Return values as the parameter of ``among_named``."""
-    if connection.dialect.name == "postgresql":
-        return list(values)
     return json_of(values)
 
 
-def json_of(values: Collection[str]) -> str:
-    """Return values as SQLite's parameter of ``among_named``."""
+def json_of(values: Collection[Any]) -> str:
+    """Return values as a list in JSON."""
     return msgspec.json.encode(list(values)).decode()
 
 
@@ -74,7 +68,15 @@ def json_of_map(values: Mapping[str, str]) -> str:
 
 def each_of(connection: AsyncConnection, values: Collection[str]) -> sa.TableValuedAlias:
     """Return values as a table with the column ``value``, from one parameter."""
-    if connection.dialect.name == "postgresql":
-        listed = sa.func.unnest(sa.literal(list(values), sa.ARRAY(sa.Text)))
-        return listed.table_valued("value").render_derived()
-    return sa.func.json_each(values_of(connection, values)).table_valued("value")
+    return _table_of(connection.dialect.name, sa.literal(json_of(values), sa.Text()))
+
+
+def elements_of(listed: sa.ColumnElement[str]) -> sa.Function[str]:
+    """Return PostgreSQL's function that yields the values of a list in JSON, as texts."""
+    return sa.func.json_array_elements_text(sa.cast(listed, sa.JSON))
+
+
+def _table_of(dialect: str, listed: sa.ColumnElement[str]) -> sa.TableValuedAlias:
+    if dialect == "postgresql":
+        return elements_of(listed).table_valued("value").render_derived()
+    return sa.func.json_each(listed).table_valued("value")

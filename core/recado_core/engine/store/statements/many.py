@@ -1,10 +1,11 @@
 """Many rows by one statement, at little more than what the database itself takes for it.
 
 SQLAlchemy spells each statement once; the values go to the driver column by column. PostgreSQL gets
-a column as an array, or as one value where all rows have the same. SQLite's driver looks for an
-adapter for whatever is not plainly an int, a float or a str, an empty value and a member of a
-StrEnum among them, which takes longer than to write it: so what is empty in all rows stands in the
-statement, and texts are plain ones. What all of many rows have is bound once.
+a column as a list in JSON, or as one value where all rows have the same: its driver takes five
+times as long for each value of an array, which the server reads no sooner. SQLite's driver looks
+for an adapter for whatever is not plainly an int, a float or a str, an empty value and a member of
+a StrEnum among them, which takes longer than to write it: so what is empty in all rows stands in
+the statement, and texts are plain ones. What all of many rows have is bound once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, metadata, microseconds
 from recado_core.engine.store.sqlite import run_steps
+from recado_core.engine.store.statements.among import elements_of, json_of
 
 Row = dict[str, Any]
 Columns = Mapping[str, Sequence[Any]]
@@ -34,8 +36,8 @@ TOGETHER = (250, 25, 1)
 """Rows that one step of SQLite's inserts: it takes half of the time of as many single ones, and
 waits once for the interpreter's lock."""
 ALIKE = 50
-"""Rows from which on PostgreSQL is given a value that all of them have once: its driver takes 0.4
-µs for each value of an array. Below it the statements are fewer, and all of them stay prepared."""
+"""Rows from which on PostgreSQL is given once what all of them have alike: of few, almost each
+statement would be one of its own, and none would stay prepared."""
 
 
 Step = tuple[str, Any]
@@ -49,8 +51,8 @@ async def insert_many(connection: AsyncConnection, table: sa.Table, rows: Sequen
 
 async def insert_new(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> set[str]:
     """Insert rows into PostgreSQL, but what is there already; return the ids of those inserted."""
-    columns, _, _ = _columns(table, rows)
-    statement, values = _arrays(_Shape("insert_new", table.name, tuple(columns)), columns)
+    columns, _, alike = _columns(table, rows)
+    statement, values = _lists(_Shape("insert_new", table.name, tuple(columns)), columns, alike)
     return set((await connection.exec_driver_sql(statement, values)).scalars())
 
 
@@ -86,7 +88,7 @@ def inserting(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
     columns, _, alike = _columns(table, rows)
     shape = _Shape("insert", table.name, tuple(columns))
     if dialect == "postgresql":
-        return [_arrays(shape, columns)]
+        return [_lists(shape, columns, alike)]
     if len(rows) < TOGETHER[0] or len(alike) == len(columns):
         alike = frozenset()  # of few rows, almost each insert would be a statement of its own
     return _blocks(shape, columns, alike)
@@ -94,15 +96,17 @@ def inserting(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
 
 def updating(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
     """Return the steps of ``update_many``, as ``inserting`` does."""
-    alike: dict[tuple[str, ...], list[Row]] = {}
+    by_names: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        alike.setdefault(tuple(row), []).append(row)
+        by_names.setdefault(tuple(row), []).append(row)
     steps = []
-    for some in alike.values():
-        columns, empty, _ = _columns(table, some)
+    for some in by_names.values():
+        columns, empty, alike = _columns(table, some)
         shape = _Shape("update", table.name, tuple(columns), empty)
-        is_postgres = dialect == "postgresql"
-        steps.append(_arrays(shape, columns) if is_postgres else _update(table, shape, columns))
+        if dialect == "postgresql":
+            steps.append(_lists(shape, columns, alike))
+        else:
+            steps.append(_update(table, shape, columns))
     return steps
 
 
@@ -151,18 +155,21 @@ def _blocks(shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> list[St
     return steps
 
 
-def _arrays(shape: _Shape, columns: Columns) -> Step:
-    alike = frozenset(name for name, values in columns.items() if _are_alike(values))
-    if len(alike) < len(columns):  # else nothing would tell how many rows there are
-        shape = msgspec.structs.replace(shape, alike=alike)
+def _lists(shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> Step:
+    """Return PostgreSQL's statement for all rows: lists of values, and what is alike once."""
+    rows = len(next(iter(columns.values())))
+    if rows >= ALIKE and len(alike) < len(columns):  # else nothing tells how many rows there are
+        shape = msgspec.structs.replace(shape, alike=frozenset(alike))
     statement, order = _spell("postgresql", shape)
-    return statement, tuple(
-        columns[name][0] if name in shape.alike else columns[name] for name in order
-    )
-
-
-def _are_alike(values: Sequence[Any]) -> bool:
-    return len(values) >= ALIKE and _is_alike(values)
+    values = []
+    for name in order:
+        if name in shape.alike:
+            values.append(columns[name][0])
+        elif _is_binary(metadata.tables[shape.table].c[name]):
+            values.append(columns[name])
+        else:
+            values.append(json_of(columns[name]))
+    return statement, tuple(values)
 
 
 def _update(table: sa.Table, shape: _Shape, columns: Columns) -> Step:
@@ -287,26 +294,36 @@ def _repeated(statement: str, is_shared: tuple[bool, ...], times: int) -> str:
 
 def _given(table: sa.Table, shape: _Shape) -> dict[str, sa.ColumnElement[Any]]:
     """Return the values of PostgreSQL's parameters: of each row, or the same for all."""
-    kinds = {name: _carried(table.c[name].type) for name in shape.names}
-    listed = [name for name in shape.names if name not in shape.alike]
-    arrays = [sa.bindparam(f"{name}_", type_=sa.ARRAY(kinds[name])) for name in listed]
-    each = sa.func.unnest(*arrays).table_valued(*listed).render_derived(name="given")
-    return {
-        name: _read(
-            table.c[name],
-            each.c[name] if name in listed else sa.bindparam(f"{name}_", type_=kinds[name]),
-        )
-        for name in shape.names
-    }
+    # Functions that return rows go through theirs in step.
+    each = sa.select(
+        *(_each(table.c[name]).label(name) for name in shape.names if name not in shape.alike)
+    ).subquery("given")
+    given: dict[str, sa.ColumnElement[Any]] = {}
+    for name in shape.names:
+        column = table.c[name]
+        if name in shape.alike:
+            value: sa.ColumnElement[Any] = sa.bindparam(f"{name}_", type_=_carried(column.type))
+            given[name] = sa.cast(value, column.type) if isinstance(column.type, sa.JSON) else value
+        elif isinstance(column.type, sa.String) or _is_binary(column):
+            given[name] = each.c[name]
+        else:
+            given[name] = sa.cast(each.c[name], column.type)
+    return given
+
+
+def _each(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Return PostgreSQL's function that yields a column's values from their parameter."""
+    if _is_binary(column):  # which JSON does not know
+        return sa.func.unnest(sa.bindparam(f"{column.name}_", type_=sa.ARRAY(column.type)))
+    return elements_of(sa.bindparam(f"{column.name}_", type_=sa.Text()))
+
+
+def _is_binary(column: sa.Column[Any]) -> bool:
+    return isinstance(column.type, sa.LargeBinary)
 
 
 def _carried(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
-    """Return the type as which PostgreSQL is given values of a type."""
+    """Return the type as which PostgreSQL is given a value of a type."""
     if isinstance(kind, Instant):
         return sa.BigInteger()
     return sa.Text() if isinstance(kind, sa.String | sa.JSON) else kind
-
-
-def _read(column: sa.Column[Any], value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """Return a value of an array as PostgreSQL's column takes it."""
-    return sa.cast(value, column.type) if isinstance(column.type, sa.JSON) else value
