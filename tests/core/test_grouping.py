@@ -15,16 +15,23 @@ class Store:
     """Commits groups: remembers them, fails where it meets ``bad``, and waits while it is shut."""
 
     def __init__(self):
+        self.begun = []
         self.groups = []
         self.open = asyncio.Event()
         self.open.set()
 
     async def commit(self, items):
+        self.begun.append(list(items))
         await self.open.wait()
         if "bad" in items:
             raise ValueError("bad")
         self.groups.append(list(items))
         return [f"{item} done" for item in items]
+
+
+async def turns():
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def submit_all(group, items):
@@ -84,6 +91,34 @@ async def test_a_group_is_no_heavier_than_the_limit():
     group = Grouping(store.commit, weigh=len, limit=5)
     await submit_all(group, ["aa", "bb", "cc", "d" * 9, "e", "ffff", "g"])
     assert store.groups == [["aa", "bb"], ["cc"], ["d" * 9], ["e", "ffff"], ["g"]]
+
+
+async def test_a_full_group_waits_for_no_other_where_several_may_be_worked_on():
+    store = Store()
+    group = Grouping(store.commit, weigh=len, limit=2, at_once=2)
+    store.open.clear()
+    items = ["a", "bb", "cc", "d"]
+    results = [asyncio.create_task(group.submit(item)) for item in items]
+    await turns()
+    assert store.begun == [["a"], ["bb"]]
+    store.open.set()
+    assert await asyncio.gather(*results) == [f"{item} done" for item in items]
+    assert sorted(store.groups) == [["a"], ["bb"], ["cc"], ["d"]]
+    assert await group.submit("e") == "e done"
+
+
+async def test_less_than_a_full_group_waits_to_share_the_next_one():
+    store = Store()
+    group = Grouping(store.commit, weigh=len, limit=3, at_once=2)
+    store.open.clear()
+    first = asyncio.create_task(group.submit("aaa"))
+    await turns()
+    others = [asyncio.create_task(group.submit(item)) for item in ("b", "c")]
+    await turns()
+    assert store.begun == [["aaa"]]
+    store.open.set()
+    await asyncio.gather(first, *others)
+    assert store.groups == [["aaa"], ["b", "c"]]
 
 
 async def test_who_no_longer_waits_keeps_nobody_else_waiting():

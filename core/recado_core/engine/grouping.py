@@ -35,6 +35,8 @@ class Grouping(Generic[Item, Result]):
         limit: How many rows a group may have, but for one item that is larger alone.
         is_fatal: Tells of an error that every item alone would meet too, such as a database that is
             down; then none is tried again.
+        at_once: How many groups may be worked on at the same time. Another one begins only when it
+            is full: with less, sharing the next one costs less than it takes to wait for it.
     """
 
     def __init__(
@@ -44,20 +46,25 @@ class Grouping(Generic[Item, Result]):
         weigh: Callable[[Item], int] = lambda _: 1,
         limit: int = 1000,
         is_fatal: Callable[[Exception], bool] = lambda _: False,
+        at_once: int = 1,
     ) -> None:
         self._work = work
         self._weigh = weigh
         self._limit = limit
         self._is_fatal = is_fatal
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
-        self._worker: asyncio.Task[None] | None = None
+        self._weight = 0  # of those that wait
+        self._at_once = at_once
+        self._workers: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Result:
         """Return the item's result once its group is done, or raise what its work raised."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._run())
+        self._weight += self._weigh(item)
+        is_full = self._weight >= self._limit
+        if not self._workers or (is_full and len(self._workers) < self._at_once):
+            self._workers.add(asyncio.create_task(self._run()))
         try:
             return await future
         finally:
@@ -68,14 +75,16 @@ class Grouping(Generic[Item, Result]):
         try:
             while self._waiting:
                 await self._let_others_in()
-                group = self._next_group()
-                await self._take(group)
+                if self._waiting:  # another worker may have taken them meanwhile
+                    group = self._next_group()
+                    await self._take(group)
         except BaseException:  # such as CancelledError: nobody may be left waiting for ever
             _fail_all((*group, *self._waiting), RuntimeError("the work was broken off"))
             self._waiting.clear()
+            self._weight = 0
             raise
-        finally:
-            self._worker = None
+        finally:  # at once: what is submitted from now on needs another worker
+            self._workers -= {asyncio.current_task()}
 
     async def _let_others_in(self) -> None:
         """Wait until no more come: those whose requests are here already, and only to be read."""
@@ -90,6 +99,7 @@ class Grouping(Generic[Item, Result]):
         while self._waiting and weight + (more := self._weigh(self._waiting[0][0])) <= self._limit:
             weight += more
             group.append(self._waiting.popleft())
+        self._weight -= weight
         return group
 
     async def _take(self, group: list[tuple[Item, asyncio.Future[Result]]]) -> None:
