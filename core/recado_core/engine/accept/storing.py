@@ -19,6 +19,9 @@ from recado_core.messages import Status
 
 Row = dict[str, Any]
 
+WRITERS = 3
+"""Full groups that are stored at once in PostgreSQL, which has many writers."""
+
 Guard = Callable[[AsyncConnection], Awaitable[bool]]
 """Is asked within the transaction that stores messages whether they shall be stored after all."""
 
@@ -68,7 +71,12 @@ class Storing:
         self._once = once
         self._telling = telling
         self._now = now
-        self._group = Grouping(self._commit, weigh=lambda unit: len(unit.rows), is_fatal=is_down)
+        self._group = Grouping(
+            self._commit,
+            weigh=lambda unit: len(unit.rows),
+            is_fatal=is_down,
+            at_once=1 if database.sqlite else WRITERS,
+        )
 
     async def store(self, unit: Unit) -> Answer:
         """Store a call's messages, or give the answer of the first call with its key.

@@ -43,7 +43,11 @@ class Prepared:
         spelled = self._spelled
         found = await sqlite.query(connection, spelled.text, spelled.order(values))
         lines = _decode(found.rows[0][0]) if spelled.is_one else found.rows
-        rows = [dict(zip(spelled.names, line, strict=True)) for line in lines]
+        rows = []
+        for line in lines:
+            row = spelled.blank.copy()  # as large as it has to be from the beginning
+            row.update(zip(spelled.blank, line, strict=True))
+            rows.append(row)
         for name, read in spelled.readers.items():
             for row in rows:
                 if row[name] is not None:  # of which none would make anything else
@@ -85,7 +89,7 @@ class Prepared:
             binds=[
                 _Bind(bind.key, bind.value, bind.required, _writer(bind.type)) for bind in binds
             ],
-            names=tuple(readers),
+            blank=dict.fromkeys(readers),
             readers={name: read for name, read in readers.items() if read is not None},
             is_one=is_one,
         )
@@ -117,12 +121,12 @@ class _Bind(msgspec.Struct, frozen=True):
 class _Spelled(msgspec.Struct, frozen=True, kw_only=True):
     """A statement as SQLite's driver takes it, and how its values are written and read.
 
-    ``is_one`` is that its rows come as one, in JSON.
+    ``blank`` is a row without values. ``is_one`` is that the rows come as one, in JSON.
     """
 
     text: str
     binds: list[_Bind]
-    names: tuple[str, ...]
+    blank: Row
     readers: dict[str, Processor]
     is_one: bool
 
