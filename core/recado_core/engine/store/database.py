@@ -44,6 +44,8 @@ RETURN = 2.0
 """Seconds for which connections that are under way are waited for before they are closed."""
 TURN = 60.0
 """Seconds for which one who wants to write to SQLite waits for the others."""
+STATEMENTS = 256
+"""Statements that each of SQLite's connections keeps prepared."""
 AT_HAND = 4
 """Connections that are kept at hand for single questions to SQLite."""
 BREATH = 0.02
@@ -397,7 +399,10 @@ def _sqlite_engine(url: sa.URL, *, size: int, begin: str, cache: int) -> AsyncEn
         pool_size=size,
         max_overflow=0,
         pool_timeout=60,
-        connect_args={"async_creator_fn": partial(sqlite.connect, pragmas=pragmas)},
+        connect_args={
+            "async_creator_fn": partial(sqlite.connect, pragmas=pragmas),
+            "cached_statements": STATEMENTS,
+        },
         **_OPTIONS,
     )
 

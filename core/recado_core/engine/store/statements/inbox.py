@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.store.schema import Instant, inbox
 from recado_core.engine.store.sqlite import Guard, changed
 from recado_core.engine.store.statements.among import among_named, json_of, values_of
-from recado_core.engine.store.statements.many import Step
+from recado_core.engine.store.statements.many import Step, inserting
 from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
@@ -30,7 +30,13 @@ async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
 
 def inserted(rows: Sequence[Row]) -> list[Step]:
     """Return the steps by which SQLite does what ``insert`` does."""
-    return _STORING.steps([{f"{name}_": value for name, value in row.items()} for row in rows])
+    return inserting("sqlite", inbox, rows, _AGAIN)
+
+
+_AGAIN = (
+    " ON CONFLICT (account, digest) DO UPDATE"
+    " SET state = 'pending', attempts = 0, due_at = excluded.due_at WHERE inbox.state <> 'done'"
+)
 
 
 @cache
@@ -41,13 +47,6 @@ def _storing(dialect: str) -> sa.Insert:
     return statement.on_conflict_do_update(
         index_elements=[I.account, I.digest], set_=again, where=I.state != "done"
     )
-
-
-_NEW = ("id", "account", "digest", "received_at", "method", "url", "headers", "query", "body",
-        "state", "due_at")  # fmt: skip
-_STORING = Prepared(
-    _storing("sqlite").values({name: sa.bindparam(f"{name}_", type_=I[name].type) for name in _NEW})
-)
 
 
 async def lock_pending(connection: AsyncConnection, now: datetime, limit: int) -> list[Row]:

@@ -32,9 +32,9 @@ Columns = Mapping[str, Sequence[Any]]
 _DIALECTS = {"sqlite": sqlite_dialect(), "postgresql": postgresql_dialect()}  # type: ignore[no-untyped-call]  # the library's
 _PLAIN = {str, type(None)}
 
-TOGETHER = (250, 25, 1)
+TOGETHER = (250, 25, 8, 4, 2, 1)
 """Rows that one step of SQLite's inserts: it takes half of the time of as many single ones, and
-waits once for the interpreter's lock."""
+waits once for the interpreter's lock. Few sizes, so that all statements stay prepared."""
 ALIKE = 50
 """Rows from which on PostgreSQL is given once what all of them have alike: of few, almost each
 statement would be one of its own, and none would stay prepared."""
@@ -75,13 +75,16 @@ async def take_steps(connection: AsyncConnection, steps: Sequence[Step]) -> None
         await connection.exec_driver_sql(statement, values)
 
 
-def inserting(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
+def inserting(
+    dialect: str, table: sa.Table, rows: Sequence[Row], on_conflict: str = ""
+) -> list[Step]:
     """Return the steps of ``insert_many``: made before the transaction, they keep nobody waiting.
 
     Args:
         dialect: The database's (``Database.dialect``).
         table: Into which table.
         rows: They, of the same columns.
+        on_conflict: What SQLite does with a row that is there already, as it is written in SQL.
     """
     if not rows:
         return []
@@ -91,7 +94,9 @@ def inserting(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
         return [_lists(shape, columns, alike)]
     if len(rows) < TOGETHER[0] or len(alike) == len(columns):
         alike = frozenset()  # of few rows, almost each insert would be a statement of its own
-    return _blocks(shape, columns, alike)
+    return [
+        (statement + on_conflict, values) for statement, values in _blocks(shape, columns, alike)
+    ]
 
 
 def updating(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
@@ -150,7 +155,8 @@ def _blocks(shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> list[St
         ends = range(at + size, len(lines) + 1, size)
         if ends:
             blocks = [(*shared, *chain.from_iterable(lines[end - size : end])) for end in ends]
-            steps.append((_repeated(statement, is_shared, size), blocks))
+            text = _repeated(statement, is_shared, size)
+            steps.append((text, blocks if len(blocks) > 1 else blocks[0]))
             at = ends[-1]
     return steps
 
