@@ -29,7 +29,7 @@ def among_named(dialect: str, column: sa.ColumnElement[Any], name: str) -> sa.Co
     Args:
         dialect: The database's.
         column: The column.
-        name: The parameter's, for ``values_of``.
+        name: The parameter's, which ``json_of`` makes.
     """
     return within(dialect, column, sa.select(named_values(dialect, name)))
 
@@ -49,11 +49,6 @@ def within(
     if dialect == "postgresql":
         return column == sa.any_(sa.func.array(found.scalar_subquery()))
     return column.in_(found)
-
-
-def values_of(_: AsyncConnection, values: Collection[str]) -> str:
-    """Return values as the parameter of ``among_named``."""
-    return json_of(values)
 
 
 def json_of(values: Collection[Any]) -> str:

@@ -13,8 +13,8 @@ from recado_core.engine.store.schema import Instant, conversations
 from recado_core.engine.store.statements.among import (
     among,
     among_named,
+    json_of,
     json_of_map,
-    values_of,
 )
 from recado_core.engine.store.statements.many import (
     Step,
@@ -40,7 +40,7 @@ async def known(
     """Return the account, channel and address of the conversations with these addresses."""
     if not addresses:
         return set()
-    values = {"addresses": values_of(connection, addresses)}
+    values = {"addresses": json_of(addresses)}
     rows = await _known(connection.dialect.name).rows(connection, values)
     return {(row["account"], row["channel"], row["address"]) for row in rows}
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, inbox
 from recado_core.engine.store.sqlite import Guard, changed
-from recado_core.engine.store.statements.among import among_named, json_of, values_of
+from recado_core.engine.store.statements.among import among_named, json_of
 from recado_core.engine.store.statements.many import Step, inserting
 from recado_core.engine.store.statements.prepared import Prepared
 
@@ -79,7 +79,7 @@ _WAITING = Prepared(
 
 async def whole(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:
     """Return these webhooks."""
-    values = {"ids": values_of(connection, ids)}
+    values = {"ids": json_of(ids)}
     return await _whole(connection.dialect.name).rows(connection, values)
 
 
@@ -91,7 +91,7 @@ def _whole(dialect: str) -> Prepared:
 async def finish(connection: AsyncConnection, ids: Sequence[str]) -> None:
     """Mark webhooks as processed."""
     if ids:
-        values = {"ids": values_of(connection, ids)}
+        values = {"ids": json_of(ids)}
         await _finishing(connection.dialect.name).run(connection, values)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, api_keys, idempotency_keys
-from recado_core.engine.store.statements.among import among_named, values_of
+from recado_core.engine.store.statements.among import among_named, json_of
 from recado_core.engine.store.statements.many import Step, rows_of
 from recado_core.engine.store.statements.prepared import Prepared
 
@@ -96,7 +96,7 @@ async def find_reserved(
     found: dict[tuple[str, str], Row] = {}
     statement = _finding(connection.dialect.name)
     for owner, some in by_owner.items():  # SQLite would look for pairs by reading the whole table
-        values = {"owner_": owner, "keys": values_of(connection, some)}
+        values = {"owner_": owner, "keys": json_of(some)}
         rows = await statement.rows(connection, values)
         found.update(((row["owner"], row["key"]), row) for row in rows)
     return found

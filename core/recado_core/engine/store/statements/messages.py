@@ -16,7 +16,6 @@ from recado_core.engine.store.statements.among import (
     among_named,
     json_of,
     named_values,
-    values_of,
     within,
 )
 from recado_core.engine.store.statements.many import (
@@ -124,7 +123,7 @@ async def any_unsettled(connection: AsyncConnection, dispatch_id: str) -> bool:
 async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Row]:
     """Return where these MTs stand, by id, and keep others from changing them until the commit."""
     statement = _locking(connection.dialect.name)
-    return _standing(await statement.rows(connection, {"ids": values_of(connection, set(ids))}))
+    return _standing(await statement.rows(connection, {"ids": json_of(set(ids))}))
 
 
 async def lock_reported(
@@ -133,8 +132,8 @@ async def lock_reported(
     """As ``lock``, also the account's messages in flight that the vendor calls so."""
     values = {
         "account_": account,
-        "ids": values_of(connection, set(ids)),
-        "references": values_of(connection, set(references)),
+        "ids": json_of(set(ids)),
+        "references": json_of(set(references)),
     }
     return _standing(await _locking_reported(connection.dialect.name).rows(connection, values))
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, campaigns, messages
-from recado_core.engine.store.statements.among import among_named, values_of
+from recado_core.engine.store.statements.among import among_named, json_of
 from recado_core.engine.store.statements.many import Step, rows_of
 from recado_core.engine.store.statements.messages import STANDING, in_flight
 from recado_core.engine.store.statements.prepared import Prepared
@@ -72,7 +72,7 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
     values = {"account_": account, "limit_": limit, "now_": now}
     rows = await _taking_all(only, tuple(sorted(without))).rows(connection, values)
     if rows:
-        ids = values_of(connection, [row["id"] for row in rows])
+        ids = json_of([row["id"] for row in rows])
         values = {"ids": ids, "dispatch_": dispatch_id, "now_": now}
         await _taking(connection.dialect.name).run(connection, values)
     for row in rows:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import suppressions
-from recado_core.engine.store.statements.among import among, among_named, values_of
+from recado_core.engine.store.statements.among import among, among_named, json_of
 from recado_core.engine.store.statements.many import rows_of
 from recado_core.engine.store.statements.prepared import Prepared
 
@@ -27,9 +27,9 @@ async def concerning(
 ) -> list[Row]:
     """Return the entries of these addresses, and those of these documents at any address."""
     statement = _concerning(connection.dialect.name, with_documents=bool(document_hashes))
-    values = {"addresses": values_of(connection, addresses)}
+    values = {"addresses": json_of(addresses)}
     if document_hashes:
-        values["documents"] = values_of(connection, document_hashes)
+        values["documents"] = json_of(document_hashes)
     return await statement.rows(connection, values)
 
 
