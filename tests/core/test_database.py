@@ -3,7 +3,7 @@ import threading
 
 import pytest
 import sqlalchemy as sa
-from recado_core.engine.store.database import Database, is_down
+from recado_core.engine.store.database import GLANCES, READERS, Database, is_down
 from recado_core.engine.store.schema import EPOCH, accounts
 from sqlalchemy.exc import IntegrityError
 
@@ -139,3 +139,61 @@ async def test_a_database_that_can_t_be_reached_is_down(url):
     for thread in threading.enumerate():  # aiosqlite's, which still reports to this loop
         if "_connection_worker_thread" in thread.name:
             await asyncio.to_thread(thread.join)
+
+
+async def hold(lend, until):
+    """Keep a connection for as long as this is to last."""
+    async with lend():
+        await until.wait()
+
+
+async def lent(database, ways):
+    """Lend connections; return the events that end this, and the tasks that wait for them."""
+    ends = [asyncio.Event() for _ in ways]
+    tasks = [
+        asyncio.create_task(hold(getattr(database, way), end))
+        for way, end in zip(ways, ends, strict=True)
+    ]
+    await asyncio.sleep(0.05)
+    return ends, tasks
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_connections_at_hand_keep_none_from_those_that_read(database):
+    ends, tasks = await lent(database, ["glance"] * GLANCES)
+    for end in ends:
+        end.set()
+    await asyncio.gather(*tasks)
+    ends, tasks = await lent(database, ["read"] * (READERS - 1))
+    async with asyncio.timeout(20):
+        assert await names(database) == []
+    for end in ends:
+        end.set()
+    await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_who_waits_for_a_glance_gets_the_next_that_is_free(database):
+    ends, tasks = await lent(database, ["read"] * READERS + ["glance"] * (GLANCES + 1))
+    ends[-1].set()
+    ends[READERS].set()
+    async with asyncio.timeout(20):
+        await tasks[-1]
+    for end in ends:
+        end.set()
+    await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+@pytest.mark.parametrize("way", ["glance", "transaction"])
+async def test_what_is_given_back_while_it_is_closed_is_closed_too(database, way):
+    (end,), (task,) = await lent(database, [way])
+    closing = asyncio.create_task(database.close())
+    await asyncio.sleep(0.05)
+    late = asyncio.create_task(database.write(_adding("late")))
+    await asyncio.sleep(0.05)
+    end.set()
+    async with asyncio.timeout(20):
+        await asyncio.gather(task, closing, late)
+    assert (database._at_hand, database._kept) == ([], None)  # noqa: SLF001  # nobody else tells
+    assert await names(database) == ["late"]

@@ -218,7 +218,6 @@ async def test_the_token_is_not_stored_with_the_webhook(house):
     assert token not in repr(row)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)  # PostgreSQL locks first
 async def test_a_webhook_is_read_once_and_again_only_after_a_restart(house, monkeypatch):
     ids = await sent(house, 2)
     parse, bodies = VendorReceiver.parse, []

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from recado_core.messages import WebhookItem
 
 MOST = 20_000
-"""Items that are kept at the most; of what is not kept, the webhook is read again."""
+"""Webhooks and items in them that are kept at the most; what is not kept is read again."""
 
 
 class Readings:
@@ -17,18 +17,26 @@ class Readings:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._kept: dict[str, Sequence[WebhookItem]] = {}
-        self._count = 0
+        self._kept: dict[str, list[WebhookItem]] = {}
+        self._weight = 0
 
-    def keep(self, webhook_id: str, items: Sequence[WebhookItem]) -> None:
+    def keep(self, webhook_id: str, items: list[WebhookItem]) -> None:
         """Keep what a webhook says; the oldest give way."""
         self._kept[webhook_id] = items
-        self._count += len(items)
-        while self._count > self._most:
-            self.take(next(iter(self._kept)))
+        self._weight += _weight(items)
+        while self._weight > self._most:
+            self.drop(next(iter(self._kept)))
 
-    def take(self, webhook_id: str) -> Sequence[WebhookItem] | None:
-        """Return what a webhook says, and keep it no longer; None where it was not kept."""
+    def get(self, webhook_id: str) -> list[WebhookItem] | None:
+        """Return what a webhook says; None where it is not kept."""
+        return self._kept.get(webhook_id)
+
+    def drop(self, webhook_id: str) -> None:
+        """Keep it no longer."""
         items = self._kept.pop(webhook_id, None)
-        self._count -= len(items or ())
-        return items
+        if items is not None:
+            self._weight -= _weight(items)
+
+
+def _weight(items: Sequence[WebhookItem]) -> int:
+    return len(items) + 1  # for one that says nothing takes room, too

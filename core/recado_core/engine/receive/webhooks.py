@@ -132,6 +132,8 @@ class Receive:
         written = [step for each in foreseen for step in each.steps]
         if not await self._database.write_at_once([*done, *written]):
             return None
+        for row in rows:
+            self._readings.drop(row["id"])
         for each in foreseen:
             self._arrivals.wake(each)
         return len(rows)
@@ -140,7 +142,7 @@ class Receive:
         self, connection: AsyncConnection, rows: Sequence[Row], now: datetime
     ) -> list[Foreseen] | None:
         """Make ready what webhooks come to, account by account; None as above."""
-        read = {row["id"]: self._readings.take(row["id"]) for row in rows}
+        read = {row["id"]: self._readings.get(row["id"]) for row in rows}
         unread = [webhook_id for webhook_id, items in read.items() if items is None]
         if unread:
             stored = await inbox.whole(connection, unread)
@@ -184,7 +186,10 @@ class Receive:
         done: list[str] = []
         by_account: dict[str, list[tuple[Row, list[WebhookItem]]]] = {}
         for row in rows:
-            by_account.setdefault(row["account"], []).append((row, self._parse(row)))
+            items = self._readings.get(row["id"])
+            self._readings.drop(row["id"])  # it may be tried again only after a long time
+            read = self._parse(row) if items is None else items
+            by_account.setdefault(row["account"], []).append((row, read))
         for account, parsed in sorted(by_account.items()):
             every = [item for _, items in parsed for item in items]
             strangers = await self._arrivals.take(connection, account, every, now)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,8 +32,10 @@ from recado_core.errors import ConfigurationError
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-READERS = 8
+READERS = 6
 """Connections that read at once."""
+GLANCES = 3
+"""Connections of SQLite's that are kept at hand for single questions."""
 WRITERS_CACHE = 65_536
 """Kibibytes of SQLite's pages that the connection keeps that writes."""
 READERS_CACHE = 8192
@@ -46,8 +48,6 @@ TURN = 60.0
 """Seconds for which one who wants to write to SQLite waits for the others."""
 STATEMENTS = 256
 """Statements that each of SQLite's connections keeps prepared."""
-AT_HAND = 4
-"""Connections that are kept at hand for single questions to SQLite."""
 BREATH = 0.02
 """Seconds for which SQLite is left to other processes: they ask now and then."""
 UNREACHABLE = ("08", "25006", "28", "3D000", "53", "57P")
@@ -115,14 +115,20 @@ class Database:
             self._reader = _sqlite_engine(
                 self._url, size=READERS, begin="BEGIN", cache=READERS_CACHE
             )
+            self._glancer = _sqlite_engine(
+                self._url, size=GLANCES, begin="BEGIN", cache=READERS_CACHE
+            )
         else:
             self._writer = create_async_engine(
                 self._url, pool_size=READERS, pool_pre_ping=True, **_OPTIONS
             )
-            self._reader = self._writer
+            self._reader = self._glancer = self._writer
+        self._engines = {self._writer, self._reader, self._glancer}
         self._turn = asyncio.Lock()
+        self._glances = asyncio.Semaphore(GLANCES)
         self._kept: AsyncConnection | None = None
         self._at_hand: list[AsyncConnection] = []
+        self._closing = False
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """Do the work in one transaction, which commits when it ends and rolls back when it raises.
@@ -199,7 +205,10 @@ class Database:
             except BaseException:
                 await asyncio.shield(connection.close())  # which rolls back what is open
                 raise
-            self._kept = connection
+            if self._closing:
+                await connection.close()
+            else:
+                self._kept = connection
         finally:
             self._turn.release()
 
@@ -222,14 +231,19 @@ class Database:
                 yield connection
             return
         with _telling():
-            asked = self._at_hand.pop() if self._at_hand else await self._reader.connect()
+            async with asyncio.timeout(TURN):
+                await self._glances.acquire()
             try:
-                yield asked
+                asked = self._at_hand.pop() if self._at_hand else await self._glancer.connect()
+                try:
+                    yield asked
+                finally:
+                    if asked.invalidated or asked.in_transaction() or self._closing:
+                        await asyncio.shield(asked.close())
+                    else:
+                        self._at_hand.append(asked)
             finally:
-                if asked.invalidated or asked.in_transaction() or len(self._at_hand) >= AT_HAND:
-                    await asyncio.shield(asked.close())
-                else:
-                    self._at_hand.append(asked)
+                self._glances.release()
 
     async def revision(self) -> str | None:
         """Return the schema's revision in the database, or None where it is empty."""
@@ -284,21 +298,23 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection, those too that a cancelled read is just giving back."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(RETURN):
-                async with self._turn:
+        self._closing = True  # what is given back from now on is kept no longer
+        async with AsyncExitStack() as held:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETURN):
+                    await held.enter_async_context(self._turn)  # who writes later connects anew
                     kept = [self._kept] if self._kept else []
                     self._kept = None
-                while self._at_hand or kept:
-                    await (kept or self._at_hand).pop().close()
-                while self._lent():  # noqa: ASYNC110  # nobody tells
-                    await asyncio.sleep(0.005)
-        await self._writer.dispose()
-        if self._reader is not self._writer:
-            await self._reader.dispose()
+                    for connection in [*kept, *self._at_hand]:
+                        await connection.close()
+                    self._at_hand.clear()
+                    while self._lent():  # noqa: ASYNC110  # nobody tells
+                        await asyncio.sleep(0.005)
+            for engine in self._engines:
+                await engine.dispose()
 
     def _lent(self) -> int:
-        pools = {engine.pool for engine in (self._writer, self._reader)}
+        pools = [engine.pool for engine in self._engines]
         return sum(pool.checkedout() for pool in pools if isinstance(pool, sa.QueuePool))
 
 
