@@ -1,9 +1,11 @@
+import asyncio
 import itertools
 
 import pytest
 from recado_core import MalformedWebhookError
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.messages.messages import MessageFilter
+from recado_core.engine.receive import webhooks
 from recado_core.engine.receive.arrivals import Arrivals
 from recado_core.engine.receive.readings import Readings
 from recado_core.engine.store.schema import messages
@@ -12,6 +14,7 @@ from recado_core.engine.store.statements.many import update_many
 from recado_core.http import WebhookRequest
 
 from .conftest import VendorReceiver
+from .resilience.troubles import until
 
 
 async def sent(house, count=1):
@@ -236,6 +239,33 @@ async def test_a_webhook_is_read_once_and_again_only_after_a_restart(house, monk
     await house.settle()
     assert bodies[1:] == [bodies[1]] * 2
     assert await house.statuses(ids) == ["delivered"] * 2
+
+
+async def test_large_webhooks_are_processed_a_few_at_a_time(house, monkeypatch):
+    monkeypatch.setattr(webhooks, "BYTES", 250)
+    ids = await sent(house, 6)
+    for message_id in ids[:-1]:
+        await house.webhook(["status", {"message_id": message_id, "status": "delivered"}])
+    large = {"message_id": ids[-1], "status": "delivered", "text": "x" * 1000}
+    await house.webhook(["status", large])
+    counts = [await house.engine.receive.process() for _ in range(5)]
+    assert counts == [2, 2, 1, 1, 0]
+    assert await house.statuses(ids) == ["delivered"] * 6
+
+
+async def test_worker_goes_on_with_what_did_not_go_at_once(house, monkeypatch):
+    monkeypatch.setattr(webhooks, "BYTES", 1)
+    ids = await sent(house, 5)
+    for message_id in ids:
+        await house.webhook(["status", {"message_id": message_id, "status": "delivered"}])
+    running = asyncio.create_task(house.engine.receive.run())
+
+    async def are_delivered():
+        return await house.statuses(ids) == ["delivered"] * 5
+
+    await until(are_delivered)
+    house.engine.receive.stop()
+    await running
 
 
 async def test_one_webhook_that_breaks_does_not_hold_up_the_others(house, monkeypatch):

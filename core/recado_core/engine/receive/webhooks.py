@@ -5,6 +5,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +28,8 @@ Row = dict[str, Any]
 
 AT_ONCE = 200
 """Webhooks processed in one transaction at the most."""
+BYTES = 1_000_000
+"""What they may have in their bodies together, but for one that has more alone: some 5,000 DLRs."""
 AWAY = 1.0
 """Seconds after which it is tried again where webhooks can't be processed."""
 PATIENCE = (2.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0)
@@ -52,6 +55,7 @@ class Receive:
         self._group = Grouping(self._store, is_fatal=is_down)
         self._readings = Readings()
         self._wake = asyncio.Event()
+        self._is_more = False
         self._stopping = False
 
     async def webhook(self, account: str, token: str, request: WebhookRequest) -> WebhookReply:
@@ -90,7 +94,7 @@ class Receive:
             self._wake.clear()
             try:
                 count = await self.process()
-                if count < AT_ONCE:
+                if not self._is_more:
                     await gather_more(count)
                     await self._wake.wait()
                 troubled = False
@@ -106,7 +110,7 @@ class Receive:
         self._wake.set()
 
     async def process(self) -> int:
-        """Process the webhooks that are due, at most ``AT_ONCE``; return how many there were."""
+        """Process webhooks that are due, as many as go at once; return how many they were."""
         if self._database.sqlite:  # whose one writer is kept no longer than need be
             count = await self._process_foreseen()
             if count is not None:
@@ -118,7 +122,7 @@ class Receive:
         now = self._now()
         try:
             async with self._database.glance() as connection:
-                rows = await inbox.pending(connection, now, AT_ONCE)
+                rows = await self._due(connection, now)
                 if not rows:
                     return 0
                 foreseen = await self._foresee(connection, rows, now)
@@ -137,6 +141,14 @@ class Receive:
         for each in foreseen:
             self._arrivals.wake(each)
         return len(rows)
+
+    async def _due(self, connection: AsyncConnection, now: datetime) -> list[Row]:
+        """Return which webhooks to process together, and note whether there are more."""
+        rows = await inbox.pending(connection, now, AT_ONCE)
+        sizes = accumulate(row["size"] for row in rows)
+        count = max(1, sum(size <= BYTES for size in sizes))
+        self._is_more = len(rows) > count or len(rows) == AT_ONCE
+        return rows[:count]
 
     async def _foresee(
         self, connection: AsyncConnection, rows: Sequence[Row], now: datetime
@@ -160,7 +172,7 @@ class Receive:
 
     async def _process_some(self, connection: AsyncConnection) -> int:
         now = self._now()
-        rows = await inbox.lock_pending(connection, now, AT_ONCE)
+        rows = await inbox.lock_pending(connection, now, len(await self._due(connection, now)))
         try:
             async with connection.begin_nested():
                 await self._take(connection, rows, now)

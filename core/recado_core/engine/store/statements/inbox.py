@@ -65,12 +65,15 @@ _PENDING = Prepared(
 
 
 async def pending(connection: AsyncConnection, now: datetime, limit: int) -> list[Row]:
-    """Return ``id`` and ``account`` of what ``lock_pending`` returns whole; nobody is kept off."""
+    """Return ``id``, ``account`` and the body's ``size`` of what ``lock_pending`` returns whole.
+
+    Nobody is kept off.
+    """
     return await _WAITING.rows(connection, {"now": now, "limit": limit})
 
 
 _WAITING = Prepared(
-    sa.select(I.id, I.account)
+    sa.select(I.id, I.account, sa.func.length(I.body).label("size"))
     .where(*_DUE)
     .order_by(I.due_at)
     .limit(sa.bindparam("limit", type_=sa.Integer()))
