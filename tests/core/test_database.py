@@ -173,10 +173,9 @@ async def test_connections_at_hand_keep_none_from_those_that_read(database):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
-async def test_who_waits_for_a_glance_gets_the_next_that_is_free(database):
-    ends, tasks = await lent(database, ["read"] * READERS + ["glance"] * (GLANCES + 1))
+async def test_more_glances_than_there_are_connections_at_hand_go_with_those_that_read(database):
+    ends, tasks = await lent(database, ["glance"] * (GLANCES + READERS))
     ends[-1].set()
-    ends[READERS].set()
     async with asyncio.timeout(20):
         await tasks[-1]
     for end in ends:

@@ -22,12 +22,12 @@ class Hold:
     """A function of SQL that keeps its statement from ending, in the connection's thread."""
 
     def __init__(self):
-        self.begun = False
+        self.begun = self.late = False
         self.over = threading.Event()
 
     def __call__(self):
         self.begun = True
-        self.over.wait(DEADLINE)
+        self.late = not self.over.wait(DEADLINE)
         return 1
 
 
@@ -175,3 +175,26 @@ async def test_a_connection_that_was_closed_is_replaced(house):
     with pytest.raises(UnavailableError):
         await house.database.write(lose)
     assert await house.accept()
+
+
+async def test_a_question_that_nobody_waits_for_any_more_holds_up_no_other(sqlite_url, hold):
+    def provide(connection, _):
+        connection.create_function("hold", 0, hold)
+
+    async def ask(text):
+        async with database.glance() as connection:
+            return (await sqlite.query(connection, text, ())).rows
+
+    sa.event.listen(sa.Engine, "connect", provide)
+    try:
+        database = Database(sqlite_url)
+        asking = asyncio.create_task(ask("SELECT hold()"))
+        await until(lambda: hold.begun)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert await asyncio.gather(*(ask("SELECT 10") for _ in range(16))) == [[(10,)]] * 16
+    finally:
+        sa.event.remove(sa.Engine, "connect", provide)
+        hold.over.set()
+        await database.close()
+    assert not hold.late

@@ -38,7 +38,8 @@ _NEW: Final = ConversationStatus.NEW
 def opened(rows: Iterable[Row], now: datetime, telling: Telling) -> Told:
     """Return how SQLite opens the conversations that MTs are the first messages of.
 
-    Those that are there stay as they are, and nothing is told of them.
+    Those that are there stay as they are, and nothing is told of them; the sinks that would be told
+    are woken all the same.
     """
     addresses: dict[tuple[str, str], list[str]] = {}
     for account, channel, address in sorted(_wanted(rows)):

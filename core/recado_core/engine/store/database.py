@@ -4,11 +4,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -23,31 +22,28 @@ from sqlalchemy.exc import (
     OperationalError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.failures import SchemaError, UnavailableError
 from recado_core.engine.store import sqlite
+from recado_core.engine.store.engines import WRITERS_CACHE, postgres_engine, sqlite_engine
 from recado_core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 6
-"""Connections that read at once."""
+"""Connections to SQLite that read at once."""
 GLANCES = 3
-"""Connections of SQLite's that are kept at hand for single questions."""
-WRITERS_CACHE = 65_536
-"""Kibibytes of SQLite's pages that the connection keeps that writes."""
-READERS_CACHE = 8192
-"""Kibibytes that each of those keeps that read; behind it is the system's own cache."""
+"""Connections to SQLite that are kept at hand for single questions."""
+SHARED = 8
+"""Connections to PostgreSQL."""
 AWAY = 1.0
 """Seconds after which a database that is away is tried again."""
 RETURN = 2.0
 """Seconds for which connections that are under way are waited for before they are closed."""
 TURN = 60.0
 """Seconds for which one who wants to write to SQLite waits for the others."""
-STATEMENTS = 256
-"""Statements that each of SQLite's connections keeps prepared."""
 BREATH = 0.02
 """Seconds for which SQLite is left to other processes: they ask now and then."""
 UNREACHABLE = ("08", "25006", "28", "3D000", "53", "57P")
@@ -109,25 +105,19 @@ class Database:
         self.dialect = self._url.get_backend_name()
         self.sqlite = self.dialect == "sqlite"
         if self.sqlite:
-            self._writer = _sqlite_engine(
+            self._writer = sqlite_engine(
                 self._url, size=1, begin=sqlite.WRITING, cache=WRITERS_CACHE
             )
-            self._reader = _sqlite_engine(
-                self._url, size=READERS, begin="BEGIN", cache=READERS_CACHE
-            )
-            self._glancer = _sqlite_engine(
-                self._url, size=GLANCES, begin="BEGIN", cache=READERS_CACHE
-            )
+            self._reader = sqlite_engine(self._url, size=READERS)
+            self._glancer = sqlite_engine(self._url, size=GLANCES)
         else:
-            self._writer = create_async_engine(
-                self._url, pool_size=READERS, pool_pre_ping=True, **_OPTIONS
-            )
-            self._reader = self._glancer = self._writer
+            self._writer = self._reader = self._glancer = postgres_engine(self._url, size=SHARED)
         self._engines = {self._writer, self._reader, self._glancer}
         self._turn = asyncio.Lock()
-        self._glances = asyncio.Semaphore(GLANCES)
         self._kept: AsyncConnection | None = None
         self._at_hand: list[AsyncConnection] = []
+        self._asked = 0  # of those at hand
+        self._retiring: set[asyncio.Task[None]] = set()
         self._closing = False
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
@@ -144,7 +134,7 @@ class Database:
         return await _to_the_end(self._repeat(work))
 
     async def write_at_once(self, steps: Sequence[tuple[str, Any] | sqlite.Guard]) -> bool:
-        """Write what is ready in one visit to SQLite's thread, as ``write`` would; tell whether.
+        """Write what is ready in one visit to SQLite's thread, to its end too; tell whether.
 
         The one writer waits for nobody meanwhile: between two visits a transaction waits for its
         turn in the event loop, as all others wait for it. Nothing is written where a guard says so,
@@ -224,26 +214,43 @@ class Database:
         """Lend a connection for questions that need not be answered as of one moment.
 
         To SQLite each (``store.statements.prepared``) is a transaction of its own then, and one
-        visit to its thread.
+        visit to its thread, as long as there is a connection at hand.
         """
-        if not self.sqlite:
+        if not self.sqlite or self._asked >= GLANCES:
             async with self.read() as connection:
                 yield connection
             return
         with _telling():
-            async with asyncio.timeout(TURN):
-                await self._glances.acquire()
+            self._asked += 1
             try:
                 asked = self._at_hand.pop() if self._at_hand else await self._glancer.connect()
-                try:
-                    yield asked
-                finally:
-                    if asked.invalidated or asked.in_transaction() or self._closing:
-                        await asyncio.shield(asked.close())
-                    else:
-                        self._at_hand.append(asked)
-            finally:
-                self._glances.release()
+            except BaseException:
+                self._asked -= 1
+                raise
+            try:
+                yield asked
+            except BaseException:
+                retiring = asyncio.create_task(self._retire(asked))
+                self._retiring.add(retiring)
+                retiring.add_done_callback(self._retiring.discard)
+                raise
+            self._asked -= 1
+            if self._closing or asked.in_transaction():
+                await asked.close()
+            else:
+                self._at_hand.append(asked)
+
+    async def _retire(self, asked: AsyncConnection) -> None:
+        """Close a connection on which something went wrong.
+
+        The question of one who waits for the answer no longer goes on in SQLite's thread.
+        """
+        try:
+            with suppress(DBAPIError):
+                await sqlite.query(asked, "SELECT 1", ())
+            await asked.close()
+        finally:
+            self._asked -= 1
 
     async def revision(self) -> str | None:
         """Return the schema's revision in the database, or None where it is empty."""
@@ -302,12 +309,12 @@ class Database:
         async with AsyncExitStack() as held:
             with suppress(TimeoutError):
                 async with asyncio.timeout(RETURN):
+                    while self._at_hand:
+                        await self._at_hand.pop().close()
                     await held.enter_async_context(self._turn)  # who writes later connects anew
-                    kept = [self._kept] if self._kept else []
-                    self._kept = None
-                    for connection in [*kept, *self._at_hand]:
-                        await connection.close()
-                    self._at_hand.clear()
+                    kept, self._kept = self._kept, None
+                    if kept is not None:
+                        await kept.close()
                     while self._lent():  # noqa: ASYNC110  # nobody tells
                         await asyncio.sleep(0.005)
             for engine in self._engines:
@@ -380,54 +387,6 @@ def parse_url(url: str) -> sa.URL:
     if parsed.drivername.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
         raise ConfigurationError("gateway.database: SQLite needs a file, such as recado.db")
     return parsed
-
-
-def _encode_json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-_OPTIONS: dict[str, Any] = {
-    "json_serializer": _encode_json,
-    "json_deserializer": msgspec.json.decode,
-    "hide_parameters": True,  # an error's text must show no number and no message
-}
-
-
-# Pages twice as large as SQLite's own choice, for a new file: fewer of them to look through and to
-# write for rows that come in their order, which are most. The log is carried over into the file
-# after 32 MB and not after 4: what has changed several times by then, as the pages of an index
-# have, is written there once.
-_PRAGMAS = """
-PRAGMA page_size = 8192;
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
-PRAGMA busy_timeout = 30000;
-PRAGMA foreign_keys = ON;
-PRAGMA temp_store = MEMORY;
-PRAGMA wal_autocheckpoint = 4000;
-"""
-
-
-def _sqlite_engine(url: sa.URL, *, size: int, begin: str, cache: int) -> AsyncEngine:
-    pragmas = f"{_PRAGMAS}PRAGMA cache_size = -{cache};"
-    engine = create_async_engine(
-        url,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=60,
-        connect_args={
-            "async_creator_fn": partial(sqlite.connect, pragmas=pragmas),
-            "cached_statements": STATEMENTS,
-        },
-        **_OPTIONS,
-    )
-
-    @sa.event.listens_for(engine.sync_engine, "begin")
-    def begin_transaction(connection: sa.Connection) -> None:
-        driver: Any = connection.connection.driver_connection
-        driver.begin(begin)
-
-    return engine
 
 
 def _upgrade(connection: sa.Connection) -> list[str]:

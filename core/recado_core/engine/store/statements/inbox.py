@@ -33,20 +33,26 @@ def inserted(rows: Sequence[Row]) -> list[Step]:
     return inserting("sqlite", inbox, rows, _AGAIN)
 
 
-_AGAIN = (
-    " ON CONFLICT (account, digest) DO UPDATE"
-    " SET state = 'pending', attempts = 0, due_at = excluded.due_at WHERE inbox.state <> 'done'"
-)
-
-
 @cache
 def _storing(dialect: str) -> sa.Insert:
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = insert(inbox)
-    again = {"state": "pending", "attempts": 0, "due_at": statement.excluded.due_at}
+    again = {
+        "state": sa.literal_column("'pending'"),
+        "attempts": sa.literal_column("0"),
+        "due_at": statement.excluded.due_at,
+    }
     return statement.on_conflict_do_update(
-        index_elements=[I.account, I.digest], set_=again, where=I.state != "done"
+        index_elements=[I.account, I.digest],
+        set_=again,
+        where=I.state != sa.literal_column("'done'"),
     )
+
+
+_AGAIN = (
+    " ON CONFLICT"
+    + str(_storing("sqlite").compile(dialect=sqlite.dialect())).partition(" ON CONFLICT")[2]
+)
 
 
 async def lock_pending(connection: AsyncConnection, now: datetime, limit: int) -> list[Row]:

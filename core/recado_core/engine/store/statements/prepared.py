@@ -67,7 +67,7 @@ class Prepared:
         return self._spelled.text, self._spelled.order(values)
 
     def steps(self, rows: Sequence[Values]) -> list[Step]:
-        """Return it as a step of SQLite's that is taken with each of these values."""
+        """Return it as a step of SQLite's that is taken with each of these values, if any."""
         return [(self._spelled.text, [self._spelled.order(row) for row in rows])] if rows else []
 
     def guard(self, values: Values, expected: object) -> sqlite.Guard:
