@@ -1,13 +1,16 @@
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recado_core import Category, Media
+from recado_core import Category, ContentError, Media
+from recado_core.engine.accept.composing import Composing
 from recado_core.engine.accept.frames import ALIKE, Frame, alike_of, framed
 from recado_core.engine.channels import SmsChannel
 from recado_core.engine.failures import DraftError
 from recado_core.engine.messages.drafts import Draft, compose, new_row
+from recado_core.engine.settings import RouteMatch, RouteSettings
 from recado_core.engine.templates.variants import (
     Template,
     Variant,
@@ -119,3 +122,73 @@ def test_all_fields_of_a_draft_are_alike_or_its_own():
     known |= {"reference", "document", "metadata", "media"}
     assert known == set(Draft.__struct_fields__)
     assert alike_of(Draft(to="a", **LIKE)) == (None, None, *LIKE.values())
+
+
+# ---------------------------------------------------------------- with routes, and with providers
+
+
+class Refusing:
+    """A provider's check that can't be hashed, and refuses some texts."""
+
+    __hash__ = None
+
+    def __init__(self, word):
+        self.word = word
+
+    def __call__(self, message):
+        if self.word in message.text:
+            raise ContentError(f"never {self.word}")
+
+    def __eq__(self, other):
+        return self is other
+
+
+def composing(**checks):
+    kinds = {
+        name: SimpleNamespace(
+            check_message=check, channels={"sms"}, capabilities=SimpleNamespace(templates=True)
+        )
+        for name, check in checks.items()
+    }
+    routes = [
+        RouteSettings(accounts=["plain"], match=RouteMatch(prefix="+1")),
+        RouteSettings(accounts=["first", "second"]),
+    ]
+    accounts = SimpleNamespace(
+        by_name={name: SimpleNamespace(kind=kind) for name, kind in kinds.items()},
+        paused=lambda: {"first"},
+    )
+    settings = SimpleNamespace(routes=routes, default_region="BR")
+    return Composing(settings, SimpleNamespace(channels=CHANNELS), accounts, None, None)
+
+
+async def each_alone(made_by, drafts):
+    ends = []
+    for draft in drafts:
+        try:
+            ends.append((await made_by.row(draft, MONDAY_NOON)).row)
+        except DraftError as error:
+            ends.append(error.faults)
+    return ends
+
+
+async def test_rows_at_once_are_what_each_is_alone_whatever_its_route_and_providers_say():
+    made_by = composing(plain=None, first=Refusing("one"), second=Refusing("two"))
+    texts = ["oi", "one", "two", "one two", ""]
+    drafts = [
+        Draft(to=to, text=text)
+        for text in texts * 2
+        for to in ("+5511900000001", "+12025550100", "28282")
+    ]
+    made = await made_by.rows(drafts, MONDAY_NOON)
+    at_once = [each.faults if isinstance(each, DraftError) else each.row for each in made]
+    alone = await each_alone(made_by, drafts)
+    for end in (*at_once, *alone):
+        if isinstance(end, dict):
+            del end["id"]
+    assert at_once == alone
+    assert {end["account"] for end in alone if isinstance(end, dict)} == {
+        "plain",
+        "first",
+        "second",
+    }

@@ -10,6 +10,7 @@ from recado_core.engine.receive.arrivals import Arrivals
 from recado_core.engine.receive.readings import Readings
 from recado_core.engine.store.schema import messages
 from recado_core.engine.store.statements import inbox
+from recado_core.engine.store.statements.events import of_message
 from recado_core.engine.store.statements.many import update_many
 from recado_core.http import WebhookRequest
 
@@ -239,6 +240,20 @@ async def test_a_webhook_is_read_once_and_again_only_after_a_restart(house, monk
     await house.settle()
     assert bodies[1:] == [bodies[1]] * 2
     assert await house.statuses(ids) == ["delivered"] * 2
+
+
+async def test_each_event_tells_the_providers_time_as_it_was_written(house):
+    ids, times = await sent(house, 2), ["2026-01-05T12:00:00Z", "2026-01-05T09:00:00-03:00"]
+    await house.webhook(
+        *(
+            ["status", {"message_id": message_id, "status": "delivered", "at": at}]
+            for message_id, at in zip(ids, times, strict=True)
+        )
+    )
+    await house.settle()
+    async with house.database.read() as connection:
+        told = [await of_message(connection, message_id) for message_id in ids]
+    assert [each[-1]["data"]["provider_time"] for each in told] == times
 
 
 async def test_large_webhooks_are_processed_a_few_at_a_time(house, monkeypatch):

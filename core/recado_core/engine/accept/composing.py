@@ -92,7 +92,7 @@ class Composing:
         templates: Mapping[str, Template],
     ) -> list[Composition | DraftError]:
         """Return rows made at one go: what is found of the accounts for one holds for the next."""
-        frames: dict[tuple[Any, ...], Frame] = {}
+        frames: dict[tuple[Any, ...], Frame | None] = {}
         made: list[Composition | DraftError] = []
         for draft, message_id in zip(drafts, new_ids(len(drafts)), strict=True):
             if isinstance(draft, DraftError):
@@ -108,7 +108,9 @@ class Composing:
                 composed = self._compose(draft, now, templates)
                 names = self._names(composed)
                 row = new_row(composed, names, now, message_id=message_id)
-                frames[alike] = self._frame(composed, names, row)
+                if alike not in frames:  # those of a vendor's template are each composed
+                    is_own = composed.template is None
+                    frames[alike] = self._frame(composed, names, row) if is_own else None
                 made.append(self._judged(composed, names, row))
             except DraftError as error:
                 made.append(error)
@@ -194,7 +196,7 @@ class Composing:
     def _checks(self, names: Iterable[str]) -> list[CheckMessage]:
         """Return what the accounts' providers refuse messages by, each once."""
         checks = (self._accounts.by_name[name].kind.check_message for name in names)
-        return list(dict.fromkeys(check for check in checks if check is not None))
+        return list({id(check): check for check in checks if check is not None}.values())
 
     def route(self, channel: str, category: Category, to: str, account: str | None) -> list[str]:
         """Return the accounts that may carry such a message, in the order in which to try them.

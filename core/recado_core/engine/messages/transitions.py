@@ -99,7 +99,7 @@ def plan_changes(
     told: list[Row] = []
     subjects: list[Row] = []
     done: list[Change] = []
-    steps = _Steps(now, telling.tallies)
+    outcomes = _Outcomes(now, telling.tallies)
     for change in changes:
         row = standing.get(change.message_id)
         if row is None:
@@ -107,7 +107,7 @@ def plan_changes(
         new: Row = {}
         placed: Row = {}
         if policy.may_follow(row["status"], change.status):
-            new, event = steps.take(row, change)
+            new, event = outcomes.take(row, change)
             if not change.waits_on or "code" in new or "status_text" in new:
                 told.append(event)
                 subjects.append(row)
@@ -136,7 +136,7 @@ def _named(told: Sequence[Row], subjects: Sequence[Row]) -> dict[str, Row]:
     return about
 
 
-class _Steps:
+class _Outcomes:
     """Says what changes write and tell; of those that are alike, as in a batch, only once."""
 
     def __init__(self, now: datetime, tallies: Tallies) -> None:
@@ -161,6 +161,7 @@ class _Steps:
                 change.text,
                 change.account,
                 change.at,
+                change.at and change.at.utcoffset(),  # one moment may be written in two ways
             )
             known = self._known.get(key)
             if known is None:
