@@ -5,12 +5,15 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recado_core import Status
 from recado_core.engine.messages import transitions
 from recado_core.engine.messages.transitions import Change, plan_changes
 from recado_core.testing.clock import MONDAY_NOON
+
+ENOUGH = 300
+"""Examples by which a field that is forgotten is found."""
 
 OF_ROW = {
     "status": ("sending", "sent", "unknown"),
@@ -80,6 +83,7 @@ def written_rows(monkeypatch):
 
 @pytest.mark.usefixtures("written_rows")
 def test_changes_at_once_come_to_what_each_does_alone():
+    @settings(max_examples=ENOUGH)
     @given(nearly_alike)
     def compare(pairs):
         standing = {str(key): row | {"id": str(key)} for key, (row, _) in enumerate(pairs)}
