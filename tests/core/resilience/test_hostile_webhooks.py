@@ -6,6 +6,7 @@ import json
 import pytest
 import sqlalchemy as sa
 from recado_core import TransientSendError
+from recado_core.engine.receive import webhooks
 from recado_core.engine.store.schema import inbox, messages
 
 from ..conftest import VendorReceiver
@@ -89,7 +90,8 @@ async def test_a_dlr_that_overtakes_the_answer_leaves_room_for_the_vendors_refer
 
 
 @on_postgres  # where a statement may have 32,767 parameters
-async def test_forty_webhooks_of_a_thousand_dlrs_are_processed_at_once(house):
+async def test_forty_webhooks_of_a_thousand_dlrs_are_processed_at_once(house, monkeypatch):
+    monkeypatch.setattr(webhooks, "BYTES", 1_000_000_000)
     ids = await house.accept_many(1000)
     await house.settle()
     names = ids + [f"nobody-{number}" for number in range(39_000)]

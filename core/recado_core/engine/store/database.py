@@ -246,8 +246,7 @@ class Database:
         The question of one who waits for the answer no longer goes on in SQLite's thread.
         """
         try:
-            with suppress(DBAPIError):
-                await sqlite.query(asked, "SELECT 1", ())
+            await sqlite.rest(asked)
             await asked.close()
         finally:
             self._asked -= 1

@@ -8,6 +8,7 @@ own way to the driver takes longer still: ``run_steps`` and ``query`` leave it o
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Self
 
@@ -227,6 +228,14 @@ async def query(connection: AsyncConnection, statement: str, values: Parameters)
     """Execute one statement, and return what it comes to."""
     step = (statement, values)
     return await _visit(connection, [step], lambda cursor: cursor.execute(statement, values))
+
+
+async def rest(connection: AsyncConnection) -> None:
+    """Wait until nothing goes on in a connection's thread; one that is closed is at rest."""
+    if not connection.invalidated:
+        sync: Any = connection.sync_connection
+        with suppress(sqlite3.Error, ValueError):
+            await sync.connection.driver_connection.visit(lambda _: None)
 
 
 async def _visit(
