@@ -15,6 +15,7 @@ from recado_core import (
     UnreachableError,
 )
 from recado_core.engine.deliver import delivering
+from recado_core.engine.messages.telling import thread_of
 from recado_core.engine.store import schema
 from recado_core.engine.store.statements import deliveries as store
 from recado_core.engine.store.statements.many import insert_many
@@ -175,23 +176,14 @@ async def test_longest_address_has_room_for_its_lane(open_desk):
     name, channel, address = "a" * 64, "c" * 32, "x" * 320
     async with open_desk(events=EVERY, lane=lane) as house:
         telling = house.engine.accept._storing._telling  # noqa: SLF001  # no channel has such addresses
-        now = house.clock.now()
-        rows = [
-            store_event(kind, now) | {"account": None, "message_id": None}
-            for kind in ("message.undelivered", "message.sent")
-        ]
         about = {"account": name, "channel": channel, "address": address}
-        outlets = telling._outlets  # noqa: SLF001  # as above
-        threads = [
-            telling._delivery(outlets[0], row, about)["thread"]  # noqa: SLF001  # as above
-            for row in rows
-        ]
+        threads = []
+        for kind in ("message.undelivered", "message.sent"):
+            ((_, own_lane),) = telling.hearers(kind, about)
+            before, after = thread_of(about, own_lane)
+            threads.append(before + address + after)
         assert len(set(threads)) == 2
         assert {len(thread) for thread in threads} == {schema.deliveries.c.thread.type.length}
-
-
-def store_event(kind, now):
-    return {"id": f"{kind:36}", "type": kind, "time": now}
 
 
 # ---------------------------------------------------------------- giving up

@@ -230,10 +230,10 @@ class KolmeyaProvider:
                 code=str(response.status_code),
                 raw=connection.raw_of(response),
             )
-        one = next(iter(results.values()))
         unpaid = all(result.outcome is _TRANSIENT for result in results.values())
         if unpaid and len(results) == len(messages):
-            raise AccountError(one.text or "", code=one.code, raw=connection.raw_of(response))
+            first = next(iter(results.values()))
+            raise AccountError(first.text or "", code=first.code, raw=connection.raw_of(response))
         return results
 
     async def _settle_unlisted(

@@ -22,7 +22,6 @@ from recado_core.engine.dispatch.endings import Endings
 from recado_core.engine.dispatch.recording import ACCEPTED, Recording
 from recado_core.engine.grouping import gather_more
 from recado_core.engine.messages.batches import batch_of, recipient_of
-from recado_core.engine.messages.transitions import Change
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store.database import Database, until_done
 from recado_core.engine.store.identifiers import new_id
@@ -80,7 +79,7 @@ class Dispatcher:
         self._accounts = accounts
         self._settings = settings
         self._checking = checking
-        self._recording = Recording(account, settings, endings, database, now)
+        self._recording = Recording(account, accounts, settings, endings, database, now)
         self._database = database
         self._now = now
         self._monotonic = monotonic
@@ -231,7 +230,7 @@ class Dispatcher:
 
     async def _put_back(self, dispatch_id: str, rows: list[Row], text: str, outcome: str) -> None:
         changes = [settling.hold(row, code=None, text=text) for row in rows]
-        await self._record(dispatch_id, rows, changes, outcome=outcome)
+        await self._recording.record(dispatch_id, rows, changes, outcome=outcome)
 
     async def _reaffirm(self, claimed: Claimed) -> Claimed | None:
         """Say that the call is made only now; None: others thought us dead and took it over."""
@@ -265,7 +264,7 @@ class Dispatcher:
         else:
             self._outage.end()
             splits.left = MAX_SPLITS
-            await self._record(dispatch_id, rows, changes, outcome=ACCEPTED)
+            await self._recording.record(dispatch_id, rows, changes, outcome=ACCEPTED)
 
     async def _without_refused(self, dispatch_id: str, rows: list[Row]) -> list[Row]:
         """Run the checks once more, and take out what may not be sent now."""
@@ -282,7 +281,9 @@ class Dispatcher:
         left = [row for row in rows if row["id"] not in stopped]
         gone = [row for row in rows if row["id"] in stopped]
         changes = list(stopped.values())
-        await self._record(dispatch_id, gone, changes, outcome=None if left else "checked")
+        await self._recording.record(
+            dispatch_id, gone, changes, outcome=None if left else "checked"
+        )
         return left
 
     async def _fail(
@@ -303,7 +304,7 @@ class Dispatcher:
             if isinstance(error, AccountError):
                 await self._pause_account(error)
             changes = settling.after_error(rows, error, self._settings.retry_delays, random.random)
-            await self._record(
+            await self._recording.record(
                 dispatch_id, rows, changes, outcome=settling.outcome_of(error), error=error
             )
 
@@ -353,7 +354,7 @@ class Dispatcher:
             await asyncio.sleep(min(pause, IDLE))
         if self._stopping or self._account.paused_at is not None:
             changes = [settling.wait_in_queue(row, code=None, text=None) for row in half]
-            await self._record(half_id, half, changes, outcome="held")
+            await self._recording.record(half_id, half, changes, outcome="held")
             return
         claimed = Claimed(
             dispatch_id=half_id, rows=half, at=self._now(), monotonic=self._monotonic()
@@ -362,18 +363,3 @@ class Dispatcher:
         if again is not None:
             self._account.budget.spend(again.monotonic)
             await self._carry(again, splits)
-
-    async def _record(
-        self,
-        dispatch_id: str,
-        rows: list[Row],
-        changes: list[Change],
-        *,
-        outcome: str | None,
-        error: SendError | None = None,
-    ) -> None:
-        """Write what became of these messages; close the dispatch if ``outcome`` is given."""
-        done = await self._recording.record(
-            dispatch_id, rows, changes, outcome=outcome, error=error
-        )
-        self._accounts.wake({change.retry.account for change in done if change.retry is not None})

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accounts.account import Account
+from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.dispatch.endings import Endings, Foreseen, first_poll
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.messages.transitions import Change
@@ -25,15 +26,17 @@ ACCEPTED = "accepted"
 class Recording:
     """Writes how the dispatches of one account end."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # it joins the rooms that a dispatch's end concerns
         self,
         account: Account,
+        accounts: Accounts,
         settings: EngineSettings,
         endings: Endings,
         database: Database,
         now: Callable[[], datetime],
     ) -> None:
         self._account = account
+        self._accounts = accounts
         self._settings = settings
         self._endings = endings
         self._database = database
@@ -47,8 +50,8 @@ class Recording:
         *,
         outcome: str | None,
         error: SendError | None = None,
-    ) -> list[Change]:
-        """Write what became of a dispatch's messages; return what was written.
+    ) -> None:
+        """Write what became of a dispatch's messages, and wake the accounts that they go on to.
 
         Args:
             dispatch_id: The dispatch.
@@ -59,7 +62,8 @@ class Recording:
         """
         foreseen = self._endings.foresee(rows, changes, self._now())
         if outcome == ACCEPTED and await self._write_at_once(dispatch_id, foreseen):
-            return foreseen.plan.done
+            self._wake(foreseen.plan.done)
+            return
         first = [foreseen]  # for the first attempt: later ones have a later time
 
         async def write() -> list[Change]:
@@ -70,7 +74,10 @@ class Recording:
                 )
             )
 
-        return await until_done(write)
+        self._wake(await until_done(write))
+
+    def _wake(self, done: list[Change]) -> None:
+        self._accounts.wake({change.retry.account for change in done if change.retry is not None})
 
     async def _write_at_once(self, dispatch_id: str, foreseen: Foreseen) -> bool:
         """Write that the provider took the batch, if it goes in one step; tell whether."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.messages.telling import ENDINGS, Telling, Told
+from recado_core.engine.messages.telling import Telling, Told, thread_of
 from recado_core.engine.store.identifiers import new_id, new_ids
 from recado_core.engine.store.statements import conversations as store
 from recado_core.engine.store.statements import deliveries, events
@@ -50,13 +50,13 @@ def opened(rows: Iterable[Row], now: datetime, telling: Telling) -> Told:
         events_of = dict(zip(new_ids(len(some)), ids.values(), strict=True))
         told.steps.append(store.opened(account, channel, ids, now))
         told.steps.append(events.told_if_opened(OPENED, account, events_of, now))
-        for sink, lane in telling.hearers(OPENED, {"account": account, "channel": channel}):
+        about = {"account": account, "channel": channel}
+        for sink, lane in telling.hearers(OPENED, about):
             told.sinks.add(sink)
-            like = {"sink": sink, "background": lane is Lane.NOTE, "now": now}
-            like["ending"] = ENDINGS[lane]
+            before, after = thread_of(about, lane)
+            like = {"sink": sink, "background": lane is Lane.NOTE, "now": now, "ending": after}
             deliveries_of = dict(zip(new_ids(len(some)), events_of, strict=True))
-            prefix = f"{account}/{channel}/"
-            told.steps.append(deliveries.inserted_if_told(like, prefix, deliveries_of))
+            told.steps.append(deliveries.inserted_if_told(like, before, deliveries_of))
     return told
 
 

@@ -90,10 +90,7 @@ class Telling:
             self._wake(sink)
 
     def prepare(
-        self,
-        dialect: str,
-        told: Sequence[Row],
-        about: Mapping[str, Row] | None = None,
+        self, dialect: str, told: Sequence[Row], about: Mapping[str, Row] | None = None
     ) -> Told:
         """Make ready what ``tell`` writes; before the transaction, it keeps nobody waiting.
 
@@ -107,12 +104,10 @@ class Telling:
         if not self._types or not about:
             return Told(steps=steps)
         rows = [
-            self._delivery(outlet, event, about[event["id"]])
+            _delivery(sink, lane, event, about[event["id"]])
             for event in told
             if event["type"] in self._types
-            for outlet in self._outlets
-            if event["type"] in outlet.types
-            and self._is_wanted(outlet, _subject(outlet, event["type"], about[event["id"]]))
+            for sink, lane in self.hearers(event["type"], about[event["id"]])
         ]
         steps += deliveries.inserted(dialect, rows)
         return Told(steps=steps, sinks={row["sink"] for row in rows})
@@ -124,10 +119,15 @@ class Telling:
             kind: The type.
             about: What they are about, as in ``tell``.
         """
-        return [
-            (outlet.sink, self._lane(outlet, _subject(outlet, kind, about)))
+        asked = [
+            (outlet, _subject(outlet, kind, about))
             for outlet in self._outlets
-            if kind in outlet.types and self._is_wanted(outlet, _subject(outlet, kind, about))
+            if kind in outlet.types
+        ]
+        return [
+            (outlet.sink, self._lane(outlet, subject))
+            for outlet, subject in asked
+            if self._is_wanted(outlet, subject)
         ]
 
     def _is_wanted(self, outlet: Outlet, subject: EventSubject) -> bool:
@@ -159,19 +159,24 @@ class Telling:
         self._broken.add((sink, where))
         return not known
 
-    def _delivery(self, outlet: Outlet, event: Row, about: Row) -> Row:
-        created_at: datetime = event["time"]
-        lane = self._lane(outlet, _subject(outlet, event["type"], about))
-        thread = f"{about['account']}/{about['channel']}/{about['address']}"
-        return {
-            "id": new_id(),
-            "sink": outlet.sink,
-            "event_id": event["id"],
-            "thread": thread + ENDINGS[lane],
-            "background": lane is Lane.NOTE,
-            "created_at": created_at,
-            "due_at": created_at,
-        }
+
+def thread_of(about: Row, lane: Lane) -> tuple[str, str]:
+    """Return what stands before and after the address in the thread of a lane's deliveries."""
+    return f"{about['account']}/{about['channel']}/", ENDINGS[lane]
+
+
+def _delivery(sink: str, lane: Lane, event: Row, about: Row) -> Row:
+    created_at: datetime = event["time"]
+    before, after = thread_of(about, lane)
+    return {
+        "id": new_id(),
+        "sink": sink,
+        "event_id": event["id"],
+        "thread": before + about["address"] + after,
+        "background": lane is Lane.NOTE,
+        "created_at": created_at,
+        "due_at": created_at,
+    }
 
 
 def _subject(outlet: Outlet, kind: str, about: Row) -> EventSubject:

@@ -154,7 +154,7 @@ class Database:
     async def _write_at_once(self, steps: Sequence[tuple[str, Any] | sqlite.Guard]) -> None:
         with _telling():
             async with self._writing() as connection:
-                await sqlite.run_whole(connection, steps)
+                await sqlite.run_steps(connection, steps, whole=True)
 
     async def _repeat(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         for last in (False, False, True):

@@ -187,27 +187,19 @@ class ChangedError(Exception):
     """The answer to a guard's question is another than was expected."""
 
 
-async def run_steps(connection: AsyncConnection, steps: Sequence[tuple[str, Any] | Guard]) -> None:
+async def run_steps(
+    connection: AsyncConnection, steps: Sequence[tuple[str, Any] | Guard], *, whole: bool = False
+) -> None:
     """Execute statements that return no rows, all in one visit.
 
     Args:
         connection: The transaction's.
         steps: Each a statement and what it takes: a tuple, or a list of them to repeat it for.
+        whole: Whether they are a transaction of their own, open still if anything is raised.
 
     Raises:
         ChangedError: A guard among them says that it must not be.
     """
-    await _run(connection, steps)
-
-
-async def run_whole(connection: AsyncConnection, steps: Sequence[tuple[str, Any] | Guard]) -> None:
-    """Do the same as a transaction of its own, which is open still if anything is raised."""
-    await _run(connection, steps, whole=True)
-
-
-async def _run(
-    connection: AsyncConnection, steps: Sequence[tuple[str, Any] | Guard], *, whole: bool = False
-) -> None:
     asked = [(it.statement, it.values) if isinstance(it, Guard) else it for it in steps]
 
     def work(cursor: sqlite3.Cursor) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, api_keys, idempotency_keys
 from recado_core.engine.store.statements.among import among_named, json_of
-from recado_core.engine.store.statements.many import Step, rows_of
+from recado_core.engine.store.statements.many import Step, inserting, rows_of
 from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
@@ -72,17 +72,11 @@ def reserving(rows: Sequence[Row], until: datetime) -> list[Step]:
         rows: The keys.
         until: Those that are as old as this or older are there no more.
     """
-    values = [{f"{name}_": value for name, value in row.items()} for row in rows]
-    return [_FORGETTING.step({"until": until}), *_RESERVING.steps(values)]
+    return [_FORGETTING.step({"until": until}), *inserting("sqlite", idempotency_keys, rows)]
 
 
 _FORGETTING = Prepared(
     sa.delete(idempotency_keys).where(P.created_at <= sa.bindparam("until", type_=Instant()))
-)
-_RESERVING = Prepared(
-    sa.insert(idempotency_keys).values(
-        {each.name: sa.bindparam(f"{each.name}_", type_=each.type) for each in P}
-    )
 )
 
 
@@ -110,5 +104,4 @@ def _finding(dialect: str) -> Prepared:
 
 async def forget_reserved(connection: AsyncConnection, until: datetime) -> int:
     """Delete idempotency keys that are as old as this or older; return how many."""
-    statement = sa.delete(idempotency_keys).where(P.created_at <= until)
-    return (await connection.execute(statement)).rowcount
+    return await _FORGETTING.run(connection, {"until": until})

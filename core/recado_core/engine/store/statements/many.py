@@ -111,7 +111,7 @@ def updating(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
         if dialect == "postgresql":
             steps.append(_lists(shape, columns, alike))
         else:
-            steps.append(_update(table, shape, columns))
+            steps.append(_update(table, shape, columns, alike))
     return steps
 
 
@@ -178,9 +178,10 @@ def _lists(shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> Step:
     return statement, tuple(values)
 
 
-def _update(table: sa.Table, shape: _Shape, columns: Columns) -> Step:
+def _update(table: sa.Table, shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> Step:
     """Update by one step for all rows, where they differ in no more than one text."""
-    differing = [name for name in columns if name != "id" and len(set(columns[name])) > 1]
+    unlike = [name for name in columns if name != "id" and name not in alike]
+    differing = [name for name in unlike if len(set(columns[name])) > 1]  # JSON may be alike, too
     own = differing[0] if differing else None
     is_text = own is None or (isinstance(table.c[own].type, sa.String) and None not in columns[own])
     if len(columns["id"]) == 1 or len(differing) > 1 or not is_text:

@@ -1,6 +1,6 @@
 """Statements that are executed all the time: compiled once, and on SQLite's shortest way."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -17,10 +17,7 @@ Values = Mapping[str, Any]
 Processor = Callable[[Any], Any]
 
 _decode = msgspec.json.Decoder(list[list[Any]]).decode
-_DIALECT = sqlite_dialect(
-    json_serializer=lambda value: msgspec.json.encode(value).decode(),
-    json_deserializer=msgspec.json.decode,
-)
+_DIALECT = sqlite_dialect(json_deserializer=msgspec.json.decode)
 
 
 class Prepared:
@@ -65,10 +62,6 @@ class Prepared:
     def step(self, values: Values) -> Step:
         """Return it as a step of SQLite's."""
         return self._spelled.text, self._spelled.order(values)
-
-    def steps(self, rows: Sequence[Values]) -> list[Step]:
-        """Return it as a step of SQLite's that is taken with each of these values, if any."""
-        return [(self._spelled.text, [self._spelled.order(row) for row in rows])] if rows else []
 
     def guard(self, values: Values, expected: object) -> sqlite.Guard:
         """Return the guard of SQLite's that the one value that it selects is this."""
