@@ -7,10 +7,10 @@
 import functools
 import sys
 
-from recado_core.engine.accept import storing
+from recado_core.engine.accept import accepting, storing
 from recado_core.engine.grouping import Grouping
 from recado_gateway.cli import main
 
 if __name__ == "__main__":
-    storing.Grouping = functools.partial(Grouping, limit=1)
+    accepting.Grouping = storing.Grouping = functools.partial(Grouping, limit=1)
     sys.exit(main())

@@ -1,18 +1,18 @@
 """Accepting messages: checked, routed and durable before the client hears that they are."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.checks import Recipient
-from recado_core.engine.accept.acceptances import events_of
 from recado_core.engine.accept.answers import tell_batch, tell_message
-from recado_core.engine.accept.composing import ITEMS_AT_ONCE, Composing
-from recado_core.engine.accept.storing import Guard, OvertakenError, Storing, Unit
+from recado_core.engine.accept.composing import ITEMS_AT_ONCE, Composing, Composition
+from recado_core.engine.accept.storing import Guard, OvertakenError, Result, Storing, Unit
 from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.checks.checking import CLEAR, Checking, Verdict, tell_reasons
 from recado_core.engine.clients.idempotency import Answer, IdempotencyKey, Once
@@ -23,6 +23,7 @@ from recado_core.engine.failures import (
     NotFoundError,
     fault_of,
 )
+from recado_core.engine.grouping import Grouping
 from recado_core.engine.messages.batches import recipient_of
 from recado_core.engine.messages.drafts import (
     MAX_BATCH,
@@ -34,7 +35,7 @@ from recado_core.engine.messages.drafts import (
 )
 from recado_core.engine.messages.telling import Telling
 from recado_core.engine.policy import RESENDABLE
-from recado_core.engine.store.database import Database
+from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import messages
 from recado_core.messages import Category, Media, ProviderTemplate, Status
@@ -59,6 +60,16 @@ MoveOn = Callable[[AsyncConnection, Sequence[DraftError | None]], Awaitable[bool
 """A guard that is told what is wrong with each draft."""
 
 
+class _Call(msgspec.Struct, frozen=True):
+    """A call with one message, as ``Accept.message`` is called."""
+
+    draft: Draft
+    key: IdempotencyKey | None
+    reply: bool
+    origin: str | None
+    guard: Guard | None
+
+
 class Accept:
     """Takes messages from clients, the command line, and the parts of Recado that send."""
 
@@ -79,6 +90,7 @@ class Accept:
         self._checking = checking
         self._now = now
         self._storing = Storing(database, once, telling, now)
+        self._calls = Grouping(self._take, is_fatal=is_down)
 
     async def message(
         self,
@@ -107,11 +119,10 @@ class Accept:
         async with self._once.claimed(key) as answered:
             if answered:
                 return answered
-            made = await self._composing.row(draft, self._now())
-            row = made.row | {"origin": origin}
-            verdicts = await self._check([row], [made.document])
-            answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
-            return await self._commit([row], verdicts, key, answer, reply=reply, guard=guard)
+            end = await self._calls.submit(_Call(draft, key, reply, origin, guard))
+            if isinstance(end, Exception):
+                raise end
+            return end
 
     async def batch(self, request: BatchRequest, key: IdempotencyKey | None = None) -> Answer:
         """Accept 1 to 10,000 messages; a bad item is reported and spoils no other.
@@ -134,7 +145,10 @@ class Accept:
                 row["batch_id"] = batch_id
             verdicts = await self._check(rows, [each.document for each in good])
             told = tell_batch(batch_id, made, rows, verdicts)
-            return await self._commit(rows, verdicts, key, Answer(body=msgspec.json.encode(told)))
+            answer = Answer(body=msgspec.json.encode(told))
+            return await self._commit_one(
+                Unit(rows=rows, verdicts=verdicts, key=key, answer=answer)
+            )
 
     async def walk(
         self, drafts: Sequence[Draft], marks: Sequence[Row], move_on: MoveOn
@@ -161,12 +175,14 @@ class Accept:
             rows.append(made.row | mark)
             documents.append(made.document)
         verdicts = await self._check(rows, documents)
-        await self._commit(
-            rows,
-            verdicts,
-            None,
-            Answer(body=b""),
-            guard=lambda connection: move_on(connection, faults),
+        await self._commit_one(
+            Unit(
+                rows=rows,
+                verdicts=verdicts,
+                key=None,
+                answer=Answer(body=b""),
+                guard=lambda connection: move_on(connection, faults),
+            )
         )
         return faults
 
@@ -215,7 +231,46 @@ class Accept:
             row |= {name: old[name] for name in ("document_hash", "origin")}
             verdicts = await self._check([row], [made.document])
             answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
-            return await self._commit([row], verdicts, key, answer)
+            return await self._commit_one(
+                Unit(rows=[row], verdicts=verdicts, key=key, answer=answer)
+            )
+
+    async def _take(self, calls: list[_Call]) -> list[Answer | Exception]:
+        """Accept the messages of calls that came at the same time; return how each call ends."""
+        made = await self._composing.rows([call.draft for call in calls], self._now())
+        try:
+            ends: Iterator[Result | Exception] = iter(await self._take_good(calls, made))
+        except Exception as error:
+            if not is_down(error):
+                raise
+            ends = repeat(error)  # what is wrong with a message is told all the same
+        return [each if isinstance(each, DraftError) else next(ends) for each in made]
+
+    async def _take_good(
+        self, calls: Sequence[_Call], made: Sequence[Composition | DraftError]
+    ) -> Sequence[Result]:
+        good = [
+            (call, each)
+            for call, each in zip(calls, made, strict=True)
+            if not isinstance(each, DraftError)
+        ]
+        rows = [each.row for _, each in good]
+        for row, (call, _) in zip(rows, good, strict=True):
+            row["origin"] = call.origin
+        verdicts = await self._check(rows, [each.document for _, each in good])
+        return await self._commit(
+            [
+                Unit(
+                    rows=[row],
+                    verdicts=[verdict],
+                    key=call.key,
+                    answer=Answer(body=msgspec.json.encode(tell_message(row, verdict))),
+                    reply=call.reply,
+                    guard=call.guard,
+                )
+                for (call, _), row, verdict in zip(good, rows, verdicts, strict=True)
+            ]
+        )
 
     async def _check(self, rows: Sequence[Row], documents: Sequence[str | None]) -> list[Verdict]:
         """Mark what the checks forbid, and put off what may not go yet.
@@ -273,23 +328,34 @@ class Accept:
                     verdicts[index] = Verdict(deferrals=put_off)
         return verdicts
 
-    async def _commit(  # noqa: PLR0913  # all that one transaction stores
-        self,
-        rows: list[Row],
-        verdicts: Sequence[Verdict],
-        key: IdempotencyKey | None,
-        answer: Answer,
-        *,
-        reply: bool = False,
-        guard: Guard | None = None,
-    ) -> Answer:
-        told = events_of(rows, verdicts)
-        unit = Unit(rows=rows, told=told, key=key, answer=answer, reply=reply, guard=guard)
-        result = await self._storing.store(unit)
-        if not result.replayed:
-            queued = Status.QUEUED
-            self._accounts.wake({row["account"] for row in rows if row["status"] == queued})
-        return result
+    async def _commit(self, units: Sequence[Unit]) -> Sequence[Result]:
+        """Store the messages of calls, and wake the accounts that have something to do now."""
+        if not units:
+            return []
+        ends = await self._storing.store(units)
+        queued = Status.QUEUED
+        self._accounts.wake(
+            {
+                row["account"]
+                for unit, end in zip(units, ends, strict=True)
+                if end is unit.answer
+                for row in unit.rows
+                if row["status"] == queued
+            }
+        )
+        return ends
+
+    async def _commit_one(self, unit: Unit) -> Answer:
+        """Store the messages of one call, as above.
+
+        Raises:
+            OvertakenError: The guard said no.
+            IdempotencyMismatchError: The key came before, with another body.
+        """
+        (end,) = await self._commit([unit])
+        if isinstance(end, Exception):
+            raise end
+        return end
 
 
 async def _read_items(request: BatchRequest) -> list[Draft | DraftError]:

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from recado_core.engine.accept.acceptances import events_of
+from recado_core.engine.checks.checking import Verdict
 from recado_core.engine.clients.idempotency import Answer, IdempotencyKey, Once
 from recado_core.engine.failures import IdempotencyMismatchError
 from recado_core.engine.grouping import Grouping
@@ -31,13 +33,13 @@ class OvertakenError(Exception):
 
 
 class Unit(msgspec.Struct, frozen=True):
-    """The messages of one call, their events, and what else their storing depends on.
+    """The messages of one call, what the checks say of them, and what their storing depends on.
 
     ``reply`` is that an agent answers by them.
     """
 
     rows: list[Row]
-    told: list[Row]
+    verdicts: Sequence[Verdict]
     key: IdempotencyKey | None
     answer: Answer
     reply: bool = False
@@ -51,7 +53,8 @@ class _Prepared(msgspec.Struct, frozen=True):
     told: Told
 
 
-_Result = Answer | IdempotencyMismatchError | OvertakenError
+Result = Answer | IdempotencyMismatchError | OvertakenError
+"""What becomes of a unit: its answer, that of the first call with its key, or why there is none."""
 
 
 class Storing:
@@ -73,27 +76,19 @@ class Storing:
         self._now = now
         self._group = Grouping(
             self._commit,
-            weigh=lambda unit: len(unit.rows),
+            weigh=_weigh,
             is_fatal=is_down,
             at_once=1 if database.sqlite else WRITERS,
         )
 
-    async def store(self, unit: Unit) -> Answer:
-        """Store a call's messages, or give the answer of the first call with its key.
-
-        Raises:
-            OvertakenError: The guard said no.
-            IdempotencyMismatchError: The key came before, with another body.
-        """
-        result = await self._group.submit(unit)
-        if isinstance(result, IdempotencyMismatchError | OvertakenError):
-            raise result
-        return result
+    async def store(self, units: Sequence[Unit]) -> list[Result]:
+        """Store the messages of calls, all in one transaction; return what becomes of each call."""
+        return await self._group.submit(units)
 
     def _prepare(self, units: Sequence[Unit]) -> _Prepared:
         rows = [row for unit in units for row in unit.rows]
         by_id = {row["id"]: row for row in rows}
-        told = [event for unit in units for event in unit.told]
+        told = events_of(rows, [verdict for unit in units for verdict in unit.verdicts])
         about = {event["id"]: by_id[event["message_id"]] for event in told}
         dialect = self._database.dialect
         prepared = self._telling.prepare(dialect, told, about)
@@ -111,7 +106,11 @@ class Storing:
         self._telling.wake(opened)
         return True
 
-    async def _commit(self, units: list[Unit]) -> list[_Result]:
+    async def _commit(self, handed_in: list[Sequence[Unit]]) -> list[list[Result]]:
+        results = iter(await self._store([unit for units in handed_in for unit in units]))
+        return [[next(results) for _ in units] for units in handed_in]
+
+    async def _store(self, units: Sequence[Unit]) -> Sequence[Result]:
         whole = self._prepare(units)  # before the transaction, for which others wait
         if self._database.sqlite and all(map(_is_plain, units)):
             opened = conversing.opened(whole.rows, self._now(), self._telling)
@@ -120,10 +119,10 @@ class Storing:
                 return [unit.answer for unit in units]
         return await self._store_in_turn(units, whole)
 
-    async def _store_in_turn(self, units: list[Unit], whole: _Prepared) -> list[_Result]:
+    async def _store_in_turn(self, units: Sequence[Unit], whole: _Prepared) -> list[Result]:
         """Store messages as guards and earlier calls allow it."""
 
-        async def work(connection: AsyncConnection) -> list[_Result | None]:
+        async def work(connection: AsyncConnection) -> list[Result | None]:
             refused = [
                 unit.guard is not None and not await unit.guard(connection) for unit in units
             ]
@@ -131,7 +130,7 @@ class Storing:
                 (unit.key, unit.answer) for unit, no in zip(units, refused, strict=True) if not no
             ]
             earlier = iter(await self._once.reserve(connection, asked))
-            ends: list[_Result | None] = [
+            ends: list[Result | None] = [
                 OvertakenError() if no else next(earlier) for no in refused
             ]
             fresh = [unit for unit, end in zip(units, ends, strict=True) if end is None]
@@ -152,6 +151,10 @@ class Storing:
 
         ends = await self._database.write(work)
         return [end or unit.answer for unit, end in zip(units, ends, strict=True)]
+
+
+def _weigh(units: Sequence[Unit]) -> int:
+    return sum(len(unit.rows) for unit in units)
 
 
 def _is_plain(unit: Unit) -> bool:
