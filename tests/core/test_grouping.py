@@ -14,6 +14,7 @@ from recado_core.engine.failures import (
 from recado_core.engine.grouping import Grouping
 from recado_core.engine.messages.messages import MessageFilter
 from recado_core.engine.store.database import Database
+from recado_core.engine.store.schema import messages
 from sqlalchemy.exc import DBAPIError
 
 
@@ -205,13 +206,15 @@ async def test_calls_that_come_together_are_each_answered_as_if_alone(house, dat
         "/to",
         "/text",
     ]
-    addresses = {
-        message.to for message in (await house.engine.messages.list(MessageFilter())).items
-    }
-    assert addresses == {
-        "+5511900000001",
-        "+5511900000002",
-        "+5511900000006",
+    database = Database(database_url)
+    async with database.read() as connection:
+        found = await connection.execute(sa.select(messages.c.address, messages.c.origin))
+        stored = {(row.address, row.origin) for row in found}
+    await database.close()
+    assert stored == {
+        ("+5511900000001", None),
+        ("+5511900000002", "desk"),
+        ("+5511900000006", "api"),
     }
 
 
