@@ -24,8 +24,8 @@ MESSAGE = {
     "campaign_id": None,
     "cost_centre": None,
     "segments": 2,
-    "cost": 160_000,
 }
+PRICE = Decimal("0.08")
 
 
 def tallies(zone="America/Sao_Paulo", **prices):
@@ -35,9 +35,9 @@ def tallies(zone="America/Sao_Paulo", **prices):
     return Tallies(EngineSettings(database="none", timezone=zone, accounts=accounts))
 
 
-def counts(kind, row=None, **columns):
+def counts(kind, row=None, price=PRICE, **columns):
     event = new_event(kind, NOON, account="main", **columns)
-    rows = tallies().count([event], {event["id"]: MESSAGE | (row or {})})
+    rows = tallies(main=price).count([event], {event["id"]: MESSAGE | (row or {})})
     return {row["metric"]: row["value"] for row in rows}
 
 
@@ -108,7 +108,7 @@ def test_answer_is_received_and_a_reply():
 
 
 def test_message_without_a_price_costs_nothing_to_count():
-    found = counts("message.sent", {"cost": None}, from_status="sending", to_status="sent")
+    found = counts("message.sent", price=None, from_status="sending", to_status="sent")
     assert "cost" not in found
     assert found["segments"] == 2
 

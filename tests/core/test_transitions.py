@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from datetime import timedelta
+from operator import itemgetter
 from types import SimpleNamespace
 
 import pytest
@@ -63,22 +64,35 @@ nearly_alike = st.tuples(
 
 
 def planned(standing, changes):
-    """Return the events, but for their ids, and the columns that are written."""
+    """Return the events in their order, but for their ids, and the columns that are written."""
     told = []
+
+    def prepare(_dialect, events, _about, alike):
+        told.extend(events)
+        told.extend(event for each in alike for event, _ in each.each())
+
     telling = SimpleNamespace(
         tallies=SimpleNamespace(cost_of=lambda account, segments: segments * ord(account)),
-        prepare=lambda _dialect, events, _about: told.extend(events),
+        prepare=prepare,
     )
     plan = plan_changes("sqlite", standing, changes, MONDAY_NOON, telling)
-    return [{name: row[name] for name in row if name != "id"} for row in told], plan.steps
+    told.sort(key=itemgetter("id"))
+    written = sorted(plan.steps, key=itemgetter("id"))
+    return [{name: row[name] for name in row if name != "id"} for row in told], written
 
 
-@pytest.fixture
-def written_rows(monkeypatch):
+def rows_alike(_dialect, new, ids, references):
+    """Return the rows that are written alike, one by one."""
+    own = [{"provider_ref": each} for each in references] or [{}] * len(ids)
+    return [new | mine | {"id": key} for key, mine in zip(ids, own, strict=True)]
+
+
+@pytest.fixture(params=[1, transitions.MANY], ids=["by groups", "row by row"])
+def written_rows(monkeypatch, request):
     """Let a plan's steps be the rows that are written."""
-    monkeypatch.setattr(
-        transitions, "messages", SimpleNamespace(written=lambda _dialect, rows: rows)
-    )
+    store = SimpleNamespace(written=lambda _dialect, rows: rows, written_alike=rows_alike)
+    monkeypatch.setattr(transitions, "messages", store)
+    monkeypatch.setattr(transitions, "MANY", request.param)
 
 
 @pytest.mark.usefixtures("written_rows")
@@ -86,13 +100,16 @@ def test_changes_at_once_come_to_what_each_does_alone():
     @settings(max_examples=ENOUGH)
     @given(nearly_alike)
     def compare(pairs):
-        standing = {str(key): row | {"id": str(key)} for key, (row, _) in enumerate(pairs)}
-        changes = [Change(message_id=str(key), **change) for key, (_, change) in enumerate(pairs)]
-        alone = [
-            planned({each.message_id: standing[each.message_id].copy()}, [each]) for each in changes
+        keys = [f"{number:03}" for number in range(len(pairs))]
+        standing = {key: row | {"id": key} for key, (row, _) in zip(keys, pairs, strict=True)}
+        changes = [
+            Change(message_id=key, **change) for key, (_, change) in zip(keys, pairs, strict=True)
         ]
-        told, written = planned(deepcopy(standing), changes)
+        before = deepcopy(standing)
+        alone = [planned({each.message_id: standing[each.message_id]}, [each]) for each in changes]
+        told, written = planned(standing, changes)
         assert told == [event for events, _ in alone for event in events]
         assert written == [row for _, rows in alone for row in rows]
+        assert standing == before
 
     compare()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from recado_core.engine.checks.checking import Verdict
+from recado_core.engine.messages.telling import Happened
 from recado_core.engine.store.identifiers import new_ids
 from recado_core.engine.store.statements import events
 from recado_core.messages import Status
@@ -15,25 +16,35 @@ _SCHEDULED: Final = Status.SCHEDULED
 _QUEUED: Final = Status.QUEUED
 
 
-def events_of(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> list[Row]:
-    """Return what is told of messages: that each was accepted, and which were suppressed."""
-    alike: dict[tuple[Any, ...], Row] = {}
+def events_of(
+    rows: Sequence[Row], verdicts: Sequence[Verdict]
+) -> tuple[list[Row], dict[str, Row], list[Happened]]:
+    """Return what is told of messages: that each was accepted, and which were suppressed.
+
+    Returns:
+        Events, the messages that they are about by the events' ids, and events that are alike.
+    """
+    alike: dict[tuple[Any, ...], tuple[Row, list[str], list[Row]]] = {}
     told: list[Row] = []
+    about: dict[str, Row] = {}
     for row, verdict, event_id in zip(rows, verdicts, new_ids(len(rows)), strict=True):
         if verdict.deferrals and not verdict.refusals:
-            event = _put_off_event(row, verdict)
-        else:
-            # The events of a batch differ in nothing else.
-            differing = row["account"], row["created_at"], row["due_at"]
-            like = alike.get(differing)
-            if like is None:
-                like = alike[differing] = _accepted_event(row)
-            event = like.copy()
-        event["id"] = event_id
-        event["message_id"] = row["id"]
-        told.append(event)
-    judged = zip(rows, verdicts, strict=True)
-    return told + [_suppressed_event(row, verdict) for row, verdict in judged if verdict.refusals]
+            told.append(_put_off_event(row, verdict) | {"id": event_id})
+            about[event_id] = row
+            continue
+        # The events of a batch differ in nothing else.
+        differing = row["account"], row["created_at"], row["due_at"]
+        known = alike.get(differing)
+        if known is None:
+            alike[differing] = known = (_accepted_event(row), [], [])
+        known[1].append(event_id)
+        known[2].append(row)
+    for row, verdict in zip(rows, verdicts, strict=True):
+        if verdict.refusals:
+            event = _suppressed_event(row, verdict)
+            told.append(event)
+            about[event["id"]] = row
+    return told, about, [Happened(*each) for each in alike.values()]
 
 
 def _accepted_event(row: Row) -> Row:
@@ -47,6 +58,7 @@ def _accepted_event(row: Row) -> Row:
 
 def _put_off_event(row: Row, verdict: Verdict) -> Row:
     return _accepted_event(row) | {
+        "message_id": row["id"],
         "code": row["code"],
         "text": row["status_text"],
         "data": {"reasons": list(verdict.deferrals)},

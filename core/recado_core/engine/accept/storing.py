@@ -87,11 +87,9 @@ class Storing:
 
     def _prepare(self, units: Sequence[Unit]) -> _Prepared:
         rows = [row for unit in units for row in unit.rows]
-        by_id = {row["id"]: row for row in rows}
-        told = events_of(rows, [verdict for unit in units for verdict in unit.verdicts])
-        about = {event["id"]: by_id[event["message_id"]] for event in told}
+        verdicts = [verdict for unit in units for verdict in unit.verdicts]
         dialect = self._database.dialect
-        prepared = self._telling.prepare(dialect, told, about)
+        prepared = self._telling.prepare(dialect, *events_of(rows, verdicts))
         steps = [*messages.inserted(dialect, rows), *prepared.steps]
         return _Prepared(rows=rows, told=Told(steps=steps, sinks=prepared.sinks))
 

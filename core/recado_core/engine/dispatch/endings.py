@@ -57,7 +57,7 @@ class Endings:
             changes: What shall become of them.
             now: The time.
         """
-        standing = {row["id"]: row.copy() for row in rows}
+        standing = {row["id"]: row for row in rows}
         plan = plan_changes(self._dialect, standing, changes, now, self._telling)
         return Foreseen(ids=frozenset(change.message_id for change in changes), plan=plan)
 

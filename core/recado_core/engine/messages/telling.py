@@ -1,7 +1,7 @@
 """Telling of what happened: the event log, statistics, a delivery for every sink that wants it."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,8 @@ Row = dict[str, Any]
 
 ENDINGS = {Lane.CONVERSATION: "", Lane.OUTCOME: deliveries.OUTCOME, Lane.NOTE: deliveries.NOTE}
 """How the threads of the lanes end."""
+MANY = 25
+"""Events from which on those that are alike are written by a statement of their own."""
 
 
 class Outlet(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +31,19 @@ class Outlet(msgspec.Struct, frozen=True, kw_only=True):
     types: frozenset[str]
     wants: Callable[[EventSubject], bool]
     lane: Callable[[EventSubject], Lane]
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """What many MTs have had alike: the event of one of them, each one's id, and the messages."""
+
+    event: Row
+    ids: Sequence[str]
+    rows: Sequence[Row]
+
+    def each(self) -> Iterator[tuple[Row, Row]]:
+        """Yield every event, and the message that it is about."""
+        for event_id, row in zip(self.ids, self.rows, strict=True):
+            yield self.event | {"id": event_id, "message_id": row["id"]}, row
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +105,11 @@ class Telling:
             self._wake(sink)
 
     def prepare(
-        self, dialect: str, told: Sequence[Row], about: Mapping[str, Row] | None = None
+        self,
+        dialect: str,
+        told: Sequence[Row],
+        about: Mapping[str, Row] | None = None,
+        alike: Sequence[Happened] = (),
     ) -> Told:
         """Make ready what ``tell`` writes; before the transaction, it keeps nobody waiting.
 
@@ -98,19 +117,36 @@ class Telling:
             dialect: The database's.
             told: As in ``tell``.
             about: As in ``tell``.
+            alike: What many messages have had alike, besides.
         """
-        counted = stats.noted(dialect, self.tallies.count(told, about or {}))
-        steps = [*events.appended(dialect, told), *counted]
-        if not self._types or not about:
-            return Told(steps=steps)
-        rows = [
-            _delivery(sink, lane, event, about[event["id"]])
-            for event in told
-            if event["type"] in self._types
-            for sink, lane in self.hearers(event["type"], about[event["id"]])
-        ]
+        known = about or {}
+        counted = self.tallies.count(told, known, ((each.event, each.rows) for each in alike))
+        singly = [*told]
+        steps: list[Step] = []
+        for each in alike:
+            if len(each.ids) < MANY:
+                singly += [event for event, _ in each.each()]
+            else:
+                ids = [row["id"] for row in each.rows]
+                steps += events.appended_alike(dialect, each.event, each.ids, ids)
+        heard = [(event, known[event["id"]]) for event in told if event["id"] in known]
+        for each in alike:
+            if each.event["type"] in self._types:
+                heard += each.each()
+        rows = self._deliveries(heard)
+        steps += events.appended(dialect, singly)
+        steps += stats.noted(dialect, counted)
         steps += deliveries.inserted(dialect, rows)
         return Told(steps=steps, sinks={row["sink"] for row in rows})
+
+    def _deliveries(self, heard: Sequence[tuple[Row, Row]]) -> list[Row]:
+        """Return the deliveries of events, each with what it is about."""
+        return [
+            _delivery(sink, lane, event, about)
+            for event, about in heard
+            if event["type"] in self._types
+            for sink, lane in self.hearers(event["type"], about)
+        ]
 
     def hearers(self, kind: str, about: Row) -> list[tuple[str, Lane]]:
         """Return the sinks that want events of a type, and in which order they are told them.

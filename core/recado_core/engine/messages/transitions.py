@@ -1,7 +1,9 @@
 """A message's way from one status to the next: the row, and the event that tells of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.checks import Deferral, Refusal
 from recado_core.engine import policy
-from recado_core.engine.messages.telling import Telling, Told
+from recado_core.engine.messages.telling import MANY, Happened, Telling, Told
 from recado_core.engine.statistics.tallies import Tallies, is_taken
 from recado_core.engine.store.identifiers import new_ids
 from recado_core.engine.store.statements import events, messages
@@ -70,10 +72,10 @@ async def apply(
 
     Args:
         connection: The transaction's.
-        standing: Where the messages stand, locked (``messages.lock``); kept current here, so
-            that several changes of one message follow each other.
-        changes: What shall become of them, in order; one for a message that is not in ``standing``
-            is passed over, and none may follow a retry of the same message.
+        standing: Where the messages stand, locked (``messages.lock``).
+        changes: What shall become of them, in order: several of one message follow each other.
+            One for a message that is not in ``standing`` is passed over, and none may follow a
+            retry of the same message.
         now: The time that the events bear.
         telling: Where the events go.
     """
@@ -95,86 +97,138 @@ def plan_changes(
     telling: Telling,
 ) -> Plan:
     """Make ready what ``apply`` writes, from what it is given."""
-    written: dict[str, Row] = {}
-    told: list[Row] = []
-    subjects: list[Row] = []
-    done: list[Change] = []
-    outcomes = _Outcomes(now, telling.tallies)
-    for change in changes:
-        row = standing.get(change.message_id)
-        if row is None:
-            continue
-        new: Row = {}
-        placed: Row = {}
-        if policy.may_follow(row["status"], change.status):
-            new, event = outcomes.take(row, change)
-            if not change.waits_on or "code" in new or "status_text" in new:
-                told.append(event)
-                subjects.append(row)
-            if change.retry is not None:
-                placed = _placed(change, change.retry, now)
-            done.append(change)
-        elif change.provider_ref and row["provider_ref"] is None:  # a DLR overtook the answer
-            new["provider_ref"] = clip_reference(change.provider_ref)
-        if new:
-            row |= new
-            earlier = written.get(row["id"])
-            written[row["id"]] = {**(earlier or {"id": row["id"]}), **new, **placed}
-    return Plan(
-        done=done,
-        steps=messages.written(dialect, list(written.values())),
-        told=telling.prepare(dialect, told, _named(told, subjects)),
-    )
+    planning = _Planning(standing, now, telling.tallies)
+    return planning.plan([*changes], dialect, telling)
 
 
-def _named(told: Sequence[Row], subjects: Sequence[Row]) -> dict[str, Row]:
-    """Give events their ids, and the messages that they are about; return these by the ids."""
-    about: dict[str, Row] = {}
-    for event, row, event_id in zip(told, subjects, new_ids(len(told)), strict=True):
-        event["id"], event["message_id"] = event_id, row["id"]
-        about[event_id] = row
-    return about
+class _Alike(msgspec.Struct, frozen=True):
+    """Changes that write and tell the same, but for the vendor's references."""
+
+    new: Row
+    event: Row
+    rows: list[Row]
+    event_ids: list[str]
+    references: list[str]
 
 
-class _Outcomes:
-    """Says what changes write and tell; of those that are alike, as in a batch, only once."""
+class _Planning:
+    """Finds what changes come to; of those that are alike, as in a batch, only once.
 
-    def __init__(self, now: datetime, tallies: Tallies) -> None:
+    Those that are not, or are of one message, are looked at one by one.
+    """
+
+    def __init__(self, standing: Mapping[str, Row], now: datetime, tallies: Tallies) -> None:
+        self._standing = dict(standing)
         self._now = now
         self._tallies = tallies
-        self._known: dict[tuple[Any, ...], tuple[Row, Row]] = {}
+        self._alike: dict[tuple[Any, ...], _Alike] = {}
+        self._written: dict[str, Row] = {}
+        self._told: list[Row] = []
+        self._about: dict[str, Row] = {}
 
-    def take(self, row: Row, change: Change) -> tuple[Row, Row]:
-        """Return the columns that a change writes of its message, and its event, of none yet."""
-        if change.retry is not None or change.reasons:
-            new, event = self._find(row, change)
-        else:
-            key = (
-                row["status"],
-                row["code"],
-                row["status_text"],
-                row["account"],
-                row["dispatch_id"],
-                row["segments"],
-                change.status,
-                change.code,
-                change.text,
-                change.account,
-                change.at,
-                change.at and change.at.utcoffset(),  # one moment may be written in two ways
-            )
-            known = self._known.get(key)
-            if known is None:
-                self._known[key] = known = self._find(row, change)
-            new, event = known[0].copy(), known[1].copy()
-        provider_ref = clip_reference(change.provider_ref)
-        if provider_ref and provider_ref != row["provider_ref"]:
-            new["provider_ref"] = provider_ref
-        return new, event
+    def plan(self, changes: list[Change], dialect: str, telling: Telling) -> Plan:
+        """Return what they come to, made ready for the database."""
+        repeated = _repeated(change.message_id for change in changes)
+        done = []
+        for change, event_id in zip(changes, new_ids(len(changes)), strict=True):
+            row = self._standing.get(change.message_id)
+            if row is None:
+                continue
+            if not policy.may_follow(row["status"], change.status):
+                self._overtake(row, change)
+                continue
+            done.append(change)
+            if (
+                change.retry is not None
+                or change.reasons
+                or change.account not in (None, row["account"])
+                or change.message_id in repeated
+            ):
+                self._take_alone(row, change, event_id)
+            else:
+                self._take_alike(row, change, event_id)
+        steps = self._steps(dialect)
+        alike = [Happened(each.event, each.event_ids, each.rows) for each in self._alike.values()]
+        told = telling.prepare(dialect, self._told, self._about, alike)
+        return Plan(done=done, steps=steps, told=told)
 
-    def _find(self, row: Row, change: Change) -> tuple[Row, Row]:
+    def _take_alike(self, row: Row, change: Change, event_id: str) -> None:
+        reference = clip_reference(change.provider_ref) or None
+        if reference == row["provider_ref"]:
+            reference = None
+        at = change.at
+        key = (
+            _alike_in(row),
+            change.status,
+            change.code,
+            change.text,
+            at,
+            at and at.utcoffset(),  # one moment may be written in two ways
+            reference is None,
+        )
+        alike = self._alike.get(key)
+        if alike is None:
+            new = _written(row, change, self._now, self._tallies)
+            event = _event(row, change, new, self._now)
+            self._alike[key] = alike = _Alike(new, event, [], [], [])
+        alike.rows.append(row)
+        alike.event_ids.append(event_id)
+        if reference is not None:
+            alike.references.append(reference)
+
+    def _take_alone(self, row: Row, change: Change, event_id: str) -> None:
         new = _written(row, change, self._now, self._tallies)
-        return new, _event(row, change, new, self._now)
+        reference = clip_reference(change.provider_ref)
+        if reference and reference != row["provider_ref"]:
+            new["provider_ref"] = reference
+        placed = {} if change.retry is None else _placed(change, change.retry, self._now)
+        changed = self._write(row, new, placed)
+        if not change.waits_on or "code" in new or "status_text" in new:
+            event = _event(row, change, new, self._now)
+            event["id"], event["message_id"] = event_id, row["id"]
+            self._told.append(event)
+            self._about[event_id] = changed
+
+    def _overtake(self, row: Row, change: Change) -> None:
+        """Learn the vendor's reference of a message whose DLR overtook the answer."""
+        if change.provider_ref and row["provider_ref"] is None:
+            self._write(row, {"provider_ref": clip_reference(change.provider_ref)}, {})
+
+    def _write(self, row: Row, new: Row, placed: Row) -> Row:
+        """Write columns of a message, and return where it stands then."""
+        key = row["id"]
+        earlier = self._written.get(key) or {"id": key}
+        self._written[key] = {**earlier, **new, **placed}
+        self._standing[key] = changed = row | new
+        return changed
+
+    def _steps(self, dialect: str) -> list[Step]:
+        written = [*self._written.values()]
+        steps: list[Step] = []
+        for each in self._alike.values():
+            ids = [row["id"] for row in each.rows]
+            if len(ids) >= MANY:
+                steps += messages.written_alike(dialect, each.new, ids, each.references)
+            elif each.references:
+                named = zip(ids, each.references, strict=True)
+                written += [{"id": key, **each.new, "provider_ref": ref} for key, ref in named]
+            else:
+                written += [{"id": key, **each.new} for key in ids]
+        return [*messages.written(dialect, written), *steps]
+
+
+# What of a message decides on what a change writes and tells.
+_alike_in: Callable[[Row], tuple[Any, ...]] = itemgetter(
+    "status", "code", "status_text", "account", "dispatch_id", "segments"
+)
+
+
+def _repeated(ids: Iterable[str]) -> set[str]:
+    """Return what is there more than once."""
+    listed = [*ids]
+    if len(set(listed)) == len(listed):  # as it is with most
+        return set()
+    return {key for key, times in Counter(listed).items() if times > 1}
 
 
 def _written(row: Row, change: Change, now: datetime, tallies: Tallies) -> Row:

@@ -50,6 +50,15 @@ class Metric(StrEnum):
     REPLIES = "replies"  # it answers an MT
 
 
+class _Step(NamedTuple):
+    """What happened to a message: the event, and whether it answers another."""
+
+    type: str
+    before: str | None
+    after: str | None
+    is_reply: bool
+
+
 class Tallies:
     """Counts what is told of messages, and knows what they cost.
 
@@ -70,18 +79,23 @@ class Tallies:
         price = self._prices.get(account)
         return None if price is None else price * segments
 
-    def count(self, told: Iterable[Row], about: Mapping[str, Row]) -> list[Row]:
+    def count(
+        self,
+        told: Iterable[Row],
+        about: Mapping[str, Row],
+        alike: Iterable[tuple[Row, Sequence[Row]]] = (),
+    ) -> list[Row]:
         """Return the rows of ``stats_changes`` that events are; those that are of messages.
 
         Args:
             told: The events.
             about: The message of each event, by the event's id, with ``created_at``, ``channel``,
-                ``campaign_id``, ``cost_centre``, ``segments`` and, once taken, ``cost``; of an MO
-                the campaign and the cost centre are those of the MT that it answers, which
-                ``answers_id`` names.
+                ``campaign_id``, ``cost_centre`` and ``segments``; of an MO the campaign and the
+                cost centre are those of the MT that it answers, which ``answers_id`` names.
+            alike: Events that MTs have had alike, each with the messages.
         """
         sums: Counter[tuple[str, ...]] = Counter()
-        for (of_row, account, *step), rows in _group(told, about).items():
+        for (of_row, account, *step), rows in _group(told, about, alike).items():
             created_at, channel, campaign_id, cost_centre = of_row
             key = (
                 local_day(created_at, self._zone),
@@ -90,13 +104,34 @@ class Tallies:
                 campaign_id or "",
                 cost_centre or "",
             )
-            for metric, value in _counts(_Step(*step), rows):
+            for metric, value in self._counts(account, _Step(*step), rows):
                 sums[*key, metric] += value
         return [
             {"id": new_id(), **dict(zip(KEY, key, strict=True)), "value": value}
             for key, value in sums.items()
             if value
         ]
+
+    def _counts(self, account: str, step: _Step, rows: Sequence[Row]) -> list[tuple[str, int]]:
+        """Return what messages add to which metrics."""
+        number = len(rows)
+        if step.type == _ACCEPTED:
+            return [(Metric.ACCEPTED, number)]
+        if step.type == _RECEIVED:
+            return [(Metric.RECEIVED, number), (Metric.REPLIES, number if step.is_reply else 0)]
+        counts: list[tuple[str, int]] = []
+        if step.before in COUNTED:
+            counts.append((step.before, -number))
+        if step.after in COUNTED:
+            counts.append((step.after, number))
+        if is_taken(step.before, step.after):
+            segments = sum(map(_segments, rows))
+            counts += [
+                (Metric.TAKEN, number),
+                (Metric.SEGMENTS, segments),
+                (Metric.COST, self.cost_of(account, segments) or 0),
+            ]
+        return counts
 
 
 def is_taken(from_status: str | None, to_status: str | None) -> bool:
@@ -112,19 +147,13 @@ def local_day(at: datetime, zone: ZoneInfo) -> str:
         return at.date().isoformat()
 
 
-class _Step(NamedTuple):
-    """What happened to a message: the event, and whether it answers another."""
-
-    type: str
-    before: str | None
-    after: str | None
-    is_reply: bool
-
-
 _of_row = itemgetter("created_at", "channel", "campaign_id", "cost_centre")
+_segments = itemgetter("segments")
 
 
-def _group(told: Iterable[Row], about: Mapping[str, Row]) -> dict[tuple[Any, ...], list[Row]]:
+def _group(
+    told: Iterable[Row], about: Mapping[str, Row], alike: Iterable[tuple[Row, Sequence[Row]]]
+) -> dict[tuple[Any, ...], list[Row]]:
     """Put together the messages whose events count alike: those of a batch differ in little."""
     groups: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for event in told:
@@ -140,25 +169,8 @@ def _group(told: Iterable[Row], about: Mapping[str, Row]) -> dict[tuple[Any, ...
             event["to_status"],
             kind == _RECEIVED and row["answers_id"] is not None,
         ].append(row)
+    for event, rows in alike:
+        step = event["account"], event["type"], event["from_status"], event["to_status"], False
+        for row in rows:
+            groups[_of_row(row), *step].append(row)
     return groups
-
-
-def _counts(step: _Step, rows: Sequence[Row]) -> list[tuple[str, int]]:
-    """Return what messages add to which metrics."""
-    number = len(rows)
-    if step.type == _ACCEPTED:
-        return [(Metric.ACCEPTED, number)]
-    if step.type == _RECEIVED:
-        return [(Metric.RECEIVED, number), (Metric.REPLIES, number if step.is_reply else 0)]
-    counts: list[tuple[str, int]] = []
-    if step.before in COUNTED:
-        counts.append((step.before, -number))
-    if step.after in COUNTED:
-        counts.append((step.after, number))
-    if is_taken(step.before, step.after):
-        counts += [
-            (Metric.TAKEN, number),
-            (Metric.SEGMENTS, sum(row["segments"] for row in rows)),
-            (Metric.COST, sum(row.get("cost") or 0 for row in rows)),
-        ]
-    return counts

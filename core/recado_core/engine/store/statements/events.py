@@ -10,7 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.schema import Instant, conversations, events
 from recado_core.engine.store.statements.among import json_of_map
-from recado_core.engine.store.statements.many import Step, insert_many, inserting, rows_of
+from recado_core.engine.store.statements.many import (
+    Step,
+    insert_many,
+    inserting,
+    inserting_alike,
+    rows_of,
+)
 from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
@@ -51,6 +57,22 @@ def new_event(  # noqa: PLR0913  # the columns
 def appended(dialect: str, rows: Sequence[Row]) -> list[Step]:
     """Return the steps that append to the event log; every row has the same columns."""
     return inserting(dialect, events, rows)
+
+
+def appended_alike(
+    dialect: str, event: Row, ids: Sequence[str], message_ids: Sequence[str]
+) -> list[Step]:
+    """Return the steps that append what many messages have had alike.
+
+    Args:
+        dialect: The database's.
+        event: That of one of them.
+        ids: The events'.
+        message_ids: The message of each.
+    """
+    own = {"id": ids, "message_id": message_ids}
+    shared = {name: value for name, value in event.items() if name not in own}
+    return inserting_alike(dialect, events, shared, own)
 
 
 def told_if_opened(kind: str, account: str, ids: Mapping[str, str], now: datetime) -> Step:

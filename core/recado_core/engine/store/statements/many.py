@@ -28,6 +28,8 @@ from recado_core.engine.store.statements.among import elements_of, json_of
 
 Row = dict[str, Any]
 Columns = Mapping[str, Sequence[Any]]
+Read = tuple[Columns, tuple[str, ...], frozenset[str]]
+"""What rows say, column by column; which columns say nothing, and which the same in all rows."""
 
 _DIALECTS = {"sqlite": sqlite_dialect(), "postgresql": postgresql_dialect()}  # type: ignore[no-untyped-call]  # the library's
 _PLAIN = {str, type(None)}
@@ -88,15 +90,22 @@ def inserting(
     """
     if not rows:
         return []
-    columns, _, alike = _columns(table, rows)
-    shape = _Shape("insert", table.name, tuple(columns))
-    if dialect == "postgresql":
-        return [_lists(shape, columns, alike)]
-    if len(rows) < TOGETHER[0] or len(alike) == len(columns):
-        alike = frozenset()  # of few rows, almost each insert would be a statement of its own
-    return [
-        (statement + on_conflict, values) for statement, values in _blocks(shape, columns, alike)
-    ]
+    steps = _inserts(dialect, table, _columns(table, rows))
+    return [(statement + on_conflict, values) for statement, values in steps]
+
+
+def inserting_alike(
+    dialect: str, table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]
+) -> list[Step]:
+    """Return the steps that insert rows which differ in nothing but some texts.
+
+    Args:
+        dialect: The database's.
+        table: Into which table.
+        shared: What all of them have, by column.
+        own: What each has, by column, in one order.
+    """
+    return _inserts(dialect, table, _columns_of(table, shared, own))
 
 
 def updating(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
@@ -104,15 +113,21 @@ def updating(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
     by_names: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         by_names.setdefault(tuple(row), []).append(row)
-    steps = []
-    for some in by_names.values():
-        columns, empty, alike = _columns(table, some)
-        shape = _Shape("update", table.name, tuple(columns), empty)
-        if dialect == "postgresql":
-            steps.append(_lists(shape, columns, alike))
-        else:
-            steps.append(_update(table, shape, columns, alike))
-    return steps
+    return [_update_all(dialect, table, _columns(table, some)) for some in by_names.values()]
+
+
+def updating_alike(
+    dialect: str, table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]
+) -> list[Step]:
+    """Return the steps that write the same over many rows, but for some texts.
+
+    Args:
+        dialect: The database's.
+        table: The rows'.
+        shared: What is written over all of them, by column.
+        own: What each has, by column, its ``id`` first, and what else is written over it.
+    """
+    return [_update_all(dialect, table, _columns_of(table, shared, own))]
 
 
 def rows_of(result: sa.CursorResult[Any]) -> list[Row]:
@@ -194,13 +209,37 @@ def _update(table: sa.Table, shape: _Shape, columns: Columns, alike: AbstractSet
     return statement, tuple(values[name] for name in order)
 
 
-def _columns(
-    table: sa.Table, rows: Sequence[Row]
-) -> tuple[Columns, tuple[str, ...], frozenset[str]]:
-    """Return what rows say, column by column, as drivers take it.
+def _inserts(dialect: str, table: sa.Table, read: Read) -> list[Step]:
+    columns, _, alike = read
+    shape = _Shape("insert", table.name, tuple(columns))
+    if dialect == "postgresql":
+        return [_lists(shape, columns, alike)]
+    rows = len(next(iter(columns.values())))
+    if rows < TOGETHER[0] or len(alike) == len(columns):
+        alike = frozenset()  # of few rows, almost each insert would be a statement of its own
+    return _blocks(shape, columns, alike)
 
-    Besides, which columns say nothing, and which say the same in all rows.
-    """
+
+def _update_all(dialect: str, table: sa.Table, read: Read) -> Step:
+    columns, empty, alike = read
+    shape = _Shape("update", table.name, tuple(columns), empty)
+    if dialect == "postgresql":
+        return _lists(shape, columns, alike)
+    return _update(table, shape, columns, alike)
+
+
+def _columns_of(table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]) -> Read:
+    """Return what rows say of which is known what they have alike, as drivers take it."""
+    rows = len(next(iter(own.values())))
+    columns: dict[str, Sequence[Any]] = dict(own)
+    said = {name: value for name, value in shared.items() if value is not None}
+    for name, value in said.items():
+        columns[name] = [*_driven(table.c[name].type, [value])] * rows
+    return columns, tuple(name for name in shared if name not in said), frozenset(said)
+
+
+def _columns(table: sa.Table, rows: Sequence[Row]) -> Read:
+    """Return what rows say, as drivers take it."""
     names = list(rows[0])
     columns: dict[str, Sequence[Any]] = {}
     empty: list[str] = []

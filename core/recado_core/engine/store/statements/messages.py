@@ -24,6 +24,7 @@ from recado_core.engine.store.statements.many import (
     inserting,
     rows_of,
     updating,
+    updating_alike,
 )
 from recado_core.engine.store.statements.prepared import Prepared
 from recado_core.messages import Status
@@ -278,6 +279,21 @@ async def outbound_by_ref(
 def written(dialect: str, rows: Sequence[Row]) -> list[Step]:
     """Return the steps that write over messages: each row has its ``id``, and what changes."""
     return updating(dialect, messages, rows)
+
+
+def written_alike(
+    dialect: str, new: Row, ids: Sequence[str], references: Sequence[str]
+) -> list[Step]:
+    """Return the steps that write the same over many messages.
+
+    Args:
+        dialect: The database's.
+        new: What is written.
+        ids: The messages'.
+        references: The vendor's references, one for each, or none to leave them as they are.
+    """
+    own = {"id": ids, "provider_ref": references} if references else {"id": ids}
+    return updating_alike(dialect, messages, new, own)
 
 
 async def get(connection: AsyncConnection, message_id: str) -> Row | None:
