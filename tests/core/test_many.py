@@ -5,13 +5,15 @@ import sqlalchemy as sa
 from recado_core.engine.store.identifiers import new_id, new_ids
 from recado_core.engine.store.schema import conversations, deliveries, events
 from recado_core.engine.store.statements.conversations import insert
-from recado_core.engine.store.statements.events import new_event
+from recado_core.engine.store.statements.events import appended_alike, new_event
 from recado_core.engine.store.statements.many import (
     ALIKE,
     TOGETHER,
     insert_many,
     inserting,
+    take_steps,
     update_many,
+    updating_alike,
 )
 from recado_core.messages import Status
 from recado_core.testing.clock import MONDAY_NOON
@@ -120,6 +122,36 @@ async def test_rows_that_are_alike_but_in_some_columns_are_all_kept(house, count
         data=lambda index: {"index": index},
     )
     assert await inserted(house, rows) == rows
+
+
+@pytest.mark.parametrize("count", [1, ALIKE - 1, ALIKE, BLOCK + 1])
+async def test_what_is_known_to_be_alike_is_written_to_each(house, count):
+    rows = events_of(
+        count,
+        message_id=lambda index: f"m{index}",
+        dispatch_id="d",
+        code="1",
+        text="the same text of all",
+        data={"provider_time": MONDAY_NOON.isoformat(), "reasons": [1, True]},
+    )
+    dialect = house.database.dialect
+    ids, message_ids = ([row[name] for row in rows] for name in ("id", "message_id"))
+    steps = appended_alike(dialect, rows[0], ids, message_ids)
+    await house.database.write(lambda connection: take_steps(connection, steps))
+    assert await kept(house, events) == rows
+
+    new = {"code": None, "text": "another", "to_status": Status.SENT, "time": house.clock.now()}
+    some, codes = ids[: count // 2 + 1], [f"c{index}" for index in range(count // 2 + 1)]
+    steps = updating_alike(dialect, events, new, {"id": some})
+    await house.database.write(lambda connection: take_steps(connection, steps))
+    own = {"id": some, "code": codes}
+    steps = updating_alike(dialect, events, {"account": "desk"}, own)
+    await house.database.write(lambda connection: take_steps(connection, steps))
+    written = [
+        row | new | {"code": code, "account": "desk"}
+        for row, code in zip(rows, codes, strict=False)
+    ]
+    assert await kept(house, events) == written + rows[len(written) :]
 
 
 async def test_what_is_equal_is_kept_as_each_row_says_it(house):
