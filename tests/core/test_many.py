@@ -132,11 +132,12 @@ async def test_what_is_known_to_be_alike_is_written_to_each(house, count):
         dispatch_id="d",
         code="1",
         text="the same text of all",
-        data={"provider_time": MONDAY_NOON.isoformat(), "reasons": [1, True]},
+        data={"provider_time": "2026-01-05T12:00:00Z", "reasons": [1, True]},
     )
+    told = rows[0] | {"data": {"provider_time": MONDAY_NOON, "reasons": [1, True]}}
     dialect = house.database.dialect
     ids, message_ids = ([row[name] for row in rows] for name in ("id", "message_id"))
-    steps = appended_alike(dialect, rows[0], ids, message_ids)
+    steps = appended_alike(dialect, told, ids, message_ids)
     await house.database.write(lambda connection: take_steps(connection, steps))
     assert await kept(house, events) == rows
 

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 ENDINGS = {Lane.CONVERSATION: "", Lane.OUTCOME: deliveries.OUTCOME, Lane.NOTE: deliveries.NOTE}
 """How the threads of the lanes end."""
-MANY = 25
+MANY = 8
 """Events from which on those that are alike are written by a statement of their own."""
 
 

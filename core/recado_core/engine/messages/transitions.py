@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.checks import Deferral, Refusal
 from recado_core.engine import policy
-from recado_core.engine.messages.telling import MANY, Happened, Telling, Told
+from recado_core.engine.messages.telling import Happened, Telling, Told
 from recado_core.engine.statistics.tallies import Tallies, is_taken
 from recado_core.engine.store.identifiers import new_ids
 from recado_core.engine.store.statements import events, messages
@@ -25,6 +25,9 @@ Row = dict[str, Any]
 _QUEUED: Final = Status.QUEUED
 _SCHEDULED: Final = Status.SCHEDULED
 _SENDING: Final = Status.SENDING
+MANY = 25
+"""Messages from which on what is written alike is so by a statement of its own."""
+
 _KINDS = {status: f"message.{status}" for status in Status}
 
 

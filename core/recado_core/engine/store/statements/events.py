@@ -72,7 +72,11 @@ def appended_alike(
     """
     own = {"id": ids, "message_id": message_ids}
     shared = {name: value for name, value in event.items() if name not in own}
-    return inserting_alike(dialect, events, shared, own)
+    if dialect == "postgresql":
+        return [inserting_alike(events, shared, own)]
+    values = {f"{name}_": value for name, value in shared.items()}
+    listed = json_of_map(dict(zip(ids, message_ids, strict=True)))
+    return [_ALIKE.step(values | {"ids": listed})]
 
 
 def told_if_opened(kind: str, account: str, ids: Mapping[str, str], now: datetime) -> Step:
@@ -89,6 +93,16 @@ def told_if_opened(kind: str, account: str, ids: Mapping[str, str], now: datetim
 
 
 _GIVEN = sa.func.json_each(sa.bindparam("ids", type_=sa.Text)).table_valued("key", "value").c
+_HAD_ALIKE = {
+    "id": _GIVEN.key,
+    "message_id": _GIVEN.value,
+    **{
+        column.name: sa.bindparam(f"{column.name}_", type_=column.type)
+        for column in events.c
+        if column.name not in {"id", "message_id"}
+    },
+}
+_ALIKE = Prepared(sa.insert(events).from_select(list(_HAD_ALIKE), sa.select(*_HAD_ALIKE.values())))
 _C = conversations.c
 _SAID = sa.func.json_object(*(part for name in TOLD for part in (name, _C[name])))
 _OPENED = {

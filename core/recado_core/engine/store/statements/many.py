@@ -90,22 +90,27 @@ def inserting(
     """
     if not rows:
         return []
-    steps = _inserts(dialect, table, _columns(table, rows))
-    return [(statement + on_conflict, values) for statement, values in steps]
+    columns, _, alike = _columns(table, rows)
+    shape = _Shape("insert", table.name, tuple(columns))
+    if dialect == "postgresql":
+        return [_lists(shape, columns, alike)]
+    if len(rows) < TOGETHER[0] or len(alike) == len(columns):
+        alike = frozenset()  # of few rows, almost each insert would be a statement of its own
+    return [
+        (statement + on_conflict, values) for statement, values in _blocks(shape, columns, alike)
+    ]
 
 
-def inserting_alike(
-    dialect: str, table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]
-) -> list[Step]:
-    """Return the steps that insert rows which differ in nothing but some texts.
+def inserting_alike(table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]) -> Step:
+    """Return PostgreSQL's step that inserts rows which differ in nothing but some texts.
 
     Args:
-        dialect: The database's.
         table: Into which table.
         shared: What all of them have, by column.
         own: What each has, by column, in one order.
     """
-    return _inserts(dialect, table, _columns_of(table, shared, own))
+    columns, _, alike = _columns_of(table, shared, own)
+    return _lists(_Shape("insert", table.name, tuple(columns)), columns, alike)
 
 
 def updating(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
@@ -207,17 +212,6 @@ def _update(table: sa.Table, shape: _Shape, columns: Columns, alike: AbstractSet
     values["id"] = msgspec.json.encode(given).decode()
     statement, order = _spell("sqlite", shape)
     return statement, tuple(values[name] for name in order)
-
-
-def _inserts(dialect: str, table: sa.Table, read: Read) -> list[Step]:
-    columns, _, alike = read
-    shape = _Shape("insert", table.name, tuple(columns))
-    if dialect == "postgresql":
-        return [_lists(shape, columns, alike)]
-    rows = len(next(iter(columns.values())))
-    if rows < TOGETHER[0] or len(alike) == len(columns):
-        alike = frozenset()  # of few rows, almost each insert would be a statement of its own
-    return _blocks(shape, columns, alike)
 
 
 def _update_all(dialect: str, table: sa.Table, read: Read) -> Step:

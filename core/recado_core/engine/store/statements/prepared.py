@@ -17,7 +17,13 @@ Values = Mapping[str, Any]
 Processor = Callable[[Any], Any]
 
 _decode = msgspec.json.Decoder(list[list[Any]]).decode
-_DIALECT = sqlite_dialect(json_deserializer=msgspec.json.decode)
+
+
+def _write_json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_DIALECT = sqlite_dialect(json_serializer=_write_json, json_deserializer=msgspec.json.decode)
 
 
 class Prepared:
