@@ -20,6 +20,8 @@ def new_ids(count: int) -> list[str]:
     They have the time and the counter of one and differ in the random bits at its end; the next one
     that is made has a greater counter.
     """
+    if count == 1:
+        return [new_id()]
     first = str(uuid_utils.uuid7())
     head = first[:-_RANDOM_DIGITS]
     start = min(int(first[-_RANDOM_DIGITS:], 16), _RANDOM_VALUES - count)

@@ -234,12 +234,12 @@ def _columns_of(table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]) 
 
 def _columns(table: sa.Table, rows: Sequence[Row]) -> Read:
     """Return what rows say, as drivers take it."""
-    names = list(rows[0])
+    names = tuple(rows[0])
     columns: dict[str, Sequence[Any]] = {}
     empty: list[str] = []
     alike: list[str] = []
-    for name, values in zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True):
-        kind = table.c[name].type
+    listed = zip(*map(itemgetter(*names), rows), strict=True)
+    for name, kind, values in zip(names, _kinds(table, names), listed, strict=True):
         # What is equal may be written otherwise in JSON: 1 and true.
         is_alike = _is_alike(values) and (values[0] is None or not isinstance(kind, sa.JSON))
         if is_alike and values[0] is None:
@@ -250,6 +250,12 @@ def _columns(table: sa.Table, rows: Sequence[Row]) -> Read:
         else:
             columns[name] = _driven(kind, values)
     return columns, tuple(empty), frozenset(alike)
+
+
+@lru_cache(maxsize=1024)
+def _kinds(table: sa.Table, names: tuple[str, ...]) -> list[sa.types.TypeEngine[Any]]:
+    """Return the columns' types; SQLAlchemy's look for one takes as long as all else does."""
+    return [table.c[name].type for name in names]
 
 
 def _is_alike(values: Sequence[Any]) -> bool:
