@@ -124,6 +124,24 @@ def test_events_of_one_key_are_one_row_and_what_cancels_out_is_none():
     assert rows[0]["day"] == "2026-01-05"
 
 
+@pytest.mark.parametrize("channels", [("sms",), ("sms", "whatsapp")])
+def test_events_that_are_alike_count_as_they_do_one_by_one(channels):
+    rows = [MESSAGE | {"channel": channels[index % len(channels)]} for index in range(5)]
+    told = [
+        new_event("message.sent", NOON, account="main", from_status="sending", to_status="sent")
+        for _ in rows
+    ]
+    about = {event["id"]: row for event, row in zip(told, rows, strict=True)}
+
+    def values(counted):
+        return {tuple(value for name, value in row.items() if name != "id") for row in counted}
+
+    counting = tallies(main=PRICE)
+    singly = counting.count(told, about)
+    assert values(counting.count([], {}, [(told[0], rows)])) == values(singly)
+    assert {row["metric"] for row in singly} == {"sent", "taken", "segments", "cost"}
+
+
 def test_events_of_other_things_are_not_counted():
     told = [new_event("conversation.opened", NOON, account="main"), new_event("sink.down", NOON)]
     assert tallies().count(told, {}) == []

@@ -156,10 +156,11 @@ class _Planning:
         return Plan(done=done, steps=steps, told=told)
 
     def _take_alike(self, row: Row, change: Change, event_id: str) -> None:
-        reference = clip_reference(change.provider_ref) or None
-        if reference == row["provider_ref"]:
+        reference, at = change.provider_ref, change.at
+        if reference != row["provider_ref"]:
+            reference = clip_reference(reference)
+        if not reference or reference == row["provider_ref"]:
             reference = None
-        at = change.at
         key = (
             _alike_in(row),
             change.status,

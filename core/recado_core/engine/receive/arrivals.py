@@ -159,14 +159,14 @@ async def _read_updates(
         row = standing.get(named) or by_reference.get(reference)
         if row is None:
             strangers.add(id(item))
-        elif _concerns(row, account, item, attempts):
+        elif _concerns(row, account, item.status, reference, attempts):
             changes.append(
                 Change(
                     message_id=row["id"],
                     status=item.status,
                     code=item.code,
                     text=item.text,
-                    provider_ref=item.provider_ref,
+                    provider_ref=reference or None,
                     account=account,
                     at=item.at,
                 )
@@ -181,20 +181,19 @@ def _waits_again(row: Row) -> bool:
     return row["status"] in _WAITING and row["dispatch_id"] is not None
 
 
-def _concerns(row: Row, account: str, item: StatusUpdate, attempts: Mapping[str, str]) -> bool:
+def _concerns(
+    row: Row, account: str, status: Status, reference: str, attempts: Mapping[str, str]
+) -> bool:
     """Tell whether a DLR is about the message's latest attempt, at this account.
 
     A message that waits again was not taken, we thought; a DLR may say that it was.
     """
-    if item.status not in policy.DLR_STATUSES:
+    if status not in policy.DLR_STATUSES:
         return False
     if row["status"] in _WAITING:
-        return item.status in policy.TAKEN and attempts.get(row["dispatch_id"] or "") == account
-    return row["account"] == account and (
-        row["provider_ref"] is None
-        or item.provider_ref is None
-        or row["provider_ref"] == clip_reference(item.provider_ref)
-    )
+        return status in policy.TAKEN and attempts.get(row["dispatch_id"] or "") == account
+    named = row["provider_ref"]
+    return row["account"] == account and (named is None or not reference or named == reference)
 
 
 async def _take_rejection(

@@ -171,6 +171,10 @@ def _group(
         ].append(row)
     for event, rows in alike:
         step = event["account"], event["type"], event["from_status"], event["to_status"], False
-        for row in rows:
-            groups[_of_row(row), *step].append(row)
+        of_rows = [*map(_of_row, rows)]
+        if of_rows.count(of_rows[0]) == len(rows):
+            groups[of_rows[0], *step] += rows
+        else:
+            for of_row, row in zip(of_rows, rows, strict=True):
+                groups[of_row, *step].append(row)
     return groups
