@@ -141,9 +141,7 @@ async def _read_updates(
 ) -> _Read:
     keys = [(item.message_id or "", clip_reference(item.provider_ref) or "") for item in updates]
     references = {reference for _, reference in keys if reference}
-    standing = await messages.lock_reported(
-        connection, account, (key for key, _ in keys if key), references
-    )
+    standing = await _standing_of(connection, account, keys)
     by_reference = {
         row["provider_ref"]: row
         for row in standing.values()
@@ -172,6 +170,26 @@ async def _read_updates(
                 )
             )
     return _Read(standing, changes, strangers)
+
+
+async def _standing_of(
+    connection: AsyncConnection, account: str, keys: Sequence[tuple[str, str]]
+) -> dict[str, Row]:
+    """Return where the messages stand that DLRs name, locked.
+
+    Args:
+        connection: The transaction's.
+        account: Whose provider speaks.
+        keys: Of each DLR the message's id and the vendor's reference, empty where it has none. The
+            reference is looked for where no message has the id.
+    """
+    named = {key for key, _ in keys if key}
+    unnamed = {reference for key, reference in keys if reference and not key}
+    standing = await messages.lock_reported(connection, account, named, unnamed)
+    missed = {reference for key, reference in keys if key and reference and key not in standing}
+    if missed:
+        standing |= await messages.lock_reported(connection, account, (), missed)
+    return standing
 
 
 _WAITING = (Status.QUEUED, Status.SCHEDULED)
