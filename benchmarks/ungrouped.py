@@ -7,10 +7,10 @@
 import functools
 import sys
 
-from recado_core.engine.accept import accepting, storing
+from recado_core.engine.accept import singles, storing
 from recado_core.engine.grouping import Grouping
 from recado_gateway.cli import main
 
 if __name__ == "__main__":
-    accepting.Grouping = storing.Grouping = functools.partial(Grouping, limit=1)
+    singles.Grouping = storing.Grouping = functools.partial(Grouping, limit=1)
     sys.exit(main())

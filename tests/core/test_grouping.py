@@ -5,16 +5,9 @@ from contextlib import suppress
 
 import pytest
 import sqlalchemy as sa
-from recado_core.engine.accept.accepting import Answer, Draft, IdempotencyKey, OvertakenError
-from recado_core.engine.failures import (
-    DraftError,
-    IdempotencyMismatchError,
-    UnavailableError,
-)
+from recado_core.engine.accept.accepting import Draft, IdempotencyKey
 from recado_core.engine.grouping import Grouping
 from recado_core.engine.messages.messages import MessageFilter
-from recado_core.engine.store.database import Database
-from recado_core.engine.store.schema import messages
 from sqlalchemy.exc import DBAPIError
 
 
@@ -34,10 +27,6 @@ class Store:
             raise ValueError("bad")
         self.groups.append(list(items))
         return [f"{item} done" for item in items]
-
-
-def draft_to(number):
-    return Draft(to=f"+551190000000{number}", text="oi")
 
 
 async def turns():
@@ -174,84 +163,6 @@ async def test_one_client_waits_for_nobody(house):
         for _ in range(3):
             await house.accept()
     assert commits.count == 3
-
-
-async def test_calls_that_come_together_are_each_answered_as_if_alone(house, database_url):
-    async def refuse(_connection):
-        return False
-
-    keys = {
-        "first": IdempotencyKey(owner="o", key="k", fingerprint="f"),
-        "other body": IdempotencyKey(owner="o", key="k", fingerprint="g"),
-    }
-    await house.engine.accept.message(draft_to(1), keys["first"])
-    results = await asyncio.gather(
-        house.engine.accept.message(draft_to(2), origin="desk"),
-        house.engine.accept.message(Draft(to="nobody", text="oi")),
-        house.engine.accept.message(draft_to(3), guard=refuse),
-        house.engine.accept.message(draft_to(4), keys["other body"]),
-        house.engine.accept.message(Draft(to="+5511900000005", text="")),
-        house.engine.accept.message(draft_to(6), origin="api", reply=True),
-        return_exceptions=True,
-    )
-    assert [type(it) for it in results] == [
-        Answer,
-        DraftError,
-        OvertakenError,
-        IdempotencyMismatchError,
-        DraftError,
-        Answer,
-    ]
-    assert [it.faults[0].pointer for it in results if isinstance(it, DraftError)] == [
-        "/to",
-        "/text",
-    ]
-    database = Database(database_url)
-    async with database.read() as connection:
-        found = await connection.execute(sa.select(messages.c.address, messages.c.origin))
-        stored = {(row.address, row.origin) for row in found}
-    await database.close()
-    assert stored == {
-        ("+5511900000001", None),
-        ("+5511900000002", "desk"),
-        ("+5511900000006", "api"),
-    }
-
-
-async def test_what_is_wrong_with_a_draft_is_told_while_the_database_is_down(house, monkeypatch):
-    async def fail(*_arguments):
-        raise UnavailableError("the database can't be reached now")
-
-    monkeypatch.setattr(Database, "write", fail)
-    monkeypatch.setattr(Database, "write_at_once", fail)
-    results = await asyncio.gather(
-        *(
-            house.engine.accept.message(draft)
-            for draft in (draft_to(1), Draft(to="nobody", text="oi"), draft_to(2))
-        ),
-        return_exceptions=True,
-    )
-    assert [type(it) for it in results] == [UnavailableError, DraftError, UnavailableError]
-
-
-async def test_a_draft_that_a_provider_breaks_on_spoils_no_other(open_house):
-    def break_on_one(message):
-        if message.to.endswith("2"):
-            raise ZeroDivisionError
-
-    async with open_house(kind={"check_message": break_on_one}) as house:
-        results = await asyncio.gather(
-            *(house.engine.accept.message(draft_to(number)) for number in range(5)),
-            return_exceptions=True,
-        )
-        assert [type(it) for it in results] == [
-            Answer,
-            Answer,
-            ZeroDivisionError,
-            Answer,
-            Answer,
-        ]
-        assert len((await house.engine.messages.list(MessageFilter())).items) == 4
 
 
 @pytest.mark.parametrize("database_url", ["postgres_url"], indirect=True)  # SQLite takes any length

@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recado_core import Status
 from recado_core.engine.messages import transitions
+from recado_core.engine.messages.telling import Outlet, Telling
 from recado_core.engine.messages.transitions import Change, plan_changes
+from recado_core.engine.settings import EngineSettings
+from recado_core.engine.statistics.tallies import Tallies
+from recado_core.engine.store.statements import deliveries
+from recado_core.sinks import Lane
 from recado_core.testing.clock import MONDAY_NOON
 
 ENOUGH = 300
@@ -33,6 +38,15 @@ OF_CHANGE = {
     "account": (None, "a", "b"),
     "at": (None, MONDAY_NOON, MONDAY_NOON - timedelta(hours=1)),
 }
+SENDING = {name: values[0] for name, values in OF_ROW.items()} | {
+    "channel": "sms",
+    "address": "+5511900000001",
+    "origin": None,
+    "created_at": MONDAY_NOON,
+    "campaign_id": None,
+    "cost_centre": None,
+}
+SENT = SENDING | {"status": "sent", "provider_ref": "p"}
 FIELDS = [("row", name) for name in OF_ROW] + [("change", name) for name in OF_CHANGE]
 
 
@@ -113,3 +127,49 @@ def test_changes_at_once_come_to_what_each_does_alone():
         assert standing == before
 
     compare()
+
+
+def test_a_thread_hears_in_the_order_of_what_happened(monkeypatch):
+    heard = []
+    monkeypatch.setattr(deliveries, "inserted", lambda _dialect, rows: heard.extend(rows) or [])
+    outlet = Outlet(
+        sink="desk",
+        types=frozenset(f"message.{status}" for status in Status),
+        wants=lambda _: True,
+        lane=lambda _: Lane.CONVERSATION,
+    )
+    telling = Telling([outlet], lambda _: None, Tallies(EngineSettings(database="none")))
+    fates = [Status.DELIVERED, Status.UNDELIVERED, Status.DELIVERED, Status.SENT]
+    keys = ["m1", "m2", "m3", "m4"]
+    standing = {key: SENT | {"id": key} for key in keys} | {"m4": SENDING | {"id": "m4"}}
+    changes = [
+        Change(message_id=key, status=fate) for key, fate in zip(keys, fates, strict=True)
+    ] + [Change(message_id="m4", status=Status.DELIVERED)]
+    plan_changes("sqlite", standing, changes, MONDAY_NOON, telling)
+    in_order = [row["event_id"] for row in sorted(heard, key=itemgetter("id"))]
+    assert in_order == sorted(in_order)
+    assert len(in_order) == len(changes)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_references_may_be_of_a_kind_of_text_of_the_plugins_own(dialect):
+    class Words(str):
+        """As those of a parser."""
+
+        __slots__ = ()
+
+    telling = Telling([], lambda _: None, Tallies(EngineSettings(database="none")))
+    standing = {str(key): SENDING | {"id": str(key)} for key in range(transitions.MANY)}
+    changes = [
+        Change(message_id=key, status=Status.SENT, provider_ref=Words(f"r{key}"))
+        for key in standing
+    ]
+    plan = plan_changes(dialect, standing, changes, MONDAY_NOON, telling)
+    assert '"r0"' in repr(plan.steps)
+
+
+@pytest.mark.usefixtures("written_rows")
+def test_what_only_waits_on_is_not_told():
+    change = Change(message_id="m", status=Status.DELIVERED, waits_on=True)
+    told, written = planned({"m": SENT | {"id": "m"}}, [change])
+    assert (told, [row["status"] for row in written]) == ([], [Status.DELIVERED])

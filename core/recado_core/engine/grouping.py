@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -30,7 +30,8 @@ class Grouping(Generic[Item, Result]):
     A group whose work fails is tried again item by item, so that a bad one spoils no other.
 
     Args:
-        work: Does the work for a group, such as a commit, and returns one result for each item.
+        work: Does the work for a group, such as a commit, and returns one result for each item, or
+            the error that its submitter meets.
         weigh: How many rows an item is.
         limit: How many rows a group may have, but for one item that is larger alone.
         is_fatal: Tells of an error that every item alone would meet too, such as a database that is
@@ -41,7 +42,7 @@ class Grouping(Generic[Item, Result]):
 
     def __init__(
         self,
-        work: Callable[[list[Item]], Awaitable[list[Result]]],
+        work: Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]],
         *,
         weigh: Callable[[Item], int] = lambda _: 1,
         limit: int = 1000,
@@ -60,15 +61,24 @@ class Grouping(Generic[Item, Result]):
     async def submit(self, item: Item) -> Result:
         """Return the item's result once its group is done, or raise what its work raised."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.put(item, future)
+        try:
+            return await future
+        finally:
+            del future  # an error knows this frame: it must not know the error, and keep the item
+
+    def put(self, item: Item, future: asyncio.Future[Result]) -> None:
+        """Submit an item for somebody who waits for its result already.
+
+        Args:
+            item: The item.
+            future: Where its result is set, or what its work raised, unless nobody waits any more.
+        """
         self._waiting.append((item, future))
         self._weight += self._weigh(item)
         is_full = self._weight >= self._limit
         if not self._workers or (is_full and len(self._workers) < self._at_once):
             self._workers.add(asyncio.create_task(self._run()))
-        try:
-            return await future
-        finally:
-            del future  # an error knows this frame: it must not know the error, and keep the item
 
     async def _run(self) -> None:
         group: list[tuple[Item, asyncio.Future[Result]]] = []
@@ -113,7 +123,11 @@ class Grouping(Generic[Item, Result]):
             group.clear()  # as in ``submit``
             return
         for (_, future), result in zip(group, results, strict=True):
-            if not future.done():  # its request may have been cancelled; the row stays
+            if future.done():  # its request may have been cancelled; the row stays
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
                 future.set_result(result)
 
     async def _take_each(self, group: list[tuple[Item, asyncio.Future[Result]]]) -> None:

@@ -1,20 +1,20 @@
 """Accepting messages: checked, routed and durable before the client hears that they are."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from itertools import repeat
 from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.checks import Recipient
 from recado_core.engine.accept.answers import tell_batch, tell_message
-from recado_core.engine.accept.composing import ITEMS_AT_ONCE, Composing, Composition
-from recado_core.engine.accept.storing import Guard, OvertakenError, Result, Storing, Unit
+from recado_core.engine.accept.composing import ITEMS_AT_ONCE, Composing
+from recado_core.engine.accept.judging import Judging
+from recado_core.engine.accept.singles import Singles
+from recado_core.engine.accept.storing import Guard, OvertakenError, Storing, Unit
 from recado_core.engine.accounts.accounts import Accounts
-from recado_core.engine.checks.checking import CLEAR, Checking, Verdict, tell_reasons
+from recado_core.engine.checks.checking import Checking, Verdict
 from recado_core.engine.clients.idempotency import Answer, IdempotencyKey, Once
 from recado_core.engine.failures import (
     ConflictError,
@@ -23,8 +23,6 @@ from recado_core.engine.failures import (
     NotFoundError,
     fault_of,
 )
-from recado_core.engine.grouping import Grouping
-from recado_core.engine.messages.batches import recipient_of
 from recado_core.engine.messages.drafts import (
     MAX_BATCH,
     BatchRequest,
@@ -35,10 +33,10 @@ from recado_core.engine.messages.drafts import (
 )
 from recado_core.engine.messages.telling import Telling
 from recado_core.engine.policy import RESENDABLE
-from recado_core.engine.store.database import Database, is_down
+from recado_core.engine.store.database import Database
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import messages
-from recado_core.messages import Category, Media, ProviderTemplate, Status
+from recado_core.messages import Category, Media, ProviderTemplate
 
 __all__ = [
     "Accept",
@@ -60,16 +58,6 @@ MoveOn = Callable[[AsyncConnection, Sequence[DraftError | None]], Awaitable[bool
 """A guard that is told what is wrong with each draft."""
 
 
-class _Call(msgspec.Struct, frozen=True):
-    """A call with one message, as ``Accept.message`` is called."""
-
-    draft: Draft
-    key: IdempotencyKey | None
-    reply: bool
-    origin: str | None
-    guard: Guard | None
-
-
 class Accept:
     """Takes messages from clients, the command line, and the parts of Recado that send."""
 
@@ -84,13 +72,12 @@ class Accept:
         now: Callable[[], datetime],
     ) -> None:
         self._composing = composing
-        self._accounts = accounts
         self._database = database
         self._once = once
-        self._checking = checking
         self._now = now
-        self._storing = Storing(database, once, telling, now)
-        self._calls = Grouping(self._take, is_fatal=is_down)
+        self._judging = Judging(checking)
+        self._storing = Storing(database, once, telling, accounts.wake, now)
+        self._singles = Singles(composing, self._judging, self._storing, now)
 
     async def message(
         self,
@@ -119,10 +106,7 @@ class Accept:
         async with self._once.claimed(key) as answered:
             if answered:
                 return answered
-            end = await self._calls.submit(_Call(draft, key, reply, origin, guard))
-            if isinstance(end, Exception):
-                raise end
-            return end
+            return await self._singles.accept(draft, key, reply=reply, origin=origin, guard=guard)
 
     async def batch(self, request: BatchRequest, key: IdempotencyKey | None = None) -> Answer:
         """Accept 1 to 10,000 messages; a bad item is reported and spoils no other.
@@ -143,10 +127,10 @@ class Accept:
             rows = [each.row for each in good]
             for row in rows:
                 row["batch_id"] = batch_id
-            verdicts = await self._check(rows, [each.document for each in good])
+            verdicts = await self._judging.judge(rows, [each.document for each in good])
             told = tell_batch(batch_id, made, rows, verdicts)
             answer = Answer(body=msgspec.json.encode(told))
-            return await self._commit_one(
+            return await self._storing.store(
                 Unit(rows=rows, verdicts=verdicts, key=key, answer=answer)
             )
 
@@ -174,8 +158,8 @@ class Accept:
             faults.append(None)
             rows.append(made.row | mark)
             documents.append(made.document)
-        verdicts = await self._check(rows, documents)
-        await self._commit_one(
+        verdicts = await self._judging.judge(rows, documents)
+        await self._storing.store(
             Unit(
                 rows=rows,
                 verdicts=verdicts,
@@ -201,7 +185,7 @@ class Accept:
             for each, mark in zip(made, marks, strict=True)
             if not isinstance(each, DraftError)
         ]
-        judged = iter(zip(rows, await self._check(rows, [None] * len(rows)), strict=True))
+        judged = iter(zip(rows, await self._judging.judge(rows, [None] * len(rows)), strict=True))
         return [each if isinstance(each, DraftError) else next(judged) for each in made]
 
     async def resend(self, message_id: str, key: IdempotencyKey | None = None) -> Answer:
@@ -229,133 +213,11 @@ class Accept:
             made = await self._composing.row(_draft_of(old), self._now(), again=again)
             row = made.row | {"resend_of": message_id}
             row |= {name: old[name] for name in ("document_hash", "origin")}
-            verdicts = await self._check([row], [made.document])
+            verdicts = await self._judging.judge([row], [made.document])
             answer = Answer(body=msgspec.json.encode(tell_message(row, verdicts[0])))
-            return await self._commit_one(
+            return await self._storing.store(
                 Unit(rows=[row], verdicts=verdicts, key=key, answer=answer)
             )
-
-    async def _take(self, calls: list[_Call]) -> list[Answer | Exception]:
-        """Accept the messages of calls that came at the same time; return how each call ends."""
-        made = await self._composing.rows([call.draft for call in calls], self._now())
-        try:
-            ends: Iterator[Result | Exception] = iter(await self._take_good(calls, made))
-        except Exception as error:
-            if not is_down(error):
-                raise
-            ends = repeat(error)  # what is wrong with a message is told all the same
-        return [each if isinstance(each, DraftError) else next(ends) for each in made]
-
-    async def _take_good(
-        self, calls: Sequence[_Call], made: Sequence[Composition | DraftError]
-    ) -> Sequence[Result]:
-        good = [
-            (call, each)
-            for call, each in zip(calls, made, strict=True)
-            if not isinstance(each, DraftError)
-        ]
-        rows = [each.row for _, each in good]
-        for row, (call, _) in zip(rows, good, strict=True):
-            row["origin"] = call.origin
-        verdicts = await self._check(rows, [each.document for _, each in good])
-        return await self._commit(
-            [
-                Unit(
-                    rows=[row],
-                    verdicts=[verdict],
-                    key=call.key,
-                    answer=Answer(body=msgspec.json.encode(tell_message(row, verdict))),
-                    reply=call.reply,
-                    guard=call.guard,
-                )
-                for (call, _), row, verdict in zip(good, rows, verdicts, strict=True)
-            ]
-        )
-
-    async def _check(self, rows: Sequence[Row], documents: Sequence[str | None]) -> list[Verdict]:
-        """Mark what the checks forbid, and put off what may not go yet.
-
-        What they hold is checked when it is sent.
-        """
-        recipients = [
-            recipient_of(row, row["due_at"], document)
-            for row, document in zip(rows, documents, strict=True)
-        ]
-        verdicts = await self._judge(recipients)
-        for row, verdict in zip(rows, verdicts, strict=True):
-            if verdict is CLEAR:
-                continue
-            if verdict.refusals:
-                row |= {
-                    "status": Status.SUPPRESSED,
-                    "code": verdict.refusals[0].check,
-                    "status_text": tell_reasons(verdict.refusals),
-                }
-            elif verdict.deferrals:
-                until = max(deferral.until for deferral in verdict.deferrals)
-                row |= {
-                    "status": Status.SCHEDULED,
-                    "scheduled_at": until,
-                    "due_at": until,
-                    "code": verdict.deferrals[0].check,
-                    "status_text": tell_reasons(verdict.deferrals),
-                }
-        return verdicts
-
-    async def _judge(self, recipients: Sequence[Recipient]) -> list[Verdict]:
-        """Ask the checks; of what is put off and forbidden only for now, for its time as well."""
-        verdicts = await self._checking.judge_grouped(recipients)
-        later = [
-            index
-            for index, verdict in enumerate(verdicts)
-            if verdict is not CLEAR
-            and verdict.deferrals
-            and verdict.refusals
-            and all(r.until for r in verdict.refusals)
-        ]
-        if later:
-            again = await self._checking.judge_grouped(
-                [
-                    msgspec.structs.replace(
-                        recipients[index], at=max(each.until for each in verdicts[index].deferrals)
-                    )
-                    for index in later
-                ]
-            )
-            for index, verdict in zip(later, again, strict=True):
-                if not verdict.refusals:
-                    put_off = verdicts[index].deferrals + verdict.deferrals
-                    verdicts[index] = Verdict(deferrals=put_off)
-        return verdicts
-
-    async def _commit(self, units: Sequence[Unit]) -> Sequence[Result]:
-        """Store the messages of calls, and wake the accounts that have something to do now."""
-        if not units:
-            return []
-        ends = await self._storing.store(units)
-        queued = Status.QUEUED
-        self._accounts.wake(
-            {
-                row["account"]
-                for unit, end in zip(units, ends, strict=True)
-                if end is unit.answer
-                for row in unit.rows
-                if row["status"] == queued
-            }
-        )
-        return ends
-
-    async def _commit_one(self, unit: Unit) -> Answer:
-        """Store the messages of one call, as above.
-
-        Raises:
-            OvertakenError: The guard said no.
-            IdempotencyMismatchError: The key came before, with another body.
-        """
-        (end,) = await self._commit([unit])
-        if isinstance(end, Exception):
-            raise end
-        return end
 
 
 async def _read_items(request: BatchRequest) -> list[Draft | DraftError]:

@@ -113,7 +113,7 @@ class Composing:
                     frames[alike] = self._frame(composed, names, row) if is_own else None
                 made.append(self._judged(composed, names, row))
             except DraftError as error:
-                made.append(error)
+                made.append(error.with_traceback(None))  # which knows this frame, and all in it
         return made
 
     async def _templates(self, drafts: Iterable[Draft]) -> dict[str, Template]:

@@ -33,8 +33,16 @@ ALIKE: Final = (
 )
 """The fields of drafts that one frame is for; each has its own of the others."""
 
-alike_of: Callable[[Draft], tuple[Any, ...]] = attrgetter(*ALIKE)
-"""Returns a draft's values of these fields."""
+_values_of: Callable[[Draft], tuple[Any, ...]] = attrgetter(*ALIKE)
+
+
+def alike_of(draft: Draft) -> tuple[Any, ...]:
+    """Return a draft's values of these fields; one moment may be written in two ways."""
+    values = _values_of(draft)
+    if draft.scheduled_at is None and draft.expires_at is None:
+        return values
+    times = draft.scheduled_at, draft.expires_at
+    return *values, *(at and at.utcoffset() for at in times)
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Storing messages with their events and conversations: those of many calls in one transaction."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -53,8 +54,7 @@ class _Prepared(msgspec.Struct, frozen=True):
     told: Told
 
 
-Result = Answer | IdempotencyMismatchError | OvertakenError
-"""What becomes of a unit: its answer, that of the first call with its key, or why there is none."""
+_Result = Answer | IdempotencyMismatchError | OvertakenError
 
 
 class Storing:
@@ -64,26 +64,42 @@ class Storing:
         database: The store.
         once: Knows the calls that were made before.
         telling: The way into the event log.
+        wake: Wakes the accounts that have something to do now.
         now: The clock.
     """
 
     def __init__(
-        self, database: Database, once: Once, telling: Telling, now: Callable[[], datetime]
+        self,
+        database: Database,
+        once: Once,
+        telling: Telling,
+        wake: Callable[[set[str]], None],
+        now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._once = once
         self._telling = telling
+        self._wake = wake
         self._now = now
         self._group = Grouping(
             self._commit,
-            weigh=_weigh,
+            weigh=lambda unit: len(unit.rows),
             is_fatal=is_down,
             at_once=1 if database.sqlite else WRITERS,
         )
 
-    async def store(self, units: Sequence[Unit]) -> list[Result]:
-        """Store the messages of calls, all in one transaction; return what becomes of each call."""
-        return await self._group.submit(units)
+    async def store(self, unit: Unit) -> Answer:
+        """Store a call's messages, or give the answer of the first call with its key.
+
+        Raises:
+            OvertakenError: The guard said no.
+            IdempotencyMismatchError: The key came before, with another body.
+        """
+        return await self._group.submit(unit)
+
+    def put(self, unit: Unit, end: asyncio.Future[Answer]) -> None:
+        """Store a call's messages for one who waits for its end already, as ``store`` does."""
+        self._group.put(unit, end)
 
     def _prepare(self, units: Sequence[Unit]) -> _Prepared:
         rows = [row for unit in units for row in unit.rows]
@@ -104,11 +120,21 @@ class Storing:
         self._telling.wake(opened)
         return True
 
-    async def _commit(self, handed_in: list[Sequence[Unit]]) -> list[list[Result]]:
-        results = iter(await self._store([unit for units in handed_in for unit in units]))
-        return [[next(results) for _ in units] for units in handed_in]
+    async def _commit(self, units: list[Unit]) -> Sequence[_Result]:
+        results = await self._store(units)
+        queued = Status.QUEUED
+        self._wake(
+            {
+                row["account"]
+                for unit, result in zip(units, results, strict=True)
+                if result is unit.answer
+                for row in unit.rows
+                if row["status"] == queued
+            }
+        )
+        return results
 
-    async def _store(self, units: Sequence[Unit]) -> Sequence[Result]:
+    async def _store(self, units: list[Unit]) -> Sequence[_Result]:
         whole = self._prepare(units)  # before the transaction, for which others wait
         if self._database.sqlite and all(map(_is_plain, units)):
             opened = conversing.opened(whole.rows, self._now(), self._telling)
@@ -117,10 +143,10 @@ class Storing:
                 return [unit.answer for unit in units]
         return await self._store_in_turn(units, whole)
 
-    async def _store_in_turn(self, units: Sequence[Unit], whole: _Prepared) -> list[Result]:
+    async def _store_in_turn(self, units: Sequence[Unit], whole: _Prepared) -> list[_Result]:
         """Store messages as guards and earlier calls allow it."""
 
-        async def work(connection: AsyncConnection) -> list[Result | None]:
+        async def work(connection: AsyncConnection) -> list[_Result | None]:
             refused = [
                 unit.guard is not None and not await unit.guard(connection) for unit in units
             ]
@@ -128,7 +154,7 @@ class Storing:
                 (unit.key, unit.answer) for unit, no in zip(units, refused, strict=True) if not no
             ]
             earlier = iter(await self._once.reserve(connection, asked))
-            ends: list[Result | None] = [
+            ends: list[_Result | None] = [
                 OvertakenError() if no else next(earlier) for no in refused
             ]
             fresh = [unit for unit, end in zip(units, ends, strict=True) if end is None]
@@ -149,10 +175,6 @@ class Storing:
 
         ends = await self._database.write(work)
         return [end or unit.answer for unit, end in zip(units, ends, strict=True)]
-
-
-def _weigh(units: Sequence[Unit]) -> int:
-    return sum(len(unit.rows) for unit in units)
 
 
 def _is_plain(unit: Unit) -> bool:

@@ -133,6 +133,7 @@ class Telling:
         for each in alike:
             if each.event["type"] in self._types:
                 heard += each.each()
+        heard.sort(key=lambda pair: pair[0]["id"])  # a thread hears in the order of what happened
         rows = self._deliveries(heard)
         steps += events.appended(dialect, singly)
         steps += stats.noted(dialect, counted)

@@ -144,6 +144,7 @@ class _Planning:
             if (
                 change.retry is not None
                 or change.reasons
+                or change.waits_on
                 or change.account not in (None, row["account"])
                 or change.message_id in repeated
             ):

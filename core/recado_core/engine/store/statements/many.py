@@ -225,7 +225,7 @@ def _update_all(dialect: str, table: sa.Table, read: Read) -> Step:
 def _columns_of(table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]) -> Read:
     """Return what rows say of which is known what they have alike, as drivers take it."""
     rows = len(next(iter(own.values())))
-    columns: dict[str, Sequence[Any]] = dict(own)
+    columns = {name: _driven(table.c[name].type, values) for name, values in own.items()}
     said = {name: value for name, value in shared.items() if value is not None}
     for name, value in said.items():
         columns[name] = [*_driven(table.c[name].type, [value])] * rows
