@@ -164,6 +164,15 @@ async def test_a_call_that_is_given_up_before_its_checks_end_stores_nothing(open
 
 
 @on_sqlite
+async def test_a_call_that_is_given_up_before_it_is_composed_stores_nothing(house):
+    given_up = asyncio.create_task(house.engine.accept.message(draft_to(1)))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await house.engine.accept.message(draft_to(2))
+    assert await stored(house) == {"+5511900000002"}
+
+
+@on_sqlite
 async def test_an_error_after_the_commit_stores_nothing_twice(house, monkeypatch):
     write, failed = Database.write_at_once, []
 
