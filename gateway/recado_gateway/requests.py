@@ -76,9 +76,8 @@ def request_id(scope: Scope) -> str:
 
 
 def _made_id() -> str:
-    # It needs to be told from others, not to be hard to guess, and the system takes ten times as
-    # long for each.
-    return f"{random.getrandbits(128):032x}"  # as above
+    """Return one like no other; nobody need fail to guess it, and the system takes far longer."""
+    return f"{random.getrandbits(128):032x}"
 
 
 async def add_request_id(message: Message, scope: Scope) -> None:

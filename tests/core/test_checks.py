@@ -133,6 +133,8 @@ NONSENSE = [
     answering([True, False]),
     answering([None, Deferral(check="x", reason="x", until=NOON.replace(tzinfo=None))]),
     answering([None, Refusal(check="x", reason="x", until=NOON.replace(tzinfo=None))]),
+    answering([None, Refusal(check="x", reason=None)]),
+    answering([None, Deferral(check=None, reason="x", until=NOON)]),
 ]
 
 

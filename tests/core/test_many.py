@@ -124,6 +124,15 @@ async def test_rows_that_are_alike_but_in_some_columns_are_all_kept(house, count
     assert await inserted(house, rows) == rows
 
 
+async def test_what_many_have_not_is_empty_to_sql_as_well(house):
+    rows = events_of(3)
+    steps = appended_alike(house.database.dialect, rows[0], [row["id"] for row in rows], "abc")
+    await house.database.write(lambda connection: take_steps(connection, steps))
+    async with house.database.read() as connection:
+        empty = sa.select(sa.func.count()).where(events.c.data.is_(sa.null()))
+        assert (await connection.execute(empty)).scalar() == len(rows)
+
+
 @pytest.mark.parametrize("count", [1, ALIKE - 1, ALIKE, BLOCK + 1])
 async def test_what_is_known_to_be_alike_is_written_to_each(house, count):
     rows = events_of(

@@ -8,6 +8,7 @@ from recado_core.engine.messages.messages import MessageFilter
 from recado_core.engine.receive import webhooks
 from recado_core.engine.receive.arrivals import Arrivals
 from recado_core.engine.receive.readings import Readings
+from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.schema import messages
 from recado_core.engine.store.statements import inbox
 from recado_core.engine.store.statements.events import of_message
@@ -45,6 +46,51 @@ async def test_a_dlr_is_matched_by_the_vendors_reference(house):
     await house.webhook(["status", {"provider_ref": f"ref-{message_id}", "status": "undelivered"}])
     await house.settle()
     assert await house.status(message_id) == "undelivered"
+
+
+@pytest.fixture(params=["foreseen", "in turn"])
+def taken(request, monkeypatch):
+    """Let DLRs be taken by the short way, or by the long one."""
+
+    async def foresee_nothing(*_arguments):
+        return None
+
+    if request.param == "in turn":
+        monkeypatch.setattr(Arrivals, "foresee", foresee_nothing)
+
+
+@pytest.mark.usefixtures("taken")
+async def test_a_dlr_with_anothers_id_is_matched_by_the_vendors_reference(house):
+    first, second, third = await sent(house, 3)
+    said = [
+        {"message_id": first, "provider_ref": f"ref-{first}", "status": "delivered"},
+        {"message_id": new_id(), "provider_ref": f"ref-{second}", "status": "expired"},
+        {"provider_ref": f"ref-{third}", "status": "undelivered"},
+    ]
+    await house.webhook(*(["status", each] for each in said))
+    await house.settle()
+    statuses = [await house.status(each) for each in (first, second, third)]
+    assert statuses == ["delivered", "expired", "undelivered"]
+
+
+@pytest.mark.usefixtures("taken")
+async def test_a_dlr_with_an_empty_reference_is_matched_by_its_id(house):
+    (message_id,) = await sent(house)
+    await house.webhook(
+        ["status", {"message_id": message_id, "provider_ref": "", "status": "delivered"}]
+    )
+    await house.settle()
+    assert await house.status(message_id) == "delivered"
+
+
+@pytest.mark.usefixtures("taken")
+async def test_a_dlr_with_another_reference_is_of_another_attempt(house):
+    (message_id,) = await sent(house)
+    await house.webhook(
+        ["status", {"message_id": message_id, "provider_ref": "other", "status": "delivered"}]
+    )
+    await house.settle()
+    assert await house.status(message_id) == "sent"
 
 
 async def test_the_same_webhook_again_changes_nothing(house):

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
-from recado_core import OnFailure, Refusal, SinkType
+from recado_core import Deferral, OnFailure, Refusal, SinkType
+from recado_core.engine.accept import singles
 from recado_core.engine.accept.accepting import Answer, Draft, IdempotencyKey, OvertakenError
 from recado_core.engine.accept.judging import Judging
 from recado_core.engine.failures import (
@@ -22,6 +23,7 @@ from recado_core.engine.messages.messages import MessageFilter
 from recado_core.engine.settings import SinkSettings
 from recado_core.engine.store.database import Database
 from recado_core.engine.store.schema import deliveries, events, messages
+from sqlalchemy.exc import IntegrityError
 
 from .conftest import VendorSettings
 
@@ -184,10 +186,10 @@ async def test_an_error_after_the_commit_stores_nothing_twice(house, monkeypatch
         return written
 
     monkeypatch.setattr(Database, "write_at_once", fail_once)
-    await accept_all(house, *map(draft_to, range(4)))
+    ends = await accept_all(house, *map(draft_to, range(4)))
     assert failed == [True]
-    found = (await house.engine.messages.list(MessageFilter())).items
-    assert len(found) == len({message.to for message in found})
+    assert kinds(ends) == [IntegrityError] * 4
+    assert len((await house.engine.messages.list(MessageFilter())).items) == 4
 
 
 @on_sqlite
@@ -210,17 +212,60 @@ async def test_times_are_answered_as_each_draft_wrote_them(house):
 
 
 @on_sqlite
-async def test_a_check_that_breaks_the_judging_of_one_fails_that_one(house, monkeypatch):
+async def test_a_message_that_its_judging_breaks_on_spoils_no_other(open_house, monkeypatch):
+    late = NOON + timedelta(days=1)
+
+    class Night(Asked):
+        """A check that puts one off, until then."""
+
+        async def check(self, recipients):
+            return [
+                Deferral(check=self.id, reason="night", until=late)
+                if recipient.address.endswith("1") and recipient.at < late
+                else None
+                for recipient in recipients
+            ]
+
     judge = Judging.judge
 
     async def break_on_one(judging, rows, documents):
+        verdicts = await judge(judging, rows, documents)
         if any(row["address"].endswith("2") for row in rows):
             raise ValueError("no")
-        return await judge(judging, rows, documents)
+        return verdicts
 
     monkeypatch.setattr(Judging, "judge", break_on_one)
-    ends = await accept_all(house, *map(draft_to, range(4)))
-    assert kinds(ends) == [Answer, Answer, ValueError, Answer]
+    async with open_house(checks=[Night()]) as house:
+        ends = await accept_all(house, *map(draft_to, range(4)))
+        assert kinds(ends) == [Answer, Answer, ValueError, Answer]
+        told = json.loads(ends[1].body)
+        assert (told["status"], told["reason"]) == ("scheduled", "night")
+        async with house.database.read() as connection:
+            found = await connection.execute(
+                sa.select(events.c.code).where(events.c.message_id == told["id"])
+            )
+            assert found.scalars().all() == ["asked"]
+
+
+@on_sqlite
+async def test_nobody_waits_for_a_group_that_is_broken_off(open_house, monkeypatch):
+    tasks = []
+    make = asyncio.create_task
+
+    def remember(work, **options):
+        tasks.append(make(work, **options))
+        return tasks[-1]
+
+    check = Asked(wait=asyncio.Event())
+    async with open_house(checks=[check]) as house:
+        monkeypatch.setattr(singles.asyncio, "create_task", remember)
+        waiting = [make(house.engine.accept.message(draft_to(number))) for number in range(3)]
+        while not check.groups:  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0)
+        (carrier,) = (task for task in tasks if "_carry" in repr(task))
+        carrier.cancel()
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        assert kinds(ends) == [RuntimeError] * 3
 
 
 @on_sqlite

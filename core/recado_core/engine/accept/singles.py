@@ -1,6 +1,7 @@
 """Calls that bring one message each: what comes together is composed and checked together."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -14,6 +15,8 @@ from recado_core.engine.clients.idempotency import Answer, IdempotencyKey
 from recado_core.engine.failures import DraftError, UnavailableError
 from recado_core.engine.grouping import Grouping
 from recado_core.engine.messages.drafts import Draft
+
+log = logging.getLogger(__name__)
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -32,7 +35,7 @@ class Singles:
 
     Those of calls that come together are composed at one go; then they are carried on together,
     to the checks and to the store, while the next ones are composed. What is wrong with a draft is
-    told before that. Of each call alone is what its draft, a plugin or the database break on.
+    told before that. What a draft, a plugin or the database breaks on fails that call alone.
 
     Args:
         composing: Makes rows of drafts.
@@ -89,35 +92,49 @@ class Singles:
     async def _carry(self, good: Sequence[tuple[Call, Composition]]) -> None:
         """Check messages, and hand them to the store."""
         try:
-            for call, each in good:
-                each.row["origin"] = call.origin
-            rows = [each.row for _, each in good]
-            verdicts = await self._judging.judge(rows, [each.document for _, each in good])
-            units = [
-                Unit(
-                    rows=[row],
-                    verdicts=[verdict],
-                    key=call.key,
-                    answer=Answer(body=msgspec.json.encode(tell_message(row, verdict))),
-                    reply=call.reply,
-                    guard=call.guard,
-                )
-                for (call, _), row, verdict in zip(good, rows, verdicts, strict=True)
-            ]
+            for each in await self._judge_apart(good):
+                await self._carry([each])
         except Exception as error:  # noqa: BLE001  # whatever it is belongs to who called
-            await self._carry_each(good, error)
-            return
+            _fail(good, error)
+        except BaseException:  # such as CancelledError: nobody may be left waiting for ever
+            _fail(good, RuntimeError("the work was broken off"))
+            raise
+
+    async def _judge_apart(
+        self, good: Sequence[tuple[Call, Composition]]
+    ) -> Sequence[tuple[Call, Composition]]:
+        """Check messages, and hand them to the store; return those that want it one by one."""
+        try:
+            units = await self._judge(good)
+        except Exception:
+            if len(good) == 1:
+                raise
+            log.exception("single messages can't be judged together; they are one by one")
+            return good
         for (call, _), unit in zip(good, units, strict=True):
             if not call.end.done():  # else its request was cancelled
                 self._storing.put(unit, call.end)
+        return ()
 
-    async def _carry_each(self, good: Sequence[tuple[Call, Composition]], error: Exception) -> None:
-        """Carry messages on one by one, as something broke on them; fail the one that is left."""
-        if len(good) > 1:
-            for each in good:
-                await self._carry([each])
-            return
-        ((call, _),) = good
+    async def _judge(self, good: Sequence[tuple[Call, Composition]]) -> list[Unit]:
+        # Rows of their own: those that broke together are judged again, each by itself.
+        rows = [each.row | {"origin": call.origin} for call, each in good]
+        verdicts = await self._judging.judge(rows, [each.document for _, each in good])
+        return [
+            Unit(
+                rows=[row],
+                verdicts=[verdict],
+                key=call.key,
+                answer=Answer(body=msgspec.json.encode(tell_message(row, verdict))),
+                reply=call.reply,
+                guard=call.guard,
+            )
+            for (call, _), row, verdict in zip(good, rows, verdicts, strict=True)
+        ]
+
+
+def _fail(good: Sequence[tuple[Call, Composition]], error: Exception) -> None:
+    for call, _ in good:
         if not call.end.done():
             call.end.set_exception(error)
 

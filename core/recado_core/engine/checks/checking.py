@@ -168,6 +168,8 @@ def _read(answers: Sequence[Answer], count: int) -> list[Answer]:
 def _read_one(answer: Refusal | Deferral) -> Refusal | Deferral:
     if not isinstance(answer, Refusal | Deferral):
         raise TypeError(f"answers with {type(answer).__name__}")
+    if not isinstance(answer.check, str) or not isinstance(answer.reason, str):
+        raise TypeError("answers without a check's id, or without a reason")
     if answer.until is not None:
         if answer.until.tzinfo is None:
             raise ValueError("answers with a time without a zone")

@@ -34,7 +34,7 @@ class Outlet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Happened(msgspec.Struct, frozen=True):
-    """What many MTs have had alike: the event of one of them, each one's id, and the messages."""
+    """What many MTs have had alike: the event but for its id and its message, and these of each."""
 
     event: Row
     ids: Sequence[str]

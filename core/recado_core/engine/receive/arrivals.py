@@ -184,11 +184,14 @@ async def _standing_of(
             reference is looked for where no message has the id.
     """
     named = {key for key, _ in keys if key}
-    unnamed = {reference for key, reference in keys if reference and not key}
+    # PostgreSQL locks all of them by one statement, in one order.
+    at_once = connection.dialect.name == "postgresql"
+    unnamed = {reference for key, reference in keys if reference and (at_once or not key)}
     standing = await messages.lock_reported(connection, account, named, unnamed)
-    missed = {reference for key, reference in keys if key and reference and key not in standing}
-    if missed:
+    missed = {reference for key, reference in keys if reference and key and key not in standing}
+    if missed - unnamed:
         standing |= await messages.lock_reported(connection, account, (), missed)
+        standing = dict(sorted(standing.items()))
     return standing
 
 

@@ -66,7 +66,7 @@ def appended_alike(
 
     Args:
         dialect: The database's.
-        event: That of one of them.
+        event: It, but for its id and its message.
         ids: The events'.
         message_ids: The message of each.
     """

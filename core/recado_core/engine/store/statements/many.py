@@ -28,7 +28,7 @@ from recado_core.engine.store.statements.among import elements_of, json_of
 
 Row = dict[str, Any]
 Columns = Mapping[str, Sequence[Any]]
-Read = tuple[Columns, tuple[str, ...], frozenset[str]]
+_Read = tuple[Columns, tuple[str, ...], frozenset[str]]
 """What rows say, column by column; which columns say nothing, and which the same in all rows."""
 
 _DIALECTS = {"sqlite": sqlite_dialect(), "postgresql": postgresql_dialect()}  # type: ignore[no-untyped-call]  # the library's
@@ -214,7 +214,7 @@ def _update(table: sa.Table, shape: _Shape, columns: Columns, alike: AbstractSet
     return statement, tuple(values[name] for name in order)
 
 
-def _update_all(dialect: str, table: sa.Table, read: Read) -> Step:
+def _update_all(dialect: str, table: sa.Table, read: _Read) -> Step:
     columns, empty, alike = read
     shape = _Shape("update", table.name, tuple(columns), empty)
     if dialect == "postgresql":
@@ -222,7 +222,7 @@ def _update_all(dialect: str, table: sa.Table, read: Read) -> Step:
     return _update(table, shape, columns, alike)
 
 
-def _columns_of(table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]) -> Read:
+def _columns_of(table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]) -> _Read:
     """Return what rows say of which is known what they have alike, as drivers take it."""
     rows = len(next(iter(own.values())))
     columns = {name: _driven(table.c[name].type, values) for name, values in own.items()}
@@ -232,7 +232,7 @@ def _columns_of(table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]) 
     return columns, tuple(name for name in shared if name not in said), frozenset(said)
 
 
-def _columns(table: sa.Table, rows: Sequence[Row]) -> Read:
+def _columns(table: sa.Table, rows: Sequence[Row]) -> _Read:
     """Return what rows say, as drivers take it."""
     names = tuple(rows[0])
     columns: dict[str, Sequence[Any]] = {}

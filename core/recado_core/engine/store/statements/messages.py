@@ -71,7 +71,6 @@ STANDING = (
     M.campaign_id,
     M.cost_centre,
     M.segments,
-    M.cost,
 )
 
 # What an MO takes over of the MT that it answers.
