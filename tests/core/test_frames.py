@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
@@ -121,7 +121,19 @@ def test_all_fields_of_a_draft_are_alike_or_its_own():
     known = {*ALIKE, "to", "text", "template", "language", "variables", "transliterate"}
     known |= {"reference", "document", "metadata", "media"}
     assert known == set(Draft.__struct_fields__)
-    assert alike_of(Draft(to="a", **LIKE)) == (None, None, *LIKE.values())
+    offsets = [at.utcoffset() for at in (LIKE["scheduled_at"], LIKE["expires_at"])]
+    assert alike_of(Draft(to="a", **LIKE)) == (None, None, *LIKE.values(), *offsets)
+
+
+def test_one_moment_written_in_two_ways_is_not_alike():
+    west = MONDAY_NOON.astimezone(timezone(timedelta(hours=-3)))
+    for name in ("scheduled_at", "expires_at"):
+        first, same, other = (
+            alike_of(Draft(to="a", text="oi", **{name: at}))
+            for at in (MONDAY_NOON, MONDAY_NOON, west)
+        )
+        assert first == same
+        assert first != other
 
 
 # ---------------------------------------------------------------- with routes, and with providers
