@@ -76,7 +76,7 @@ def request_id(scope: Scope) -> str:
 
 
 def _made_id() -> str:
-    """Return one like no other; nobody need fail to guess it, and the system takes far longer."""
+    """Return one like no other; it is no secret, and the system's random bytes take far longer."""
     return f"{random.getrandbits(128):032x}"
 
 

@@ -1,5 +1,6 @@
 """An engine on a real database, with a vendor and a clock that tests drive."""
 
+import gc
 import json
 import secrets
 import shutil
@@ -229,6 +230,15 @@ class House:
 
     async def statuses(self, ids):
         return [await self.status(message_id) for message_id in ids]
+
+
+@pytest.fixture
+def no_collector():
+    """Keep the collector of cycles from clearing what is kept by mistake."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

@@ -126,8 +126,8 @@ async def test_rows_that_are_alike_but_in_some_columns_are_all_kept(house, count
 
 async def test_what_many_have_not_is_empty_to_sql_as_well(house):
     rows = events_of(3)
-    steps = appended_alike(house.database.dialect, rows[0], [row["id"] for row in rows], "abc")
-    await house.database.write(lambda connection: take_steps(connection, steps))
+    step = appended_alike(house.database.dialect, rows[0], [row["id"] for row in rows], "abc")
+    await house.database.write(lambda connection: take_steps(connection, [step]))
     async with house.database.read() as connection:
         empty = sa.select(sa.func.count()).where(events.c.data.is_(sa.null()))
         assert (await connection.execute(empty)).scalar() == len(rows)
@@ -146,17 +146,17 @@ async def test_what_is_known_to_be_alike_is_written_to_each(house, count):
     told = rows[0] | {"data": {"provider_time": MONDAY_NOON, "reasons": [1, True]}}
     dialect = house.database.dialect
     ids, message_ids = ([row[name] for row in rows] for name in ("id", "message_id"))
-    steps = appended_alike(dialect, told, ids, message_ids)
-    await house.database.write(lambda connection: take_steps(connection, steps))
+    step = appended_alike(dialect, told, ids, message_ids)
+    await house.database.write(lambda connection: take_steps(connection, [step]))
     assert await kept(house, events) == rows
 
     new = {"code": None, "text": "another", "to_status": Status.SENT, "time": house.clock.now()}
     some, codes = ids[: count // 2 + 1], [f"c{index}" for index in range(count // 2 + 1)]
-    steps = updating_alike(dialect, events, new, {"id": some})
-    await house.database.write(lambda connection: take_steps(connection, steps))
+    step = updating_alike(dialect, events, new, {"id": some})
+    await house.database.write(lambda connection: take_steps(connection, [step]))
     own = {"id": some, "code": codes}
-    steps = updating_alike(dialect, events, {"account": "desk"}, own)
-    await house.database.write(lambda connection: take_steps(connection, steps))
+    step = updating_alike(dialect, events, {"account": "desk"}, own)
+    await house.database.write(lambda connection: take_steps(connection, [step]))
     written = [
         row | new | {"code": code, "account": "desk"}
         for row, code in zip(rows, codes, strict=False)

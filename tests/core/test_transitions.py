@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from datetime import timedelta
+from itertools import chain
 from operator import itemgetter
 from types import SimpleNamespace
 
@@ -91,7 +92,8 @@ def planned(standing, changes):
     )
     plan = plan_changes("sqlite", standing, changes, MONDAY_NOON, telling)
     told.sort(key=itemgetter("id"))
-    written = sorted(plan.steps, key=itemgetter("id"))
+    rows = chain.from_iterable(each if isinstance(each, list) else [each] for each in plan.steps)
+    written = sorted(rows, key=itemgetter("id"))
     return [{name: row[name] for name in row if name != "id"} for row in told], written
 
 

@@ -24,7 +24,7 @@ def events_of(
     Returns:
         Events, the messages that they are about by the events' ids, and events that are alike.
     """
-    alike: dict[tuple[Any, ...], tuple[Row, list[str], list[Row]]] = {}
+    alike: dict[tuple[Any, ...], Happened] = {}
     told: list[Row] = []
     about: dict[str, Row] = {}
     for row, verdict, event_id in zip(rows, verdicts, new_ids(len(rows)), strict=True):
@@ -36,15 +36,15 @@ def events_of(
         differing = row["account"], row["created_at"], row["due_at"]
         known = alike.get(differing)
         if known is None:
-            alike[differing] = known = (_accepted_event(row), [], [])
-        known[1].append(event_id)
-        known[2].append(row)
+            alike[differing] = known = Happened(_accepted_event(row), [], [])
+        known.ids.append(event_id)
+        known.rows.append(row)
     for row, verdict in zip(rows, verdicts, strict=True):
         if verdict.refusals:
             event = _suppressed_event(row, verdict)
             told.append(event)
             about[event["id"]] = row
-    return told, about, [Happened(*each) for each in alike.values()]
+    return told, about, [*alike.values()]
 
 
 def _accepted_event(row: Row) -> Row:

@@ -37,8 +37,8 @@ class Happened(msgspec.Struct, frozen=True):
     """What many MTs have had alike: the event but for its id and its message, and these of each."""
 
     event: Row
-    ids: Sequence[str]
-    rows: Sequence[Row]
+    ids: list[str]
+    rows: list[Row]
 
     def each(self) -> Iterator[tuple[Row, Row]]:
         """Yield every event, and the message that it is about."""
@@ -128,8 +128,9 @@ class Telling:
                 singly += [event for event, _ in each.each()]
             else:
                 ids = [row["id"] for row in each.rows]
-                steps += events.appended_alike(dialect, each.event, each.ids, ids)
-        heard = [(event, known[event["id"]]) for event in told if event["id"] in known]
+                steps.append(events.appended_alike(dialect, each.event, each.ids, ids))
+        wanted = [event for event in told if event["type"] in self._types]
+        heard = [(event, known[event["id"]]) for event in wanted] if known else []
         for each in alike:
             if each.event["type"] in self._types:
                 heard += each.each()
@@ -145,7 +146,6 @@ class Telling:
         return [
             _delivery(sink, lane, event, about)
             for event, about in heard
-            if event["type"] in self._types
             for sink, lane in self.hearers(event["type"], about)
         ]
 

@@ -108,9 +108,7 @@ class _Alike(msgspec.Struct, frozen=True):
     """Changes that write and tell the same, but for the vendor's references."""
 
     new: Row
-    event: Row
-    rows: list[Row]
-    event_ids: list[str]
+    told: Happened
     references: list[str]
 
 
@@ -152,16 +150,12 @@ class _Planning:
             else:
                 self._take_alike(row, change, event_id)
         steps = self._steps(dialect)
-        alike = [Happened(each.event, each.event_ids, each.rows) for each in self._alike.values()]
+        alike = [each.told for each in self._alike.values()]
         told = telling.prepare(dialect, self._told, self._about, alike)
         return Plan(done=done, steps=steps, told=told)
 
     def _take_alike(self, row: Row, change: Change, event_id: str) -> None:
-        reference, at = change.provider_ref, change.at
-        if reference != row["provider_ref"]:
-            reference = clip_reference(reference)
-        if not reference or reference == row["provider_ref"]:
-            reference = None
+        reference, at = _new_reference(row, change), change.at
         key = (
             _alike_in(row),
             change.status,
@@ -175,16 +169,16 @@ class _Planning:
         if alike is None:
             new = _written(row, change, self._now, self._tallies)
             event = _event(row, change, new, self._now)
-            self._alike[key] = alike = _Alike(new, event, [], [], [])
-        alike.rows.append(row)
-        alike.event_ids.append(event_id)
+            self._alike[key] = alike = _Alike(new, Happened(event, [], []), [])
+        alike.told.ids.append(event_id)
+        alike.told.rows.append(row)
         if reference is not None:
             alike.references.append(reference)
 
     def _take_alone(self, row: Row, change: Change, event_id: str) -> None:
         new = _written(row, change, self._now, self._tallies)
-        reference = clip_reference(change.provider_ref)
-        if reference and reference != row["provider_ref"]:
+        reference = _new_reference(row, change)
+        if reference is not None:
             new["provider_ref"] = reference
         placed = {} if change.retry is None else _placed(change, change.retry, self._now)
         changed = self._write(row, new, placed)
@@ -211,9 +205,9 @@ class _Planning:
         written = [*self._written.values()]
         steps: list[Step] = []
         for each in self._alike.values():
-            ids = [row["id"] for row in each.rows]
+            ids = [row["id"] for row in each.told.rows]
             if len(ids) >= MANY:
-                steps += messages.written_alike(dialect, each.new, ids, each.references)
+                steps.append(messages.written_alike(dialect, each.new, ids, each.references))
             elif each.references:
                 named = zip(ids, each.references, strict=True)
                 written += [{"id": key, **each.new, "provider_ref": ref} for key, ref in named]
@@ -230,10 +224,15 @@ _alike_in: Callable[[Row], tuple[Any, ...]] = itemgetter(
 
 def _repeated(ids: Iterable[str]) -> set[str]:
     """Return what is there more than once."""
-    listed = [*ids]
-    if len(set(listed)) == len(listed):  # as it is with most
-        return set()
-    return {key for key, times in Counter(listed).items() if times > 1}
+    return {key for key, times in Counter(ids).items() if times > 1}
+
+
+def _new_reference(row: Row, change: Change) -> str | None:
+    """Return the vendor's reference of a message, if it is another than is known."""
+    if change.provider_ref == row["provider_ref"]:  # as DLRs have it, cut already
+        return None
+    reference = clip_reference(change.provider_ref)
+    return reference if reference and reference != row["provider_ref"] else None
 
 
 def _written(row: Row, change: Change, now: datetime, tallies: Tallies) -> Row:

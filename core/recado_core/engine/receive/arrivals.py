@@ -188,8 +188,8 @@ async def _standing_of(
     at_once = connection.dialect.name == "postgresql"
     unnamed = {reference for key, reference in keys if reference and (at_once or not key)}
     standing = await messages.lock_reported(connection, account, named, unnamed)
-    missed = {reference for key, reference in keys if reference and key and key not in standing}
-    if missed - unnamed:
+    missed = {reference for key, reference in keys if reference and key not in standing} - unnamed
+    if missed:
         standing |= await messages.lock_reported(connection, account, (), missed)
         standing = dict(sorted(standing.items()))
     return standing

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from recado_core.engine.store import sqlite
+from recado_core.engine.store.schema import encode_json
 
 WRITERS_CACHE = 65_536
 """Kibibytes of SQLite's pages that the connection keeps that writes."""
@@ -22,12 +23,8 @@ def postgres_engine(url: sa.URL, *, size: int) -> AsyncEngine:
     return create_async_engine(url, pool_size=size, pool_pre_ping=True, **_OPTIONS)
 
 
-def _encode_json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
 _OPTIONS: dict[str, Any] = {
-    "json_serializer": _encode_json,
+    "json_serializer": encode_json,
     "json_deserializer": msgspec.json.decode,
     "hide_parameters": True,  # an error's text must show no number and no message
 }

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
@@ -25,6 +26,11 @@ class Instant(sa.TypeDecorator[datetime]):
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002  # as declared
         """Return what turns what is stored into a datetime, without a call between."""
         return _read_instant
+
+
+def encode_json(value: object) -> str:
+    """Return a value as a column of JSON holds it."""
+    return msgspec.json.encode(value).decode()
 
 
 def microseconds(at: datetime | None) -> int | None:

@@ -61,8 +61,8 @@ def appended(dialect: str, rows: Sequence[Row]) -> list[Step]:
 
 def appended_alike(
     dialect: str, event: Row, ids: Sequence[str], message_ids: Sequence[str]
-) -> list[Step]:
-    """Return the steps that append what many messages have had alike.
+) -> Step:
+    """Return the step that appends what many messages have had alike.
 
     Args:
         dialect: The database's.
@@ -73,10 +73,10 @@ def appended_alike(
     own = {"id": ids, "message_id": message_ids}
     shared = {name: value for name, value in event.items() if name not in own}
     if dialect == "postgresql":
-        return [inserting_alike(events, shared, own)]
+        return inserting_alike(events, shared, own)
     values = {f"{name}_": value for name, value in shared.items()}
     listed = json_of_map(dict(zip(ids, message_ids, strict=True)))
-    return [_ALIKE.step(values | {"ids": listed})]
+    return _ALIKE.step(values | {"ids": listed})
 
 
 def told_if_opened(kind: str, account: str, ids: Mapping[str, str], now: datetime) -> Step:

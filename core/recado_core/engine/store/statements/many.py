@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as postgresql_dialect
 from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.store.schema import Instant, metadata, microseconds
+from recado_core.engine.store.schema import Instant, encode_json, metadata, microseconds
 from recado_core.engine.store.sqlite import run_steps
 from recado_core.engine.store.statements.among import elements_of, json_of
 
@@ -123,16 +123,16 @@ def updating(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
 
 def updating_alike(
     dialect: str, table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]
-) -> list[Step]:
-    """Return the steps that write the same over many rows, but for some texts.
+) -> Step:
+    """Return the step that writes the same over many rows, but for some texts.
 
     Args:
         dialect: The database's.
         table: The rows'.
         shared: What is written over all of them, by column.
-        own: What each has, by column, its ``id`` first, and what else is written over it.
+        own: What each has, by column: its ``id``, and what else is written over it.
     """
-    return [_update_all(dialect, table, _columns_of(table, shared, own))]
+    return _update_all(dialect, table, _columns_of(table, shared, own))
 
 
 def rows_of(result: sa.CursorResult[Any]) -> list[Row]:
@@ -270,7 +270,7 @@ def _driven(kind: sa.types.TypeEngine[Any], values: Sequence[Any]) -> Sequence[A
         known = {value: microseconds(value) for value in set(values)}  # few in many rows
         return [known[value] for value in values]
     if isinstance(kind, sa.JSON):
-        return [None if each is None else msgspec.json.encode(each).decode() for each in values]
+        return [None if each is None else encode_json(each) for each in values]
     if isinstance(kind, sa.String) and not _PLAIN.issuperset(map(type, values)):
         return [None if value is None else str(value) for value in values]
     return values

@@ -280,10 +280,8 @@ def written(dialect: str, rows: Sequence[Row]) -> list[Step]:
     return updating(dialect, messages, rows)
 
 
-def written_alike(
-    dialect: str, new: Row, ids: Sequence[str], references: Sequence[str]
-) -> list[Step]:
-    """Return the steps that write the same over many messages.
+def written_alike(dialect: str, new: Row, ids: Sequence[str], references: Sequence[str]) -> Step:
+    """Return the step that writes the same over many messages.
 
     Args:
         dialect: The database's.

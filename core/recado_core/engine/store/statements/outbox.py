@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.store.schema import Instant, campaigns, messages
+from recado_core.engine.store.schema import Instant, campaigns, encode_json, messages
 from recado_core.engine.store.statements.among import among_named, json_of
 from recado_core.engine.store.statements.many import Step, rows_of
 from recado_core.engine.store.statements.messages import STANDING, in_flight
@@ -303,7 +303,7 @@ async def move_queued(  # noqa: PLR0913  # from where, to where, how many
         .where(
             M.account == from_account,
             M.status == sa.literal_column("'queued'"),
-            _fallbacks_text() == msgspec.json.encode(plan).decode(),
+            _fallbacks_text() == encode_json(plan),
         )
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store import sqlite
+from recado_core.engine.store.schema import encode_json
 from recado_core.engine.store.statements.many import Step, rows_of
 
 Row = dict[str, Any]
@@ -17,13 +18,7 @@ Values = Mapping[str, Any]
 Processor = Callable[[Any], Any]
 
 _decode = msgspec.json.Decoder(list[list[Any]]).decode
-
-
-def _write_json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-_DIALECT = sqlite_dialect(json_serializer=_write_json, json_deserializer=msgspec.json.decode)
+_DIALECT = sqlite_dialect(json_serializer=encode_json, json_deserializer=msgspec.json.decode)
 
 
 class Prepared:
