@@ -1,4 +1,5 @@
 import asyncio
+import sqlite3
 import threading
 
 import pytest
@@ -163,6 +164,39 @@ async def test_a_beginning_that_fails_after_who_waited_is_gone_is_not_made_up_fo
     await execute(waiting, "SELECT 1")
     assert not waiting.in_transaction
     await waiting.close()
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A new file that a process beside this one is just making."""
+    connection = sqlite3.connect(tmp_path / "new.db", isolation_level=None, check_same_thread=False)
+    connection.execute("BEGIN EXCLUSIVE")
+    yield connection
+    connection.close()
+
+
+AT_ONCE = "PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL"
+
+
+async def test_a_new_connection_waits_for_who_is_making_the_file(tmp_path, held, monkeypatch):
+    monkeypatch.setattr(sqlite.time, "sleep", lambda _: held.execute("ROLLBACK"))
+    made = await sqlite.connect(tmp_path / "new.db", pragmas=AT_ONCE)
+    mode = await made.cursor().execute("PRAGMA journal_mode")
+    assert await mode.fetchall() == [("wal",)]
+    await made.close()
+
+
+async def test_a_new_connection_does_not_wait_for_ever(tmp_path, held, monkeypatch):
+    monkeypatch.setattr(sqlite, "PATIENCE", 0.0)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        await sqlite.connect(tmp_path / "new.db", pragmas=AT_ONCE)
+    assert held.in_transaction
+
+
+async def test_a_new_connection_does_not_wait_where_that_is_of_no_use(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite.time, "sleep", lambda _: pytest.fail("waits"))
+    with pytest.raises(sqlite3.OperationalError, match="incomplete"):
+        await sqlite.connect(tmp_path / "new.db", pragmas="PRAGMA")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)

@@ -7,6 +7,7 @@ own way to the driver takes longer still: ``run_steps`` and ``query`` leave it o
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -23,6 +24,10 @@ WRITING = "BEGIN IMMEDIATE"
 """How a transaction begins that writes: one that reads first might find another in its way."""
 CLOSED = frozenset({"no active connection", "Connection closed"})
 """What aiosqlite says of a connection that is closed."""
+PATIENCE = 30.0
+"""Seconds for which a new connection waits until others let it set what it begins with."""
+PAUSE = 0.01
+"""Seconds between two attempts."""
 
 
 class Connection(aiosqlite.Connection):
@@ -161,13 +166,31 @@ def connect(*arguments: Any, pragmas: str = "", **options: Any) -> Connection:  
         made: sqlite3.Connection = sqlite3.connect(*arguments, **options)
         made.isolation_level = None  # transactions begin where ``begin`` says, not as it guesses
         try:
-            made.executescript(pragmas)
+            _set(made, pragmas)
         except BaseException:
             made.close()
             raise
         return made
 
     return Connection(make)
+
+
+def _set(made: sqlite3.Connection, pragmas: str) -> None:
+    """Execute pragmas, all of them anew while a process beside this one makes the same file.
+
+    Of two that turn a new file to WAL together, SQLite refuses one at once: its ``busy_timeout``
+    does not cover that, since both hold what the other one needs.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            made.executescript(pragmas)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(PAUSE)
+        else:
+            return
 
 
 class Guard(msgspec.Struct, frozen=True):
