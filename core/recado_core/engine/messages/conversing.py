@@ -47,15 +47,14 @@ def opened(rows: Iterable[Row], now: datetime, telling: Telling) -> Told:
     told = Told(steps=[])
     for (account, channel), some in addresses.items():
         ids = dict(zip(some, new_ids(len(some)), strict=True))
-        events_of = dict(zip(new_ids(len(some)), ids.values(), strict=True))
         told.steps.append(store.opened(account, channel, ids, now))
-        told.steps.append(events.told_if_opened(OPENED, account, events_of, now))
+        told.steps.append(events.told_of_opened(OPENED, now))
         about = {"account": account, "channel": channel}
         for sink, lane in telling.hearers(OPENED, about):
             told.sinks.add(sink)
             before, after = thread_of(about, lane)
             like = {"sink": sink, "background": lane is Lane.NOTE, "now": now, "ending": after}
-            deliveries_of = dict(zip(new_ids(len(some)), events_of, strict=True))
+            deliveries_of = dict(zip(new_ids(len(some)), ids.values(), strict=True))
             told.steps.append(deliveries.inserted_if_told(like, before, deliveries_of))
     return told
 

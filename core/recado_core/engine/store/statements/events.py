@@ -1,6 +1,6 @@
 """Statements on ``events``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.schema import Instant, conversations, events
+from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements.among import json_of_map
 from recado_core.engine.store.statements.many import (
-    Step,
     insert_many,
     inserting,
     inserting_alike,
@@ -79,17 +79,16 @@ def appended_alike(
     return _ALIKE.step(values | {"ids": listed})
 
 
-def told_if_opened(kind: str, account: str, ids: Mapping[str, str], now: datetime) -> Step:
-    """Return SQLite's step that appends the events of conversations that are there.
+def told_of_opened(kind: str, now: datetime) -> Step:
+    """Return SQLite's step that appends the events of conversations which the step before inserted.
+
+    Each bears its conversation's id.
 
     Args:
         kind: The events' type.
-        account: Whose.
-        ids: The conversations' ids by the events'.
         now: The time.
     """
-    values = {"type_": kind, "account_": account, "ids": json_of_map(ids), "now_": now}
-    return _IF_OPENED.step(values)
+    return _OF_OPENED.step({"type_": kind, "now_": now})
 
 
 _GIVEN = sa.func.json_each(sa.bindparam("ids", type_=sa.Text)).table_valued("key", "value").c
@@ -104,18 +103,22 @@ _HAD_ALIKE = {
 }
 _ALIKE = Prepared(sa.insert(events).from_select(list(_HAD_ALIKE), sa.select(*_HAD_ALIKE.values())))
 _C = conversations.c
-_SAID = sa.func.json_object(*(part for name in TOLD for part in (name, _C[name])))
 _OPENED = {
-    "id": _GIVEN.key,
+    "id": _C.id,
     "type": sa.bindparam("type_", type_=sa.String()),
     "time": sa.bindparam("now_", type_=Instant()),
-    "account": sa.bindparam("account_", type_=sa.String()),
-    # Looked up one by one: a join might read all conversations.
-    "data": sa.select(_SAID).where(_C.id == _GIVEN.value).scalar_subquery(),
+    "account": _C.account,
+    "data": sa.func.json_object(*(part for name in TOLD for part in (name, _C[name]))),
 }
-_IF_OPENED = Prepared(
+# What an INSERT inserts has the highest numbers, one after another, and it is the only writer.
+_OF_OPENED = Prepared(
     sa.insert(events).from_select(
-        list(_OPENED), sa.select(*_OPENED.values()).where(sa.exists().where(_C.id == _GIVEN.value))
+        list(_OPENED),
+        sa.select(*_OPENED.values()).where(
+            sa.func.changes() > sa.literal_column("0"),  # else the last row is another table's
+            sa.literal_column("conversations.rowid")
+            > sa.func.last_insert_rowid() - sa.func.changes(),
+        ),
     )
 )
 
