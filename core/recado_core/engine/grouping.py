@@ -3,10 +3,20 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from enum import Enum, auto
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Later(Enum):
+    """What the work for an item returns whose submitter it lets wait on, for somebody else."""
+
+    LATER = auto()
+
+
+LATER = Later.LATER
 
 GATHER = 0.01
 """Seconds for which what comes next is left to gather, for each item of the work before it."""
@@ -31,7 +41,7 @@ class Grouping(Generic[Item, Result]):
 
     Args:
         work: Does the work for a group, such as a commit, and returns one result for each item, or
-            the error that its submitter meets.
+            the error that its submitter meets, or ``LATER``.
         weigh: How many rows an item is.
         limit: How many rows a group may have, but for one item that is larger alone.
         is_fatal: Tells of an error that every item alone would meet too, such as a database that is
@@ -42,7 +52,7 @@ class Grouping(Generic[Item, Result]):
 
     def __init__(
         self,
-        work: Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]],
+        work: Callable[[list[Item]], Awaitable[Sequence[Result | Exception | Later]]],
         *,
         weigh: Callable[[Item], int] = lambda _: 1,
         limit: int = 1000,
@@ -88,6 +98,7 @@ class Grouping(Generic[Item, Result]):
                 if self._waiting:  # another worker may have taken them meanwhile
                     group = self._next_group()
                     await self._take(group)
+                    group = []  # those that wait for somebody else are no longer ours
         except BaseException:  # such as CancelledError: nobody may be left waiting for ever
             _fail_all((*group, *self._waiting), RuntimeError("the work was broken off"))
             self._waiting.clear()
@@ -123,7 +134,7 @@ class Grouping(Generic[Item, Result]):
             group.clear()  # as in ``submit``
             return
         for (_, future), result in zip(group, results, strict=True):
-            if future.done():  # its request may have been cancelled; the row stays
+            if result is LATER or future.done():  # its request may be cancelled; the row stays
                 continue
             if isinstance(result, Exception):
                 future.set_exception(result)

@@ -13,7 +13,7 @@ from recado_core.engine.accept.judging import Judging
 from recado_core.engine.accept.storing import Guard, Storing, Unit
 from recado_core.engine.clients.idempotency import Answer, IdempotencyKey
 from recado_core.engine.failures import DraftError, UnavailableError
-from recado_core.engine.grouping import Grouping
+from recado_core.engine.grouping import LATER, Grouping, Later
 from recado_core.engine.messages.drafts import Draft
 
 log = logging.getLogger(__name__)
@@ -51,9 +51,9 @@ class Singles:
         self._judging = judging
         self._storing = storing
         self._now = now
-        self._plain: Grouping[Call, None] = Grouping(self._compose)
+        self._plain: Grouping[Call, Answer] = Grouping(self._compose)
         # Templates are read from the store, and who names none need not wait for it.
-        self._templated: Grouping[Call, None] = Grouping(self._compose, is_fatal=_is_unavailable)
+        self._templated: Grouping[Call, Answer] = Grouping(self._compose, is_fatal=_is_unavailable)
         self._carriers: set[asyncio.Task[None]] = set()
 
     async def accept(
@@ -69,13 +69,13 @@ class Singles:
         end: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         call = Call(draft, key, reply, origin, guard, end)
         try:
-            await (self._plain if draft.template is None else self._templated).submit(call)
+            (self._plain if draft.template is None else self._templated).put(call, end)
             return await end
         finally:
             end.cancel()  # if it has none: nobody waits any more
             del call, end  # an error knows this frame: it must not know the error
 
-    async def _compose(self, calls: list[Call]) -> list[DraftError | None]:
+    async def _compose(self, calls: list[Call]) -> list[DraftError | Later]:
         """Compose messages, and let those that can be accepted be carried on."""
         made = await self._composing.rows([call.draft for call in calls], self._now())
         good = [
@@ -87,7 +87,7 @@ class Singles:
             carrier = asyncio.create_task(self._carry(good))
             self._carriers.add(carrier)
             carrier.add_done_callback(self._carriers.discard)
-        return [each if isinstance(each, DraftError) else None for each in made]
+        return [each if isinstance(each, DraftError) else LATER for each in made]
 
     async def _carry(self, good: Sequence[tuple[Call, Composition]]) -> None:
         """Check messages, and hand them to the store."""
