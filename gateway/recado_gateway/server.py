@@ -31,7 +31,7 @@ GRACE = 10
 """Seconds that requests in progress have to finish, once no more are taken."""
 COLLECT_AT = (50_000, 20, 20)
 """New objects, and collections of the younger ones, before the collector of cycles sets to work."""
-TURN = 0.0002
+TURN = 0.0001
 """Seconds for which a thread may keep the interpreter from another."""
 
 

@@ -97,7 +97,7 @@ def planned(standing, changes):
     return [{name: row[name] for name in row if name != "id"} for row in told], written
 
 
-def rows_alike(_dialect, new, ids, references):
+def rows_alike(_dialect, new, ids, references, _expected):
     """Return the rows that are written alike, one by one."""
     own = [{"provider_ref": each} for each in references] or [{}] * len(ids)
     return [new | mine | {"id": key} for key, mine in zip(ids, own, strict=True)]
@@ -106,7 +106,9 @@ def rows_alike(_dialect, new, ids, references):
 @pytest.fixture(params=[1, transitions.MANY], ids=["by groups", "row by row"])
 def written_rows(monkeypatch, request):
     """Let a plan's steps be the rows that are written."""
-    store = SimpleNamespace(written=lambda _dialect, rows: rows, written_alike=rows_alike)
+    store = SimpleNamespace(
+        written=lambda _dialect, rows, _expected: rows, written_alike=rows_alike
+    )
     monkeypatch.setattr(transitions, "messages", store)
     monkeypatch.setattr(transitions, "MANY", request.param)
 

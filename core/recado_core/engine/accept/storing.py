@@ -16,14 +16,15 @@ from recado_core.engine.grouping import Grouping
 from recado_core.engine.messages import conversing
 from recado_core.engine.messages.telling import Telling, Told
 from recado_core.engine.store.database import Database, is_down
+from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements import messages
-from recado_core.engine.store.statements.many import Step
 from recado_core.messages import Status
 
 Row = dict[str, Any]
 
-WRITERS = 3
-"""Full groups that are stored at once in PostgreSQL, which has many writers."""
+AT_ONCE = {"sqlite": 2, "postgresql": 3}
+"""Full groups that are stored at once: PostgreSQL has many writers, and SQLite's one shall not wait
+for the next group when it is done with one."""
 
 Guard = Callable[[AsyncConnection], Awaitable[bool]]
 """Is asked within the transaction that stores messages whether they shall be stored after all."""
@@ -85,7 +86,7 @@ class Storing:
             self._commit,
             weigh=lambda unit: len(unit.rows),
             is_fatal=is_down,
-            at_once=1 if database.sqlite else WRITERS,
+            at_once=AT_ONCE[database.dialect],
         )
 
     async def store(self, unit: Unit) -> Answer:

@@ -100,18 +100,32 @@ class CallBudget:
 
     def wait(self, now: float, purpose: Purpose = Purpose.SEND) -> float:
         """Return the seconds until a call may be made; 0 if it may be made at once."""
+        wait = self._wait(now, purpose)
+        if wait > 0:
+            self._wanted[purpose] = now
+            self._refused_until[purpose] = now + wait
+        return wait
+
+    def _wait(self, now: float, purpose: Purpose) -> float:
         self._forget(now)
-        wait = max(
+        return max(
             0.0,
             self._closed_until - now,
             self._wait_for_window(now, purpose),
             self._wait_for_provider(now, purpose),
             self._wait_to_spread(now) if purpose is Purpose.SEND else 0.0,
         )
-        if wait > 0:
-            self._wanted[purpose] = now
-            self._refused_until[purpose] = now + wait
-        return wait
+
+    def at_once(self, now: float, most: int) -> int:
+        """Return how many calls for sending may be made now, ``most`` at the most."""
+        sent_at, count = self._sent_at, 0
+        while count < most and self._wait(now, Purpose.SEND) <= 0:
+            self.spend(now)
+            count += 1
+        for _ in range(count):
+            self.refund()
+        self._sent_at = sent_at
+        return count
 
     def refuses(self, now: float, purpose: Purpose) -> bool:
         """Tell whether a call was refused, and would be again."""

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.accounts.account import Account
 from recado_core.engine.store.database import Database, until_done
 from recado_core.engine.store.identifiers import new_id
+from recado_core.engine.store.sqlite import Guard, Step
 from recado_core.engine.store.statements import accounts as nodes
 from recado_core.engine.store.statements import dispatches, outbox
 from recado_core.engine.store.vendor_words import clip_code, clip_text
@@ -27,14 +28,16 @@ LONGEST_ROW = 10
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """A batch of one dispatch, and when it was claimed, by both clocks, before the commit.
 
-    ``is_full`` is that there may be more of its kind.
+    ``rows`` are its messages, None as long as they have not been read; ``is_full`` is that there
+    may be more of its kind.
     """
 
     dispatch_id: str
-    rows: list[Row]
+    size: int
     at: datetime
     monotonic: float
     is_full: bool = False
+    rows: list[Row] | None = None
 
 
 class Claims:
@@ -70,77 +73,112 @@ class Claims:
         self._in_a_row = 0
         self._apart = account.kind.capabilities.own_batches
 
-    async def take(self) -> Claimed | None:
-        """Claim the next batch for a new dispatch, if there is one and it may go today."""
-        dispatch_id = new_id()
-        self._carried.add(dispatch_id)  # before the time that the dispatch bears
+    async def take(self, most: int = 1) -> list[Claimed]:
+        """Claim what is due and may go today, in one transaction.
+
+        Args:
+            most: How many batches at the most, each for a new dispatch. Who asks for more than one
+                knows that there is something to do; for one it is looked for before.
+        """
+        ids = [new_id() for _ in range(most)]
+        self._carried |= {*ids}  # before the time that the dispatches bear
         now, monotonic = self._now(), self._monotonic()
-        rows: list[Row] = []
+        batches: list[Claimed] = []
         try:
             if self._database.sqlite and self._account.settings.daily_limit is None:
-                rows, is_full = await self._take_at_once(dispatch_id, now)
+                batches = await self._take_at_once(ids, now, monotonic)
             else:
-                rows, is_full = await self._take_in_turn(dispatch_id, now)
+                batches = await self._take_in_turn(ids, now, monotonic)
         finally:
-            if not rows:
-                self._carried.discard(dispatch_id)
-        if not rows:
-            return None
-        self._account.budget.spend(self._monotonic())
-        return Claimed(
-            dispatch_id=dispatch_id, rows=rows, at=now, monotonic=monotonic, is_full=is_full
-        )
+            self._carried -= {*ids} - {batch.dispatch_id for batch in batches}
+        return batches
 
-    async def _take_at_once(self, dispatch_id: str, now: datetime) -> tuple[list[Row], bool]:
-        """Claim as ``_take_in_turn`` does, in one visit to the one writer; all else only reads."""
-        name = self._account.name
-        row = {"id": dispatch_id, "account": name, "node_id": self._node_id, "started_at": now}
-        for only, size in self._turns(self._account.batch_size):
-            async with self._database.glance() as connection:
-                if not await outbox.any_due(connection, name, now, only=only, without=self._apart):
-                    continue
-            claim = outbox.claimed(name, dispatch_id, size, now, only=only, without=self._apart)
-            if not await self._database.write_at_once(
-                [nodes.is_held(self._node_id), claim, dispatches.claimed(row)]
-            ):
-                return [], False  # others took us for dead; the next beat says otherwise
-            rows = await self._read(dispatch_id, now)
-            if rows:
-                self._in_a_row = self._in_a_row + 1 if only else 0
-                return rows, len(rows) >= size
-        self._in_a_row = 0
-        return [], False
-
-    async def _read(self, dispatch_id: str, now: datetime) -> list[Row]:
+    async def read(self, claimed: Claimed) -> list[Row]:
         """Return what was claimed; what can't be read is given back, for nobody was called."""
+        if claimed.rows is not None:
+            return claimed.rows
         try:
             async with self._database.glance() as connection:
-                return await outbox.rows_of_claim(connection, dispatch_id)
+                return await outbox.rows_of_claim(connection, claimed.dispatch_id)
         except Exception:
-            back = partial(self._give_back, dispatch_id=dispatch_id, now=now)
-            await until_done(lambda: self._database.write(back))
+            await until_done(lambda: self._database.write(partial(_give_back, claimed=claimed)))
             raise
 
-    async def _give_back(
-        self, connection: AsyncConnection, dispatch_id: str, now: datetime
-    ) -> None:
-        await outbox.give_back(connection, dispatch_id, now)
-        await dispatches.finish(connection, dispatch_id, outcome="held", now=now)
+    async def _take_at_once(
+        self, ids: Sequence[str], now: datetime, monotonic: float
+    ) -> list[Claimed]:
+        """Claim as ``_take_in_turn`` does, in one visit to the one writer; all else only reads."""
+        name, limit = self._account.name, self._account.batch_size
+        if len(ids) == 1 and not await self._any_due(now):
+            return []
+        row = {"account": name, "node_id": self._node_id, "started_at": now}
+        turns = [
+            (dispatch_id, only, size)
+            for number, dispatch_id in enumerate(ids)
+            for only, size in self._turns(limit, self._in_a_row + number)
+        ]
+        steps: list[Step | Guard] = [nodes.is_held(self._node_id)]
+        for dispatch_id, only, size in turns:
+            values = (name, dispatch_id, size, now)
+            steps.append(outbox.claimed(*values, only=only, without=self._apart))
+            steps.append(dispatches.claimed(row | {"id": dispatch_id}))
+        counts = await self._database.count_at_once(steps)
+        if counts is None:
+            return []  # others took us for dead; the next beat says otherwise
+        batches = []
+        for (dispatch_id, only, size), count in zip(turns, counts[::2], strict=True):
+            if count:
+                batches.append(
+                    Claimed(
+                        dispatch_id=dispatch_id,
+                        size=count,
+                        at=now,
+                        monotonic=monotonic,
+                        is_full=count >= size,
+                    )
+                )
+                self._note_turn(only)
+        return batches
 
-    async def _take_in_turn(self, dispatch_id: str, now: datetime) -> tuple[list[Row], bool]:
+    async def _any_due(self, now: datetime) -> bool:
+        """Tell whether there is anything to claim."""
+        name = self._account.name
+        async with self._database.glance() as connection:
+            for only in (*self._apart, None):
+                if await outbox.any_due(connection, name, now, only=only, without=self._apart):
+                    return True
+        self._in_a_row = 0
+        return False
+
+    async def _take_in_turn(
+        self, ids: Sequence[str], now: datetime, monotonic: float
+    ) -> list[Claimed]:
         name = self._account.name
 
-        async def work(connection: AsyncConnection) -> tuple[list[Row], bool]:
+        async def work(connection: AsyncConnection) -> list[Claimed]:
+            batches: list[Claimed] = []
             if not await nodes.hold(connection, self._node_id):
-                return [], False  # others took us for dead; the next beat says otherwise
-            limit = await self._allowance(connection, now)
-            if limit <= 0:
-                return [], False
-            rows, is_full = await self._take(connection, dispatch_id, limit, now)
-            if rows:
+                return batches  # others took us for dead; the next beat says otherwise
+            for dispatch_id in ids:
+                limit = await self._allowance(connection, now)
+                if limit <= 0:
+                    break
+                rows, is_full = await self._take(connection, dispatch_id, limit, now)
+                if not rows:
+                    break
                 row = dispatch_row(dispatch_id, name, self._node_id, len(rows), now)
                 await dispatches.insert(connection, [row])
-            return rows, is_full
+                batches.append(
+                    Claimed(
+                        dispatch_id=dispatch_id,
+                        size=len(rows),
+                        at=now,
+                        monotonic=monotonic,
+                        is_full=is_full,
+                        rows=rows,
+                    )
+                )
+            return batches
 
         return await self._database.write(work)
 
@@ -197,22 +235,31 @@ class Claims:
             They, and whether they are as many as may share it.
         """
         name = self._account.name
-        for only, size in self._turns(limit):
+        for only, size in self._turns(limit, self._in_a_row):
             rows = await outbox.claim(
                 connection, name, dispatch_id, size, now, only=only, without=self._apart
             )
             if rows:
-                self._in_a_row = self._in_a_row + 1 if only else 0
+                self._note_turn(only)
                 return rows, len(rows) >= size
         self._in_a_row = 0
         return [], False
 
-    def _turns(self, limit: int) -> list[tuple[Category | None, int]]:
-        """Return what to claim, what first, and how many of each; None is what goes together."""
+    def _turns(self, limit: int, in_a_row: int) -> list[tuple[Category | None, int]]:
+        """Return what to claim, what first, and how many of each; None is what goes together.
+
+        Args:
+            limit: How many messages a batch may have.
+            in_a_row: How many batches of categories that go first have gone one after another.
+        """
         turns = [(only, min(limit, most)) for only, most in self._apart.items()]
-        if self._in_a_row >= LONGEST_ROW:  # the others wait as well
+        if in_a_row >= LONGEST_ROW:  # the others wait as well
             return [(None, limit), *turns]
         return [*turns, (None, limit)]
+
+    def _note_turn(self, only: Category | None) -> None:
+        """Note that a batch was claimed, of a category with its own calls or of the others."""
+        self._in_a_row = self._in_a_row + 1 if only else 0
 
     async def _allowance(self, connection: AsyncConnection, now: datetime) -> int:
         """Return how many messages the next batch may hold, the daily limit considered."""
@@ -223,6 +270,11 @@ class Claims:
         await nodes.hold_account(connection, self._account.name)  # one node's claim after another's
         sent = await dispatches.sent_since(connection, self._account.name, midnight)
         return min(self._account.batch_size, daily - sent)
+
+
+async def _give_back(connection: AsyncConnection, claimed: Claimed) -> None:
+    await outbox.give_back(connection, claimed.dispatch_id, claimed.at)
+    await dispatches.finish(connection, claimed.dispatch_id, outcome="held", now=claimed.at)
 
 
 def dispatch_row(dispatch_id: str, account: str, node_id: str, size: int, now: datetime) -> Row:

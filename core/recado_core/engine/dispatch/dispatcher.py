@@ -86,7 +86,9 @@ class Dispatcher:
         self._slots = asyncio.Semaphore(account.concurrency)
         self._carriers: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._is_more = False
         self._is_puzzled = False
+        self._rests_until = 0.0
         self._outage = Outage(account)
         self.carried: set[str] = set()
         self._claims = Claims(
@@ -129,35 +131,56 @@ class Dispatcher:
             claimed = await self._claims.take()
             if not claimed:
                 break
-            await self._carry(claimed)
-            carried += len(claimed.rows)
+            for each in claimed:
+                self._account.budget.spend(self._monotonic())
+                await self._carry(each, await self._read(each))
+                carried += each.size
         return carried
 
     async def _step(self) -> None:
         account = self._account
         account.wake.clear()
         await self._slots.acquire()
-        claimed, pause = None, 0.0
+        held, pause = 1, 0.0
+        claimed: list[Claimed] = []
         try:
             pause = self._pause()
             if account.paused_at is None and pause <= 0 and not self._stopping:
-                claimed = await self._claims.take()
+                held += await self._hold_more()
+                claimed = await self._claims.take(held)
         finally:
-            if not claimed:
+            for _ in range(held - len(claimed)):
                 self._slots.release()
+        for each in claimed:
+            account.budget.spend(self._monotonic())
+            self._carry_in_background(each)
+        self._is_more = bool(claimed) and claimed[-1].is_full
         if claimed:
-            self._carry_in_background(claimed)
-            if not claimed.is_full:
-                await gather_more(len(claimed.rows))
+            if not self._is_more:
+                await gather_more(claimed[-1].size)
         elif pause > 0:
             await self._sleep(pause, wakeable=False)
         else:
             await self._sleep(IDLE)
 
+    async def _hold_more(self) -> int:
+        """Take the other free slots too where the last batch left more to do; return how many.
+
+        No more than the account may make calls at once.
+        """
+        if not self._is_more:
+            return 0
+        allowed = self._account.budget.at_once(self._monotonic(), self._account.concurrency)
+        more = 0
+        while more + 1 < allowed and not self._slots.locked():
+            await self._slots.acquire()
+            more += 1
+        return more
+
     def _pause(self) -> float:
         """Return the seconds until the provider may be called again."""
         now = self._monotonic()
-        return max(self._account.budget.wait(now), self._outage.wait(now))
+        return max(self._account.budget.wait(now), self._outage.wait(now), self._rests_until - now)
 
     async def _sleep(self, seconds: float, *, wakeable: bool = True) -> None:
         if self._stopping:
@@ -172,7 +195,7 @@ class Dispatcher:
             return
 
     def _carry_in_background(self, claimed: Claimed) -> None:
-        carrier = asyncio.create_task(self._carry(claimed))
+        carrier = asyncio.create_task(self._read_and_carry(claimed))
         self._carriers.add(carrier)
 
         def ended(carrier: asyncio.Task[None]) -> None:
@@ -188,21 +211,43 @@ class Dispatcher:
 
         carrier.add_done_callback(ended)
 
-    async def _carry(self, claimed: Claimed, splits: Splits | None = None) -> None:
-        splits = splits or Splits()
-        dispatch_id = claimed.dispatch_id
+    async def _read_and_carry(self, claimed: Claimed) -> None:
         try:
-            ready = await self._ready(claimed)
+            rows = await self._read(claimed)
+        except Exception:
+            if not self._is_puzzled:
+                extra = {"account": self._account.name, "dispatch": claimed.dispatch_id}
+                log.exception("messages can't be read and wait", extra=extra)
+            self._is_puzzled = True
+            self._rests_until = self._monotonic() + IDLE
+        else:
+            await self._carry(claimed, rows)
+
+    async def _read(self, claimed: Claimed) -> list[Row]:
+        """Return a batch's messages; if they can't be read, nobody is called."""
+        try:
+            return await self._claims.read(claimed)
+        except BaseException:
+            self.carried.discard(claimed.dispatch_id)
+            self._account.budget.refund()
+            raise
+
+    async def _carry(self, claimed: Claimed, rows: list[Row], splits: Splits | None = None) -> None:
+        splits = splits or Splits()
+        try:
+            ready = await self._ready(claimed, rows)
             if ready is not None:
                 await self._hand_over(*ready, splits)
             else:
                 self._account.budget.refund()  # nobody was called
         finally:
-            self.carried.discard(dispatch_id)
+            self.carried.discard(claimed.dispatch_id)
 
-    async def _ready(self, claimed: Claimed) -> tuple[OutboundBatch, list[Row]] | None:
+    async def _ready(
+        self, claimed: Claimed, rows: list[Row]
+    ) -> tuple[OutboundBatch, list[Row]] | None:
         """Return what may go now and is still ours; what may not go is put where it belongs."""
-        dispatch_id, rows = claimed.dispatch_id, claimed.rows
+        dispatch_id = claimed.dispatch_id
         try:
             rows = await self._without_refused(dispatch_id, rows)
             batch = batch_of(dispatch_id, rows)
@@ -357,9 +402,9 @@ class Dispatcher:
             await self._recording.record(half_id, half, changes, outcome="held")
             return
         claimed = Claimed(
-            dispatch_id=half_id, rows=half, at=self._now(), monotonic=self._monotonic()
+            dispatch_id=half_id, size=len(half), at=self._now(), monotonic=self._monotonic()
         )
         again = await self._reaffirm(claimed)
         if again is not None:
             self._account.budget.spend(again.monotonic)
-            await self._carry(again, splits)
+            await self._carry(again, half, splits)

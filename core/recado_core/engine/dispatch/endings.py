@@ -10,9 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.accounts.account import Account
 from recado_core.engine.messages.telling import Telling
 from recado_core.engine.messages.transitions import Change, Plan, apply, carry_out, plan_changes
-from recado_core.engine.store.sqlite import Guard
 from recado_core.engine.store.statements import messages
-from recado_core.engine.store.statements.many import Step
 from recado_core.engine.suppressions.suppressing import Suppressing
 
 Row = dict[str, Any]
@@ -24,15 +22,11 @@ class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
     ids: frozenset[str]
     plan: Plan
 
-    def steps(self, dispatch_id: str) -> list[Step | Guard]:
-        """Return how SQLite writes it; the provider's answer must have taught nothing."""
-        unless = messages.are_untouched(dispatch_id, self.ids)
-        return [unless, *self.plan.steps, *self.plan.told.steps]
-
     @property
-    def teaches(self) -> bool:
-        """Tell whether the provider's answer says to whom it never sends."""
-        return any(change.suppression for change in self.plan.done)
+    def is_whole(self) -> bool:
+        """Tell whether the plan is all: each message is written, and nothing else was learnt."""
+        done = self.plan.done
+        return len(done) == len(self.ids) and not any(change.suppression for change in done)
 
 
 class Endings:
@@ -49,16 +43,20 @@ class Endings:
         self._telling = telling
         self._dialect = dialect
 
-    def foresee(self, rows: Sequence[Row], changes: Sequence[Change], now: datetime) -> Foreseen:
+    def foresee(
+        self, dispatch_id: str, rows: Sequence[Row], changes: Sequence[Change], now: datetime
+    ) -> Foreseen:
         """Make ready before the transaction what ``change_own`` is most likely to write.
 
         Args:
+            dispatch_id: The dispatch.
             rows: The messages as they were claimed.
             changes: What shall become of them.
             now: The time.
         """
         standing = {row["id"]: row for row in rows}
-        plan = plan_changes(self._dialect, standing, changes, now, self._telling)
+        claimed = messages.as_claimed(dispatch_id)
+        plan = plan_changes(self._dialect, standing, changes, now, self._telling, expected=claimed)
         return Foreseen(ids=frozenset(change.message_id for change in changes), plan=plan)
 
     def wake(self, foreseen: Foreseen) -> None:

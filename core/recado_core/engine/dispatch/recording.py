@@ -60,7 +60,7 @@ class Recording:
             outcome: How the dispatch has ended; None where others of its messages go on.
             error: Why it has ended so.
         """
-        foreseen = self._endings.foresee(rows, changes, self._now())
+        foreseen = self._endings.foresee(dispatch_id, rows, changes, self._now())
         if outcome == ACCEPTED and await self._write_at_once(dispatch_id, foreseen):
             self._wake(foreseen.plan.done)
             return
@@ -81,12 +81,13 @@ class Recording:
 
     async def _write_at_once(self, dispatch_id: str, foreseen: Foreseen) -> bool:
         """Write that the provider took the batch, if it goes in one step; tell whether."""
-        if foreseen.teaches or not self._database.sqlite:
+        if not foreseen.is_whole or not self._database.sqlite:
             return False
         now = self._now()
         poll_at = first_poll(self._account, self._settings.poll_delays, now)
         steps = [
-            *foreseen.steps(dispatch_id),
+            *foreseen.plan.steps,
+            *foreseen.plan.told.steps,
             dispatches.finished(dispatch_id, ACCEPTED, now, poll_at),
         ]
         try:

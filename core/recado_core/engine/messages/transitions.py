@@ -14,8 +14,8 @@ from recado_core.engine import policy
 from recado_core.engine.messages.telling import Happened, Telling, Told
 from recado_core.engine.statistics.tallies import Tallies, is_taken
 from recado_core.engine.store.identifiers import new_ids
+from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements import events, messages
-from recado_core.engine.store.statements.many import Step
 from recado_core.engine.store.vendor_words import clip_code, clip_reference, clip_text
 from recado_core.messages import Status, SuppressionReason
 
@@ -92,16 +92,28 @@ async def carry_out(connection: AsyncConnection, plan: Plan, telling: Telling) -
     await telling.write(connection, plan.told, plan.steps)
 
 
-def plan_changes(
+def plan_changes(  # noqa: PLR0913  # what ``apply`` takes, and on what it depends
     dialect: str,
     standing: Mapping[str, Row],
     changes: Iterable[Change],
     now: datetime,
     telling: Telling,
+    *,
+    expected: Row | None = None,
 ) -> Plan:
-    """Make ready what ``apply`` writes, from what it is given."""
+    """Make ready what ``apply`` writes, from what it is given.
+
+    Args:
+        dialect: The database's.
+        standing: As in ``apply``.
+        changes: As in ``apply``.
+        now: As in ``apply``.
+        telling: As in ``apply``.
+        expected: What each message that is written has until then, by column, or SQLite's steps
+            must not be: for one who has not locked them.
+    """
     planning = _Planning(standing, now, telling.tallies)
-    return planning.plan([*changes], dialect, telling)
+    return planning.plan([*changes], dialect, telling, expected)
 
 
 class _Alike(msgspec.Struct, frozen=True):
@@ -127,7 +139,9 @@ class _Planning:
         self._told: list[Row] = []
         self._about: dict[str, Row] = {}
 
-    def plan(self, changes: list[Change], dialect: str, telling: Telling) -> Plan:
+    def plan(
+        self, changes: list[Change], dialect: str, telling: Telling, expected: Row | None
+    ) -> Plan:
         """Return what they come to, made ready for the database."""
         repeated = _repeated(change.message_id for change in changes)
         done = []
@@ -149,7 +163,7 @@ class _Planning:
                 self._take_alone(row, change, event_id)
             else:
                 self._take_alike(row, change, event_id)
-        steps = self._steps(dialect)
+        steps = self._steps(dialect, expected)
         alike = [each.told for each in self._alike.values()]
         told = telling.prepare(dialect, self._told, self._about, alike)
         return Plan(done=done, steps=steps, told=told)
@@ -201,19 +215,21 @@ class _Planning:
         self._standing[key] = changed = row | new
         return changed
 
-    def _steps(self, dialect: str) -> list[Step]:
+    def _steps(self, dialect: str, expected: Row | None) -> list[Step]:
         written = [*self._written.values()]
         steps: list[Step] = []
         for each in self._alike.values():
             ids = [row["id"] for row in each.told.rows]
             if len(ids) >= MANY:
-                steps.append(messages.written_alike(dialect, each.new, ids, each.references))
+                steps.append(
+                    messages.written_alike(dialect, each.new, ids, each.references, expected)
+                )
             elif each.references:
                 named = zip(ids, each.references, strict=True)
                 written += [{"id": key, **each.new, "provider_ref": ref} for key, ref in named]
             else:
                 written += [{"id": key, **each.new} for key in ids]
-        return [*messages.written(dialect, written), *steps]
+        return [*messages.written(dialect, written, expected), *steps]
 
 
 # What of a message decides on what a change writes and tells.

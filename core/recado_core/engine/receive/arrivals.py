@@ -18,9 +18,8 @@ from recado_core.engine.messages.transitions import (
     plan_changes,
 )
 from recado_core.engine.store.identifiers import new_id
-from recado_core.engine.store.sqlite import Guard
+from recado_core.engine.store.sqlite import Guard, Step
 from recado_core.engine.store.statements import dispatches, events, messages
-from recado_core.engine.store.statements.many import Step
 from recado_core.engine.store.vendor_words import (
     LONGEST_CHANNEL,
     clip_address,
@@ -55,7 +54,9 @@ class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def steps(self) -> list[Step | Guard]:
         """Return how SQLite writes it."""
-        return [messages.are_sent(self.ids), *self.plan.steps, *self.plan.told.steps]
+        left = self.ids - {change.message_id for change in self.plan.done}
+        unless = [messages.are_sent(left)] if left else []
+        return [*unless, *self.plan.steps, *self.plan.told.steps]
 
 
 class Arrivals:
@@ -90,7 +91,8 @@ class Arrivals:
             return None
         ids = frozenset(read.standing)
         dialect = connection.dialect.name
-        plan = plan_changes(dialect, read.standing, read.changes, now, self._telling)
+        sent = {"status": _SENT}
+        plan = plan_changes(dialect, read.standing, read.changes, now, self._telling, expected=sent)
         return Foreseen(ids=ids, plan=plan)
 
     def wake(self, foreseen: Foreseen) -> None:

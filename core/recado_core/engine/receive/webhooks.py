@@ -134,7 +134,7 @@ class Receive:
             return None
         done = inbox.finished([row["id"] for row in rows])
         written = [step for each in foreseen for step in each.steps]
-        if not await self._database.write_at_once([*done, *written]):
+        if not await self._database.write_at_once([done, *written]):
             return None
         for row in rows:
             self._readings.drop(row["id"])

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -115,6 +115,9 @@ class Database:
         self._engines = {self._writer, self._reader, self._glancer}
         self._turn = asyncio.Lock()
         self._kept: AsyncConnection | None = None
+        self._visits = 0  # that write at once
+        self._no_visit = asyncio.Event()
+        self._no_visit.set()
         self._at_hand: list[AsyncConnection] = []
         self._asked = 0  # of those at hand
         self._retiring: set[asyncio.Task[None]] = set()
@@ -133,28 +136,35 @@ class Database:
         """
         return await _to_the_end(self._repeat(work))
 
-    async def write_at_once(self, steps: Sequence[tuple[str, Any] | sqlite.Guard]) -> bool:
+    async def write_at_once(self, steps: sqlite.Steps) -> bool:
         """Write what is ready in one visit to SQLite's thread, to its end too; tell whether.
 
         The one writer waits for nobody meanwhile: between two visits a transaction waits for its
-        turn in the event loop, as all others wait for it. Nothing is written where a guard says so,
-        where what must be unique is there already, or to PostgreSQL, which has many writers.
+        turn in the event loop, as all others wait for it. Visits that come together follow each
+        other in the thread. Nothing is written where a guard says so, where what must be unique is
+        there already, or to PostgreSQL, which has many writers.
 
         Args:
             steps: Those of ``store.statements.many``, and guards.
         """
-        if not self.sqlite:
-            return False
-        try:
-            await _to_the_end(self._write_at_once(steps))
-        except (sqlite.ChangedError, IntegrityError):
-            return False
-        return True
+        return await self.count_at_once(steps) is not None
 
-    async def _write_at_once(self, steps: Sequence[tuple[str, Any] | sqlite.Guard]) -> None:
+    async def count_at_once(self, steps: sqlite.Steps) -> list[int] | None:
+        """Write as ``write_at_once`` does; return how many rows each step has changed.
+
+        Guards are not among those. None where nothing was written.
+        """
+        if not self.sqlite:
+            return None
+        try:
+            return await _to_the_end(self._write_at_once(steps))
+        except (sqlite.ChangedError, IntegrityError):
+            return None
+
+    async def _write_at_once(self, steps: sqlite.Steps) -> list[int]:
         with _telling():
-            async with self._writing() as connection:
-                await sqlite.run_steps(connection, steps, whole=True)
+            async with self._visiting() as connection:
+                return await sqlite.run_whole(connection, steps)
 
     async def _repeat(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         for last in (False, False, True):
@@ -183,11 +193,39 @@ class Database:
                     yield connection
 
     @asynccontextmanager
+    async def _visiting(self) -> AsyncIterator[AsyncConnection]:
+        """Lend the one connection that writes to SQLite for a visit, beside other visits."""
+        async with asyncio.timeout(TURN), self._turn:
+            connection = self._kept = self._kept or await self._writer.connect()
+            self._visits += 1
+            self._no_visit.clear()
+        try:
+            yield connection
+        finally:
+            self._visits -= 1
+            if not self._visits:
+                self._no_visit.set()
+            if self._kept is connection and (connection.invalidated or self._is_left()):
+                self._kept = None
+                await connection.close()
+
+    def _is_left(self) -> bool:
+        """Tell whether nobody will need the connection that is kept."""
+        return self._closing and not self._visits
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """Wait until the connection that writes is nobody else's, and keep it from others."""
+        async with self._turn:
+            await self._no_visit.wait()
+            yield
+
+    @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
         """Lend the one connection that writes to SQLite, in turn."""
-        async with asyncio.timeout(TURN):
-            await self._turn.acquire()
-        try:
+        async with AsyncExitStack() as held:
+            async with asyncio.timeout(TURN):
+                await held.enter_async_context(self._in_turn())
             kept, self._kept = self._kept, None
             connection = kept or await self._writer.connect()
             try:
@@ -199,8 +237,6 @@ class Database:
                 await connection.close()
             else:
                 self._kept = connection
-        finally:
-            self._turn.release()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -310,7 +346,8 @@ class Database:
                 async with asyncio.timeout(RETURN):
                     while self._at_hand:
                         await self._at_hand.pop().close()
-                    await held.enter_async_context(self._turn)  # who writes later connects anew
+                    await held.enter_async_context(self._in_turn())
+                    # Who writes later connects anew.
                     kept, self._kept = self._kept, None
                     if kept is not None:
                         await kept.close()

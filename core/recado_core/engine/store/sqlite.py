@@ -8,10 +8,11 @@ own way to the driver takes longer still: ``run_steps`` and ``query`` leave it o
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import closing, suppress
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiosqlite
 import msgspec
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Parameters = Sequence[Any]
+Result = TypeVar("Result")
 
 WRITING = "BEGIN IMMEDIATE"
 """How a transaction begins that writes: one that reads first might find another in its way."""
@@ -28,6 +30,18 @@ PATIENCE = 30.0
 """Seconds for which a new connection waits until others let it set what it begins with."""
 PAUSE = 0.01
 """Seconds between two attempts."""
+TOGETHER = 8
+"""Transactions that are committed together at the most."""
+
+
+class _Whole:
+    """Work that is a transaction of its own, and what came of it."""
+
+    def __init__(self, work: Callable[[sqlite3.Cursor], Any]) -> None:
+        self.work = work
+        self.is_done = False
+        self.result: Any = None
+        self.error: BaseException = sqlite3.OperationalError("the transaction was not begun")
 
 
 class Connection(aiosqlite.Connection):
@@ -38,6 +52,7 @@ class Connection(aiosqlite.Connection):
         self._thread.daemon = True  # as SQLAlchemy has it with the connections that it makes
         self._beginning: str | None = None
         self._began = False
+        self._wholes: deque[_Whole] = deque()
 
     def cursor(self) -> "Cursor":  # type: ignore[override]  # what SQLAlchemy uses of one
         """Return a cursor, which needs no closing."""
@@ -47,37 +62,65 @@ class Connection(aiosqlite.Connection):
         """Begin a transaction with the next statement."""
         self._beginning = beginning
 
-    async def visit(
-        self, work: Callable[[sqlite3.Cursor], object], *, ends: bool = False
-    ) -> "Outcome":
-        """Do the work in the connection's thread, and return what it comes to.
-
-        Args:
-            work: What to do with a cursor.
-            ends: Whether the transaction is committed after it.
-        """
+    async def visit(self, work: Callable[[sqlite3.Cursor], object]) -> "Outcome":
+        """Do the work with a cursor in the connection's thread, and return what it comes to."""
         beginning, self._beginning = self._beginning, None
         # Before the visit: who waits may be cancelled, and the transaction open all the same.
         self._began = self._began or beginning is not None
-        visit = partial(self._visit, beginning, work, ends=ends)
+        visit = partial(self._visit, beginning, work)
         outcome: Outcome = await self._execute(visit)  # type: ignore[no-untyped-call]
-        self._began = self._began and not ends
         return outcome
 
-    def _visit(
-        self, beginning: str | None, work: Callable[[sqlite3.Cursor], object], *, ends: bool
-    ) -> "Outcome":
+    def _visit(self, beginning: str | None, work: Callable[[sqlite3.Cursor], object]) -> "Outcome":
         cursor = self._conn.cursor()
         try:
             if beginning is not None:
                 self._begin(cursor, beginning)
             work(cursor)
-            outcome = Outcome(cursor)
-            if ends:
-                self._conn.commit()
-            return outcome
+            return Outcome(cursor)
         finally:
             cursor.close()
+
+    async def visit_whole(self, work: Callable[[sqlite3.Cursor], Result]) -> Result:
+        """Do the work in a transaction, which is committed when this returns, undone if it raises.
+
+        Those that come while the thread is at work are committed together.
+        """
+        whole = _Whole(work)
+        self._wholes.append(whole)
+        try:
+            await self._execute(self._visit_wholes)  # type: ignore[no-untyped-call]
+            if not whole.is_done:
+                raise whole.error
+            result: Result = whole.result
+            return result
+        finally:
+            del whole  # an error knows this frame: it must not know the error, and keep the steps
+
+    def _visit_wholes(self) -> None:
+        """Do what waits, unless an earlier visit has done it; one by one if any of it fails."""
+        some = [self._wholes.popleft() for _ in range(min(len(self._wholes), TOGETHER))]
+        if some and not self._commit(some) and len(some) > 1:
+            for each in some:
+                self._commit([each])
+
+    def _commit(self, some: Sequence[_Whole]) -> bool:
+        """Do work in one transaction; tell whether it is done, all of it or nothing."""
+        try:
+            with closing(self._conn.cursor()) as cursor:
+                cursor.execute(WRITING)
+                for each in some:
+                    each.result = each.work(cursor)
+                self._conn.commit()
+        except BaseException as error:  # noqa: BLE001  # whatever it is, who waits for it is told
+            for each in some:
+                each.error = error.with_traceback(None)  # which knows this frame, and all in it
+            with suppress(sqlite3.Error, ValueError):
+                self._conn.rollback()
+            return False
+        for each in some:
+            each.is_done = True
+        return True
 
     def _begin(self, cursor: sqlite3.Cursor, beginning: str) -> None:
         try:
@@ -201,78 +244,105 @@ class Guard(msgspec.Struct, frozen=True):
     expected: object
 
 
-def changed(expected: int) -> Guard:
-    """Return the guard that the step before has changed so many rows."""
-    return Guard("SELECT changes()", (), expected)
+class Exactly(msgspec.Struct, frozen=True):
+    """A step on which depends whether the transaction goes on: it must change so many rows."""
+
+    statement: str
+    values: Any
+    rows: int
 
 
 class ChangedError(Exception):
-    """The answer to a guard's question is another than was expected."""
+    """The answer to a guard's question, or a number of rows, is another than was expected."""
 
 
-async def run_steps(
-    connection: AsyncConnection, steps: Sequence[tuple[str, Any] | Guard], *, whole: bool = False
-) -> None:
-    """Execute statements that return no rows, all in one visit.
+Step = tuple[str, Any] | Exactly
+"""A statement without rows, and what it takes: a tuple, or a list of them to repeat it for."""
+Steps = Sequence[Step | Guard]
 
-    Args:
-        connection: The transaction's.
-        steps: Each a statement and what it takes: a tuple, or a list of them to repeat it for.
-        whole: Whether they are a transaction of their own, open still if anything is raised.
+
+async def run_steps(connection: AsyncConnection, steps: Steps) -> None:
+    """Execute steps of a transaction, all in one visit.
 
     Raises:
-        ChangedError: A guard among them says that it must not be.
+        ChangedError: One of them says that it must not be.
     """
-    asked = [(it.statement, it.values) if isinstance(it, Guard) else it for it in steps]
+    own = asked(steps)
+    await _visit(connection, own, _work(steps, own), _driver(connection).visit)
 
-    def work(cursor: sqlite3.Cursor) -> None:
-        for step, (statement, values) in zip(steps, asked, strict=True):
+
+async def run_whole(connection: AsyncConnection, steps: Steps) -> list[int]:
+    """Execute steps as a transaction of its own; it is over also if anything is raised.
+
+    Returns:
+        How many rows each step but the guards has changed.
+
+    Raises:
+        ChangedError: As in ``run_steps``.
+    """
+    own = asked(steps)
+    return await _visit(connection, own, _work(steps, own), _driver(connection).visit_whole)
+
+
+def asked(steps: Steps) -> list[tuple[str, Any]]:
+    """Return the statement of each step, and what it takes."""
+    return [it if isinstance(it, tuple) else (it.statement, it.values) for it in steps]
+
+
+def _work(steps: Steps, own: Sequence[tuple[str, Any]]) -> Callable[[sqlite3.Cursor], list[int]]:
+    """Return what does steps in the connection's thread."""
+
+    def work(cursor: sqlite3.Cursor) -> list[int]:
+        counts = []
+        for step, (statement, values) in zip(steps, own, strict=True):
             if isinstance(step, Guard):
                 (found,) = cursor.execute(statement, values).fetchone()
                 if found != step.expected:
                     raise ChangedError
-            elif isinstance(values, list):
-                cursor.executemany(statement, values)
-            else:
-                cursor.execute(statement, values)
+                continue
+            execute = cursor.executemany if isinstance(values, list) else cursor.execute
+            execute(statement, values)
+            if isinstance(step, Exactly) and cursor.rowcount != step.rows:
+                raise ChangedError
+            counts.append(cursor.rowcount)
+        return counts
 
-    await _visit(connection, asked, work, whole=whole)
+    return work
 
 
 async def query(connection: AsyncConnection, statement: str, values: Parameters) -> Outcome:
     """Execute one statement, and return what it comes to."""
     step = (statement, values)
-    return await _visit(connection, [step], lambda cursor: cursor.execute(statement, values))
+    visit = _driver(connection).visit
+    return await _visit(connection, [step], lambda cursor: cursor.execute(statement, values), visit)
 
 
 async def rest(connection: AsyncConnection) -> None:
     """Wait until nothing goes on in a connection's thread; one that is closed is at rest."""
     if not connection.invalidated:
-        sync: Any = connection.sync_connection
         with suppress(sqlite3.Error, ValueError):
-            await sync.connection.driver_connection.visit(lambda _: None)
+            await _driver(connection).visit(lambda _: None)
+
+
+def _driver(connection: AsyncConnection) -> Connection:
+    sync: Any = connection.sync_connection
+    driver: Connection = sync.connection.driver_connection
+    return driver
 
 
 async def _visit(
     connection: AsyncConnection,
     steps: Sequence[tuple[str, Any]],
-    work: Callable[[sqlite3.Cursor], object],
-    *,
-    whole: bool = False,
-) -> Outcome:
-    """Visit a connection's thread, for a ``whole`` transaction or for a part of one.
-
-    Listeners and errors are as SQLAlchemy's.
-    """
+    work: Callable[[sqlite3.Cursor], Any],
+    visit: Callable[[Callable[[sqlite3.Cursor], Any]], Awaitable[Result]],
+) -> Result:
+    """Visit a connection's thread; listeners and errors are as SQLAlchemy's."""
     sync: Any = connection.sync_connection
-    driver: Connection = sync.connection.driver_connection
     for statement, values in steps:
         listeners = sync.dispatch.before_cursor_execute
         listeners(sync, None, statement, values, None, isinstance(values, list))
     try:
-        if whole:
-            driver.begin(WRITING)
-        return await driver.visit(work, ends=whole)
+        return await visit(work)
     except (sqlite3.Error, ValueError) as error:
         text = ";\n".join(statement for statement, _ in steps)
         if isinstance(error, ValueError):

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, conversations
+from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements.among import (
     among,
     among_named,
@@ -17,7 +18,6 @@ from recado_core.engine.store.statements.among import (
     json_of_map,
 )
 from recado_core.engine.store.statements.many import (
-    Step,
     insert_many,
     insert_new,
     rows_of,

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, dispatches, events, messages, nodes
-from recado_core.engine.store.statements.many import Step, insert_many, rows_of
+from recado_core.engine.store.sqlite import Step
+from recado_core.engine.store.statements.many import insert_many, rows_of
 from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]

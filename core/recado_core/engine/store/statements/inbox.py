@@ -10,9 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, inbox
-from recado_core.engine.store.sqlite import Guard, changed
+from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements.among import among_named, json_of
-from recado_core.engine.store.statements.many import Step, inserting
+from recado_core.engine.store.statements.many import inserting
 from recado_core.engine.store.statements.prepared import Prepared
 
 Row = dict[str, Any]
@@ -104,9 +104,9 @@ async def finish(connection: AsyncConnection, ids: Sequence[str]) -> None:
         await _finishing(connection.dialect.name).run(connection, values)
 
 
-def finished(ids: Sequence[str]) -> list[Step | Guard]:
-    """Return the steps of SQLite's that mark webhooks as processed which still wait for it."""
-    return [_finishing("sqlite").step({"ids": json_of(ids)}), changed(len(ids))]
+def finished(ids: Sequence[str]) -> Step:
+    """Return the step of SQLite's that marks webhooks as processed: all must still wait for it."""
+    return _finishing("sqlite").exactly({"ids": json_of(ids)}, len(ids))
 
 
 @cache

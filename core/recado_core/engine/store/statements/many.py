@@ -8,7 +8,7 @@ a StrEnum among them, which takes longer than to write it: so what is empty in a
 the statement, and texts are plain ones. What all of many rows have is bound once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import chain, count
@@ -23,7 +23,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, encode_json, metadata, microseconds
-from recado_core.engine.store.sqlite import run_steps
+from recado_core.engine.store.sqlite import Exactly, Step, asked, run_steps
 from recado_core.engine.store.statements.among import elements_of, json_of
 
 Row = dict[str, Any]
@@ -37,13 +37,11 @@ _PLAIN = {str, type(None)}
 TOGETHER = (250, 25, 8, 4, 2, 1)
 """Rows that one step of SQLite's inserts: it takes half of the time of as many single ones, and
 waits once for the interpreter's lock. Few sizes, so that all statements stay prepared."""
+BEFORE = "_before"
+"""How the names end of values that a column is expected to have."""
 ALIKE = 50
 """Rows from which on PostgreSQL is given once what all of them have alike: of few, almost each
 statement would be one of its own, and none would stay prepared."""
-
-
-Step = tuple[str, Any]
-"""A statement as its driver takes it, and the values that it takes."""
 
 
 async def insert_many(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
@@ -73,7 +71,7 @@ async def take_steps(connection: AsyncConnection, steps: Sequence[Step]) -> None
     if connection.dialect.name == "sqlite":
         await run_steps(connection, steps)
         return
-    for statement, values in steps:
+    for statement, values in asked(steps):
         await connection.exec_driver_sql(statement, values)
 
 
@@ -113,16 +111,32 @@ def inserting_alike(table: sa.Table, shared: Row, own: Mapping[str, Sequence[str
     return _lists(_Shape("insert", table.name, tuple(columns)), columns, alike)
 
 
-def updating(dialect: str, table: sa.Table, rows: Sequence[Row]) -> list[Step]:
-    """Return the steps of ``update_many``, as ``inserting`` does."""
+def updating(
+    dialect: str, table: sa.Table, rows: Sequence[Row], expected: Row | None = None
+) -> list[Step]:
+    """Return the steps of ``update_many``, as ``inserting`` does.
+
+    Args:
+        dialect: The database's.
+        table: The rows'.
+        rows: They, as ``update_many`` takes them.
+        expected: What all of them have before, by column, or SQLite's steps must not be: texts, or
+            None. Who writes to PostgreSQL has locked them.
+    """
     by_names: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         by_names.setdefault(tuple(row), []).append(row)
-    return [_update_all(dialect, table, _columns(table, some)) for some in by_names.values()]
+    return [
+        _update_all(dialect, table, _columns(table, some), expected) for some in by_names.values()
+    ]
 
 
 def updating_alike(
-    dialect: str, table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]
+    dialect: str,
+    table: sa.Table,
+    shared: Row,
+    own: Mapping[str, Sequence[str]],
+    expected: Row | None = None,
 ) -> Step:
     """Return the step that writes the same over many rows, but for some texts.
 
@@ -131,8 +145,9 @@ def updating_alike(
         table: The rows'.
         shared: What is written over all of them, by column.
         own: What each has, by column: its ``id``, and what else is written over it.
+        expected: As in ``updating``.
     """
-    return _update_all(dialect, table, _columns_of(table, shared, own))
+    return _update_all(dialect, table, _columns_of(table, shared, own), expected)
 
 
 def rows_of(result: sa.CursorResult[Any]) -> list[Row]:
@@ -145,7 +160,8 @@ class _Shape(msgspec.Struct, frozen=True):
     """What makes one statement differ from another.
 
     ``own`` is the one column that rows differ in (SQLite), ``alike`` are those that they don't
-    differ in (PostgreSQL).
+    differ in (PostgreSQL); ``expected`` are those that must have a value before, and whether that
+    is none (SQLite).
     """
 
     verb: str
@@ -154,6 +170,7 @@ class _Shape(msgspec.Struct, frozen=True):
     empty: tuple[str, ...] = ()
     own: str | None = None
     alike: frozenset[str] = frozenset()
+    expected: tuple[tuple[str, bool], ...] = ()
 
 
 def _lines(shape: _Shape, columns: Columns) -> tuple[str, list[tuple[Any, ...]]]:
@@ -162,14 +179,14 @@ def _lines(shape: _Shape, columns: Columns) -> tuple[str, list[tuple[Any, ...]]]
     return statement, list(zip(*(columns[name] for name in order), strict=True))
 
 
-def _blocks(shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> list[Step]:
+def _blocks(shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> list[tuple[str, Any]]:
     """Return the steps of SQLite's insert: blocks of rows, in each what is alike stands once."""
     statement, order = _spell("sqlite", shape)
     shared = tuple(columns[name][0] for name in order if name in alike)
     own = [columns[name] for name in order if name not in alike]
     lines = list(zip(*own, strict=True))
     is_shared = tuple(name in alike for name in order)
-    steps: list[Step] = []
+    steps: list[tuple[str, Any]] = []
     at = 0
     for size in TOGETHER:
         ends = range(at + size, len(lines) + 1, size)
@@ -181,7 +198,7 @@ def _blocks(shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> list[St
     return steps
 
 
-def _lists(shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> Step:
+def _lists(shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> tuple[str, Any]:
     """Return PostgreSQL's statement for all rows: lists of values, and what is alike once."""
     rows = len(next(iter(columns.values())))
     if rows >= ALIKE and len(alike) < len(columns):  # else nothing tells how many rows there are
@@ -198,7 +215,9 @@ def _lists(shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> Step:
     return statement, tuple(values)
 
 
-def _update(table: sa.Table, shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> Step:
+def _update(
+    table: sa.Table, shape: _Shape, columns: Columns, alike: AbstractSet[str]
+) -> tuple[str, Any]:
     """Update by one step for all rows, where they differ in no more than one text."""
     unlike = [name for name in columns if name != "id" and name not in alike]
     differing = [name for name in unlike if len(set(columns[name])) > 1]  # JSON may be alike, too
@@ -214,12 +233,19 @@ def _update(table: sa.Table, shape: _Shape, columns: Columns, alike: AbstractSet
     return statement, tuple(values[name] for name in order)
 
 
-def _update_all(dialect: str, table: sa.Table, read: _Read) -> Step:
+def _update_all(dialect: str, table: sa.Table, read: _Read, expected: Row | None = None) -> Step:
     columns, empty, alike = read
     shape = _Shape("update", table.name, tuple(columns), empty)
     if dialect == "postgresql":
         return _lists(shape, columns, alike)
-    return _update(table, shape, columns, alike)
+    if not expected:
+        return _update(table, shape, columns, alike)
+    rows = len(columns["id"])
+    before = tuple((name, value is None) for name, value in expected.items())
+    said = {f"{name}{BEFORE}": str(it) for name, it in expected.items() if it is not None}
+    columns = {**columns, **{name: [value] * rows for name, value in said.items()}}
+    shape = msgspec.structs.replace(shape, expected=before)
+    return Exactly(*_update(table, shape, columns, alike | said.keys()), rows)
 
 
 def _columns_of(table: sa.Table, shared: Row, own: Mapping[str, Sequence[str]]) -> _Read:
@@ -300,11 +326,23 @@ def _spell(dialect: str, shape: _Shape) -> tuple[str, list[str]]:
         written = {name: value for name, value in given.items() if name != "id"}
         statement = (
             sa.update(table)
-            .where(table.c.id == given["id"] if which is None else which)
+            .where(
+                table.c.id == given["id"] if which is None else which,
+                *_before(table, shape),
+            )
             .values(written | dict.fromkeys(shape.empty, sa.null()))
         )
     compiled = statement.compile(dialect=_DIALECTS[dialect])
     return str(compiled), [name.removesuffix("_") for name in compiled.positiontup or ()]
+
+
+def _before(table: sa.Table, shape: _Shape) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield SQLite's conditions that rows have what is expected of them."""
+    for name, is_empty in shape.expected:
+        # With a sign, so that it finds the rows by their ids and by nothing else.
+        column = sa.literal_column(f"+{table.name}.{name}", table.c[name].type)
+        value = sa.bindparam(f"{name}{BEFORE}_", type_=sa.String())
+        yield column.is_(None) if is_empty else column == value
 
 
 def _alike(

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import IN_FLIGHT, messages
-from recado_core.engine.store.sqlite import Guard
+from recado_core.engine.store.sqlite import Guard, Step
 from recado_core.engine.store.statements.among import (
     among,
     among_named,
@@ -19,7 +19,6 @@ from recado_core.engine.store.statements.among import (
     within,
 )
 from recado_core.engine.store.statements.many import (
-    Step,
     insert_many,
     inserting,
     rows_of,
@@ -143,9 +142,9 @@ def are_sent(ids: Collection[str]) -> Guard:
     return _SENT.guard({"ids": json_of(ids)}, len(ids))
 
 
-def are_untouched(dispatch_id: str, ids: Collection[str]) -> Guard:
-    """Return SQLite's guard that these messages are as they were claimed for a dispatch."""
-    return _UNTOUCHED.guard({"dispatch": dispatch_id, "ids": json_of(ids)}, len(ids))
+def as_claimed(dispatch_id: str) -> Row:
+    """Return what a message has as long as nobody has touched it since it was claimed."""
+    return {"dispatch_id": dispatch_id, "status": _CLAIMED, "provider_ref": None}
 
 
 async def lock_untouched(connection: AsyncConnection, dispatch_id: str) -> set[str]:
@@ -167,11 +166,6 @@ def _standing(rows: Iterable[Row]) -> dict[str, Row]:
 # Locked in one order everywhere, so that no two transactions wait crosswise.
 _LOCKING = sa.select(*STANDING).order_by(M.id).with_for_update()
 _LOCKING_DISPATCH = Prepared(_LOCKING.where(M.dispatch_id == sa.bindparam("dispatch")))
-_AS_CLAIMED = (
-    M.dispatch_id == sa.bindparam("dispatch"),
-    M.status == sa.literal_column("'sending'"),
-    M.provider_ref.is_(None),
-)
 _LOCKING_MARKS = Prepared(
     sa.select(M.id, M.status, M.provider_ref)
     .where(M.dispatch_id == sa.bindparam("dispatch"))
@@ -187,7 +181,6 @@ def _locking(dialect: str) -> Prepared:
 
 _COUNTING = sa.select(sa.func.count()).where(among_named("sqlite", M.id, "ids"))
 _SENT = Prepared(_COUNTING.where(M.status == sa.literal_column("'sent'")))
-_UNTOUCHED = Prepared(_COUNTING.where(*_AS_CLAIMED))
 
 
 @cache
@@ -275,12 +268,21 @@ async def outbound_by_ref(
     return dict(row) if row else None
 
 
-def written(dialect: str, rows: Sequence[Row]) -> list[Step]:
-    """Return the steps that write over messages: each row has its ``id``, and what changes."""
-    return updating(dialect, messages, rows)
+def written(dialect: str, rows: Sequence[Row], expected: Row | None = None) -> list[Step]:
+    """Return the steps that write over messages: each row has its ``id``, and what changes.
+
+    With ``expected`` (``many.updating``) SQLite's are for one who has not locked the messages.
+    """
+    return updating(dialect, messages, rows, expected)
 
 
-def written_alike(dialect: str, new: Row, ids: Sequence[str], references: Sequence[str]) -> Step:
+def written_alike(
+    dialect: str,
+    new: Row,
+    ids: Sequence[str],
+    references: Sequence[str],
+    expected: Row | None = None,
+) -> Step:
     """Return the step that writes the same over many messages.
 
     Args:
@@ -288,9 +290,10 @@ def written_alike(dialect: str, new: Row, ids: Sequence[str], references: Sequen
         new: What is written.
         ids: The messages'.
         references: The vendor's references, one for each, or none to leave them as they are.
+        expected: As in ``written``.
     """
     own = {"id": ids, "provider_ref": references} if references else {"id": ids}
-    return updating_alike(dialect, messages, new, own)
+    return updating_alike(dialect, messages, new, own, expected)
 
 
 async def get(connection: AsyncConnection, message_id: str) -> Row | None:

@@ -9,9 +9,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.store.schema import Instant, campaigns, encode_json, messages
+from recado_core.engine.store.schema import Instant, campaigns, dispatches, encode_json, messages
+from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements.among import among_named, json_of
-from recado_core.engine.store.statements.many import Step, rows_of
+from recado_core.engine.store.statements.many import rows_of
 from recado_core.engine.store.statements.messages import STANDING, in_flight
 from recado_core.engine.store.statements.prepared import Prepared
 from recado_core.messages import Category, Status
@@ -105,7 +106,7 @@ def claimed(  # noqa: PLR0913  # as above
     only: Category | None = None,
     without: Collection[Category] = (),
 ) -> Step:
-    """Return the step by which SQLite claims; what it has claimed is of that dispatch."""
+    """Return the step by which SQLite claims for a dispatch, unless it has been claimed for."""
     values = {"account_": account, "limit_": limit, "now_": now, "dispatch_": dispatch_id}
     return _claiming(only, tuple(sorted(without))).step(values)
 
@@ -149,7 +150,9 @@ def _taking_all(only: Category | None, without: tuple[Category, ...]) -> Prepare
 
 @cache
 def _claiming(only: Category | None, without: tuple[Category, ...]) -> Prepared:
-    return Prepared(_claim(M.id.in_(_due(only, without).with_only_columns(M.id))))
+    due = M.id.in_(_due(only, without).with_only_columns(M.id))
+    there = sa.exists().where(dispatches.c.id == sa.bindparam("dispatch_"))
+    return Prepared(_claim(due).where(~there))
 
 
 @cache

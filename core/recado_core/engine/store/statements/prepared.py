@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store import sqlite
 from recado_core.engine.store.schema import encode_json
-from recado_core.engine.store.statements.many import Step, rows_of
+from recado_core.engine.store.sqlite import Step
+from recado_core.engine.store.statements.many import rows_of
 
 Row = dict[str, Any]
 Values = Mapping[str, Any]
@@ -52,9 +53,13 @@ class Prepared:
         spelled = self._spelled
         return (await sqlite.query(connection, spelled.text, spelled.order(values))).rowcount
 
-    def step(self, values: Values) -> Step:
+    def step(self, values: Values) -> tuple[str, tuple[Any, ...]]:
         """Return it as a step of SQLite's."""
         return self._spelled.text, self._spelled.order(values)
+
+    def exactly(self, values: Values, rows: int) -> Step:
+        """Return it as a step of SQLite's that must change so many rows."""
+        return sqlite.Exactly(*self.step(values), rows)
 
     def guard(self, values: Values, expected: object) -> sqlite.Guard:
         """Return the guard of SQLite's that the one value that it selects is this."""
