@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 from recado_core.engine.store.database import GLANCES, READERS, Database, is_down
 from recado_core.engine.store.schema import EPOCH, accounts
+from recado_core.engine.store.sqlite import Exactly
 from sqlalchemy.exc import IntegrityError
 
 NAMES = sa.select(accounts.c.name).order_by(accounts.c.name)
@@ -196,3 +197,61 @@ async def test_what_is_given_back_while_it_is_closed_is_closed_too(database, way
         await asyncio.gather(task, closing, late)
     assert (database._at_hand, database._kept) == ([], None)  # noqa: SLF001  # nobody else tells
     assert await names(database) == ["late"]
+
+
+ADDING = """
+INSERT INTO accounts (name, webhook_token, replies_until, replies_due_at, balance_due_at)
+VALUES (?, '', 0, 0, 0)
+"""
+
+
+def visit(name):
+    return [(ADDING, (name,))]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_what_is_written_at_once_waits_for_a_transaction_and_it_for_that(database):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(connection):
+        await add(connection, "whole")
+        begun.set()
+        await go_on.wait()
+        await add(connection, "work")
+
+    first = asyncio.gather(*(database.write_at_once(visit(f"a{index}")) for index in range(3)))
+    writing = asyncio.create_task(database.write(work))
+    await begun.wait()
+    assert first.done()
+    later = asyncio.gather(*(database.write_at_once(visit(f"b{index}")) for index in range(3)))
+    await asyncio.sleep(0.05)
+    assert not later.done()
+    assert await names(database) == ["a0", "a1", "a2"]
+    go_on.set()
+    await asyncio.gather(writing, later)
+    assert later.result() == [True] * 3
+    assert await names(database) == ["a0", "a1", "a2", "b0", "b1", "b2", "whole", "work"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_of_what_is_written_at_once_each_is_told_what_became_of_it(database):
+    await database.write_at_once(visit("there"))
+    exactly = Exactly("UPDATE accounts SET reason = ? WHERE name = ?", ("said", "there"), 1)
+    nobody = Exactly("UPDATE accounts SET reason = ? WHERE name = ?", ("wrong", "nobody"), 1)
+    ends = await asyncio.gather(
+        database.count_at_once([*visit("new"), exactly]),
+        database.count_at_once(visit("there")),
+        database.count_at_once([*visit("newer"), nobody]),
+        database.count_at_once(visit("newest")),
+    )
+    assert ends == [[1, 1], None, None, [1]]
+    assert await names(database) == ["new", "newest", "there"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_a_visit_that_ends_after_the_database_was_closed_leaves_no_connection(database):
+    visits = [database.write_at_once(visit(f"a{index}")) for index in range(5)]
+    ends = await asyncio.gather(*visits, database.close())
+    assert ends == [True] * 5 + [None]
+    assert database._kept is None  # noqa: SLF001  # nobody else tells
+    assert await names(database) == [f"a{index}" for index in range(5)]

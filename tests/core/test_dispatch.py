@@ -1,4 +1,5 @@
 import asyncio
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -12,11 +13,13 @@ from recado_core import (
     SendResult,
     TransientSendError,
 )
+from recado_core.engine.dispatch.claims import Claims
 from recado_core.engine.settings import RouteSettings
 from recado_core.engine.store.schema import dispatches, events
 from recado_core.engine.store.statements import outbox
 
 from .conftest import accept_all
+from .resilience.troubles import until
 
 
 async def test_a_batch_of_a_thousand_goes_out_in_one_call(house):
@@ -353,6 +356,98 @@ async def test_a_half_of_a_refused_batch_is_an_attempt_of_its_own(house):
             .where(dispatches.c.outcome == "permanent")
         )
         assert found.all() == []  # nothing became of a message by the batch that was refused
+
+
+@pytest.fixture
+def claims(monkeypatch):
+    """The sizes of the batches of each claim that found any."""
+    take, found = Claims.take, []
+
+    async def noting(self, most=1):
+        batches = await take(self, most)
+        assert len(batches) <= most
+        found.extend([[batch.size for batch in batches]] if batches else [])
+        return batches
+
+    monkeypatch.setattr(Claims, "take", noting)
+    return found
+
+
+async def run_until_sent(house, ids):
+    await house.engine.start()
+    try:
+        await until(lambda: len(house.vendor.sent) >= len(ids))
+    finally:
+        await house.engine.stop()
+
+
+async def test_where_there_is_much_to_do_a_claim_takes_as_many_batches_as_may_go_at_once(
+    open_house, claims
+):
+    async with open_house(
+        accounts={"main": {"concurrency": 3}}, capabilities={"max_batch": 10}
+    ) as house:
+        ids = await house.accept_many(75)
+        await run_until_sent(house, ids)
+        assert [len(set(house.vendor.sizes) - {10, 5}), sum(house.vendor.sizes)] == [0, 75]
+        assert sorted(message.id for message in house.vendor.sent) == sorted(ids)
+        assert claims[0] == [10]
+        assert max(map(len, claims)) > 1
+        assert max(map(len, claims)) <= 3
+        assert await house.statuses(ids) == ["sent"] * 75
+
+
+async def test_a_claim_takes_no_more_batches_than_the_rate_allows(open_house, claims):
+    async with open_house(
+        accounts={"main": {"concurrency": 8, "rate": "4/60s"}}, capabilities={"max_batch": 5}
+    ) as house:
+        ids = await house.accept_many(50)
+        await run_until_sent(house, ids[:10])
+        assert house.vendor.sizes == [5, 5]  # half of the rate, then evenly
+        assert sum(map(sum, claims)) == 10
+        assert Counter(await house.statuses(ids)) == {"sent": 10, "queued": 40}
+
+
+async def test_those_that_go_first_leave_a_turn_to_the_others_in_a_claim_of_many(open_house):
+    async with open_house(
+        accounts={"main": {"concurrency": 6}}, capabilities={"own_batches": {Category.OTP: 1}}
+    ) as house:
+        ids = await house.accept_many(25, category="otp")
+        ids += await house.accept_many(2)
+        await run_until_sent(house, ids)
+        carried = [str(batch.messages[0].category) for batch in house.vendor.batches]
+        assert carried.count("otp") == 25
+        assert 9 <= carried.index("transactional") <= 16
+        assert Counter(message.id for message in house.vendor.sent) == Counter(ids)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_a_running_worker_goes_on_after_a_claim_that_can_not_be_read(
+    open_house, monkeypatch, caplog
+):
+    read, failed = outbox.rows_of_claim, []
+
+    async def fail(connection, dispatch_id):
+        if not failed:
+            failed.append(dispatch_id)
+            raise ZeroDivisionError
+        return await read(connection, dispatch_id)
+
+    async with open_house(capabilities={"max_batch": 2}) as house:
+        ids = await house.accept_many(7)
+        monkeypatch.setattr(outbox, "rows_of_claim", fail)
+        await house.engine.start()
+        await until(lambda: failed)
+
+        def all_sent():
+            house.clock.advance(1)  # it rests for a moment
+            return len(house.vendor.sent) == 7
+
+        await until(all_sent)
+        await house.engine.stop()
+        assert Counter(message.id for message in house.vendor.sent) == Counter(ids)
+        assert await house.statuses(ids) == ["sent"] * 7
+    assert caplog.text.count("messages can't be read and wait") == 1
 
 
 @pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)

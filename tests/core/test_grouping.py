@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 import sqlalchemy as sa
 from recado_core.engine.accept.accepting import Draft, IdempotencyKey
-from recado_core.engine.grouping import Grouping
+from recado_core.engine.grouping import LATER, Grouping
 from recado_core.engine.messages.messages import MessageFilter
 from sqlalchemy.exc import DBAPIError
 
@@ -195,3 +195,36 @@ async def test_what_failed_is_not_kept_by_its_own_error():
 
     await asyncio.gather(*(ask() for _ in range(3)))
     assert not kept
+
+
+async def test_who_is_to_wait_for_somebody_else_waits_on():
+    async def work(items):
+        return [LATER if item == "later" else item for item in items]
+
+    group = Grouping(work)
+    later = asyncio.create_task(group.submit("later"))
+    assert await group.submit("now") == "now"
+    await turns()
+    assert not later.done()
+    later.cancel()
+
+
+async def test_work_that_is_broken_off_fails_none_that_waits_for_somebody_else():
+    loop, hold = asyncio.get_running_loop(), asyncio.Event()
+
+    async def work(items):
+        if items == ["held"]:
+            await hold.wait()
+        return [LATER] * len(items)
+
+    group = Grouping(work, limit=1)
+    later, held = loop.create_future(), loop.create_future()
+    before = asyncio.all_tasks()
+    group.put("later", later)
+    group.put("held", held)
+    (worker,) = asyncio.all_tasks() - before
+    await turns()
+    worker.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
+    assert not later.done()
+    assert isinstance(held.exception(), RuntimeError)

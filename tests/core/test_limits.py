@@ -1,6 +1,6 @@
 import pytest
 from recado_core import ConfigurationError
-from recado_core.engine.accounts.limits import CallBudget, Rate, parse_rate
+from recado_core.engine.accounts.limits import CallBudget, Purpose, Rate, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,30 @@ def test_no_window_holds_more_calls_than_allowed(calls, start):
 def test_half_goes_at_once_and_the_rest_is_spread():
     made = call_times(Rate(calls=10, seconds=60.0), 10)
     assert made == pytest.approx([0.0] * 5 + [6.0, 12.0, 18.0, 24.0, 30.0])
+
+
+def test_as_many_go_at_once_as_may_be_called_one_after_another_now():
+    budget = CallBudget(Rate(calls=10, seconds=60.0))
+    assert budget.at_once(0.0, 3) == 3
+    assert budget.at_once(0.0, 100) == 5
+    for _ in range(4):
+        budget.spend(0.0)
+    assert budget.at_once(0.0, 100) == 1
+    budget.spend(0.0)
+    assert budget.at_once(0.0, 100) == 0
+    assert budget.wait(0.0) == pytest.approx(6.0)
+    assert CallBudget(None).at_once(0.0, 7) == 7
+
+
+def test_asking_how_many_go_at_once_changes_nothing():
+    asked, other = (CallBudget(Rate(calls=4, seconds=60.0)) for _ in range(2))
+    for now in (0.0, 0.0, 15.0, 31.0, 61.0, 61.0, 80.0):
+        asked.at_once(now, 9)
+        assert asked.wait(now) == other.wait(now)
+        if asked.wait(now) == 0:
+            asked.spend(now)
+            other.spend(now)
+    assert asked.refuses(80.0, Purpose.SEND) == other.refuses(80.0, Purpose.SEND)
 
 
 def test_the_whole_rate_is_used():

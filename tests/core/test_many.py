@@ -13,6 +13,7 @@ from recado_core.engine.store.statements.many import (
     inserting,
     take_steps,
     update_many,
+    updating,
     updating_alike,
 )
 from recado_core.messages import Status
@@ -188,3 +189,43 @@ def test_few_rows_share_a_statement_whatever_is_alike_in_them():
     alike, differing = events_of(2), events_of(2, account=lambda index: f"desk{index}")
     statements = [inserting("sqlite", events, rows)[0][0] for rows in (alike, differing)]
     assert statements[0] == statements[1]
+
+
+EXPECTED = {"to_status": Status.QUEUED, "account": "main", "code": None}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("count", [1, 2, ENOUGH])
+async def test_rows_are_written_over_if_they_are_as_expected(house, count, own):
+    rows = events_of(count)
+    await inserted(house, rows)
+    new = [
+        {"id": row["id"], "to_status": "sent", "dispatch_id": f"d{index * own}"}
+        for index, row in enumerate(rows)
+    ]
+    (step,) = updating("sqlite", events, new, EXPECTED)
+    assert step.rows == count
+    assert await house.database.write_at_once([step])
+    assert await kept(house, events) == [row | it for row, it in zip(rows, new, strict=True)]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("count", [1, 2, ENOUGH])
+@pytest.mark.parametrize("other", [{"to_status": "sent"}, {"account": "other"}, {"code": "1"}])
+async def test_no_row_is_written_over_if_one_is_not_as_expected(house, count, own, other):
+    rows = events_of(count)
+    rows[-1] |= other
+    for row in rows:
+        row.setdefault("code", None)
+    await inserted(house, rows)
+    new = [
+        {"id": row["id"], "to_status": "sent", "dispatch_id": f"d{index * own}"}
+        for index, row in enumerate(rows)
+    ]
+    assert not await house.database.write_at_once(updating("sqlite", events, new, EXPECTED))
+    ids = [row["id"] for row in rows]
+    alike = updating_alike("sqlite", events, {"to_status": "sent"}, {"id": ids}, EXPECTED)
+    assert not await house.database.write_at_once([alike])
+    assert await kept(house, events) == rows

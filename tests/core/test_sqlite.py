@@ -1,6 +1,7 @@
 import asyncio
 import sqlite3
 import threading
+import weakref
 
 import pytest
 import sqlalchemy as sa
@@ -164,6 +165,98 @@ async def test_a_beginning_that_fails_after_who_waited_is_gone_is_not_made_up_fo
     await execute(waiting, "SELECT 1")
     assert not waiting.in_transaction
     await waiting.close()
+
+
+@pytest.fixture
+async def numbers(connection, hold):
+    """A table of numbers, and a way to keep the thread busy while transactions gather."""
+    await connection.create_function("hold", 0, hold)
+    await execute(connection, "CREATE TEMP TABLE numbers (n INTEGER PRIMARY KEY)")
+
+    async def gather(works):
+        busy = asyncio.create_task(execute(connection, "SELECT hold()"))
+        await until(lambda: hold.begun)
+        waiting = [asyncio.ensure_future(connection.visit_whole(work)) for work in works]
+        await asyncio.sleep(0)
+        hold.over.set()
+        await busy
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    return gather
+
+
+def inserting(*numbers):
+    def work(cursor):
+        cursor.executemany("INSERT INTO numbers VALUES (?)", [(number,) for number in numbers])
+        return sum(numbers)
+
+    return work
+
+
+def changing(cursor):
+    cursor.execute("DELETE FROM numbers")
+    raise sqlite.ChangedError
+
+
+async def all_numbers(connection):
+    return [n for (n,) in (await execute(connection, "SELECT n FROM numbers ORDER BY n"))[1]]
+
+
+async def test_transactions_that_come_together_are_committed_together(connection, numbers):
+    said = []
+    await connection.set_trace_callback(said.append)
+    assert await numbers([inserting(1), inserting(2, 3), inserting()]) == [1, 5, 0]
+    assert await all_numbers(connection) == [1, 2, 3]
+    assert [text for text in said if text in {"BEGIN IMMEDIATE", "COMMIT"}] == [
+        "BEGIN IMMEDIATE",
+        "COMMIT",
+    ]
+
+
+async def test_a_transaction_that_fails_spoils_none_that_it_came_with(connection, numbers):
+    works = [inserting(1), inserting(2, 1), inserting(3), changing, inserting(4)]
+    first, twice, third, changed, last = await numbers(works)
+    assert (first, third, last) == (1, 3, 4)
+    assert isinstance(twice, sqlite3.IntegrityError)
+    assert isinstance(changed, sqlite.ChangedError)
+    assert await all_numbers(connection) == [1, 3, 4]
+    assert not connection.in_transaction
+
+
+async def test_many_transactions_are_not_all_committed_together(connection, numbers):
+    said = []
+    await connection.set_trace_callback(said.append)
+    count = 2 * sqlite.TOGETHER + 1
+    assert await numbers([inserting(number) for number in range(count)]) == [*range(count)]
+    assert said.count("COMMIT") == 3
+
+
+async def test_no_transaction_is_said_to_be_done_on_a_connection_that_is_closed(numbers):
+    def close(cursor):
+        cursor.connection.close()
+
+    ends = await numbers([inserting(1), close, inserting(2)])
+    assert [type(end) for end in ends] == [sqlite3.ProgrammingError] * 3
+
+
+@pytest.mark.usefixtures("numbers", "no_collector")
+async def test_the_error_of_a_transaction_keeps_nothing_of_it(connection):
+    class Steps:
+        pass
+
+    async def fail():
+        steps = Steps()
+
+        def work(cursor):
+            changing(cursor)
+            return steps
+
+        with pytest.raises(sqlite.ChangedError):
+            await connection.visit_whole(work)
+        return weakref.ref(steps)
+
+    kept = await fail()
+    assert kept() is None
 
 
 @pytest.fixture
