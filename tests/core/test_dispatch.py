@@ -417,7 +417,8 @@ async def test_those_that_go_first_leave_a_turn_to_the_others_in_a_claim_of_many
         await run_until_sent(house, ids)
         carried = [str(batch.messages[0].category) for batch in house.vendor.batches]
         assert carried.count("otp") == 25
-        assert 9 <= carried.index("transactional") <= 16
+        # The eleventh that is claimed; of six that are under way each may be sent first.
+        assert 5 <= carried.index("transactional") <= 15
         assert Counter(message.id for message in house.vendor.sent) == Counter(ids)
 
 
