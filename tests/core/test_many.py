@@ -3,11 +3,13 @@ from datetime import UTC, timedelta, timezone
 import pytest
 import sqlalchemy as sa
 from recado_core.engine.store.identifiers import new_id, new_ids
-from recado_core.engine.store.schema import conversations, deliveries, events
+from recado_core.engine.store.schema import Instant, conversations, deliveries, events, messages
 from recado_core.engine.store.statements.conversations import insert
 from recado_core.engine.store.statements.events import appended_alike, new_event
 from recado_core.engine.store.statements.many import (
     ALIKE,
+    MOST_VALUES,
+    SHARED_FROM,
     TOGETHER,
     insert_many,
     inserting,
@@ -112,7 +114,10 @@ async def inserted(house, rows):
     return await kept(house, events)
 
 
-@pytest.mark.parametrize("count", [1, 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 27])
+@pytest.mark.parametrize(
+    "count",
+    [1, 2, SHARED_FROM - 1, SHARED_FROM, SHARED_FROM + 1, BLOCK - 1, BLOCK, 2 * BLOCK + 277],
+)
 async def test_rows_that_are_alike_but_in_some_columns_are_all_kept(house, count):
     rows = events_of(
         count,
@@ -183,6 +188,24 @@ def test_sqlite_is_given_once_what_all_rows_of_a_block_say():
     for block in values:
         assert block.count("desk") == 1
     assert statement.count("(?1, ") + statement.count(", ?1, ") >= BLOCK
+
+
+def own_value(column, index):
+    """Return a value that no other row has."""
+    if isinstance(column.type, Instant):
+        return MONDAY_NOON + timedelta(seconds=index)
+    return index if isinstance(column.type, sa.Integer) else f"{column.name} {index}"
+
+
+def test_no_step_takes_more_values_than_sqlite_allows():
+    rows = [
+        {column.name: own_value(column, index) for column in messages.c} for index in range(BLOCK)
+    ]
+    taken = []
+    for _, values in inserting("sqlite", messages, rows):
+        taken += map(len, values) if isinstance(values, list) else [len(values)]
+    assert max(taken) <= MOST_VALUES
+    assert sum(taken) == BLOCK * len(messages.c) > MOST_VALUES
 
 
 def test_few_rows_share_a_statement_whatever_is_alike_in_them():

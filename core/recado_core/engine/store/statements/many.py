@@ -34,9 +34,13 @@ _Read = tuple[Columns, tuple[str, ...], frozenset[str]]
 _DIALECTS = {"sqlite": sqlite_dialect(), "postgresql": postgresql_dialect()}  # type: ignore[no-untyped-call]  # the library's
 _PLAIN = {str, type(None)}
 
-TOGETHER = (250, 25, 8, 4, 2, 1)
+TOGETHER = (1000, 250, 25, 8, 4, 2, 1)
 """Rows that one step of SQLite's inserts: it takes half of the time of as many single ones, and
 waits once for the interpreter's lock. Few sizes, so that all statements stay prepared."""
+SHARED_FROM = 250
+"""Rows from which on SQLite is given once what all of them have alike: as with ``ALIKE``."""
+MOST_VALUES = 32_000
+"""Values that one step takes, which SQLite lets be 32,766 at the most (``sqlite.org/limits``)."""
 BEFORE = "_before"
 """How the names end of values that a column is expected to have."""
 ALIKE = 50
@@ -92,7 +96,7 @@ def inserting(
     shape = _Shape("insert", table.name, tuple(columns))
     if dialect == "postgresql":
         return [_lists(shape, columns, alike)]
-    if len(rows) < TOGETHER[0] or len(alike) == len(columns):
+    if len(rows) < SHARED_FROM or len(alike) == len(columns):
         alike = frozenset()  # of few rows, almost each insert would be a statement of its own
     return [
         (statement + on_conflict, values) for statement, values in _blocks(shape, columns, alike)
@@ -189,6 +193,8 @@ def _blocks(shape: _Shape, columns: Columns, alike: AbstractSet[str]) -> list[tu
     steps: list[tuple[str, Any]] = []
     at = 0
     for size in TOGETHER:
+        if size * len(own) > MOST_VALUES:
+            continue
         ends = range(at + size, len(lines) + 1, size)
         if ends:
             blocks = [(*shared, *chain.from_iterable(lines[end - size : end])) for end in ends]
