@@ -12,6 +12,7 @@ from recado_core.engine.store.schema import deliveries as deliveries_table
 from recado_core.engine.store.schema import dispatches as dispatches_table
 from recado_core.engine.store.schema import events as events_table
 from recado_core.engine.store.schema import messages as messages_table
+from recado_core.engine.store.sqlite import asked
 from recado_core.engine.store.statements import (
     consents,
     conversations,
@@ -377,6 +378,27 @@ STEPS = {
         {"pk_events"},
     ),
 }
+
+
+CLAIMED = messages.as_claimed("d")
+WRITES = {
+    "one by one": messages.written("sqlite", [{"id": "m", "status": "sent"}], CLAIMED),
+    "alike": [messages.written_alike("sqlite", {"status": "sent"}, ["m", "n"], [], CLAIMED)],
+    "alike but for the reference": [
+        messages.written_alike("sqlite", {"status": "sent"}, ["m", "n"], ["r", "s"], CLAIMED)
+    ],
+}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+@pytest.mark.parametrize("name", WRITES)
+async def test_what_is_expected_of_messages_leads_to_no_other_index_than_the_ids(database, name):
+    ((statement, values),) = asked(WRITES[name])
+    async with database.read() as connection:
+        plan = await plan_of(
+            connection, statement, values[0] if isinstance(values, list) else values
+        )
+    assert indexes_in(plan) == {"pk_messages"}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)

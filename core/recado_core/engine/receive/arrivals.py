@@ -1,7 +1,8 @@
 """What comes back from providers, by webhook or when they are asked: DLRs, MOs, late refusals."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -142,15 +143,9 @@ async def _read_updates(
     connection: AsyncConnection, account: str, updates: Sequence[StatusUpdate]
 ) -> _Read:
     keys = [(item.message_id or "", clip_reference(item.provider_ref) or "") for item in updates]
-    references = {reference for _, reference in keys if reference}
     standing = await _standing_of(connection, account, keys)
-    by_reference = {
-        row["provider_ref"]: row
-        for row in standing.values()
-        if row["provider_ref"] in references
-        and row["account"] == account
-        and row["status"] in policy.IN_FLIGHT
-    }
+    unnamed = {reference for named, reference in keys if reference and named not in standing}
+    by_reference = _by_reference(standing.values(), account, unnamed) if unnamed else {}
     waiting = sorted({row["dispatch_id"] for row in standing.values() if _waits_again(row)})
     attempts = await dispatches.account_of(connection, waiting) if waiting else {}
     changes: list[Change] = []
@@ -172,6 +167,19 @@ async def _read_updates(
                 )
             )
     return _Read(standing, changes, strangers)
+
+
+def _by_reference(
+    rows: Iterable[Row], account: str, references: AbstractSet[str]
+) -> dict[str, Row]:
+    """Return an account's messages in flight by the vendor's references, which are among these."""
+    return {
+        row["provider_ref"]: row
+        for row in rows
+        if row["provider_ref"] in references
+        and row["account"] == account
+        and row["status"] in policy.IN_FLIGHT
+    }
 
 
 async def _standing_of(
