@@ -223,3 +223,19 @@ async def test_replies_leave_in_their_order_whatever_becomes_of_one(open_house, 
         for person in (ANA, BIA):
             mine = [sent.text for sent in house.vendor.sent[2:] if sent.to == person]
             assert mine == [f"{person} {index}" for index in range(5)]
+
+
+@pytest.mark.parametrize("known", [0, 1, 30, 59, 60])
+async def test_of_many_messages_only_the_first_to_each_person_opens_a_conversation(house, known):
+    ids = await house.accept_many(known) if known else []
+    again = await house.accept_many(60)
+    assert len({*ids, *again}) == known + 60
+    async with house.database.read() as connection:
+        events = sa.select(schema.events.c.account, schema.events.c.data)
+        opened = events.where(schema.events.c.type == "conversation.opened")
+        said = {row.data["id"]: row for row in await connection.execute(opened)}
+        rows = (await connection.execute(sa.select(schema.conversations))).all()
+    assert len(rows) == len(said) == 60
+    for row in rows:
+        account, data = said[row.id]
+        assert (account, data["address"], data["status"]) == ("main", row.address, "new")

@@ -19,7 +19,7 @@ from recado_core.engine.store.schema import dispatches, events
 from recado_core.engine.store.statements import outbox
 
 from .conftest import accept_all
-from .resilience.troubles import until
+from .resilience.troubles import until, until_status
 
 
 async def test_a_batch_of_a_thousand_goes_out_in_one_call(house):
@@ -395,6 +395,7 @@ async def test_where_there_is_much_to_do_a_claim_takes_as_many_batches_as_may_go
         assert max(map(len, claims)) > 1
         assert max(map(len, claims)) <= 3
         assert await house.statuses(ids) == ["sent"] * 75
+        assert house.engine._carried() == set()  # noqa: SLF001  # nobody else tells
 
 
 async def test_a_claim_takes_no_more_batches_than_the_rate_allows(open_house, claims):
@@ -408,18 +409,40 @@ async def test_a_claim_takes_no_more_batches_than_the_rate_allows(open_house, cl
         assert Counter(await house.statuses(ids)) == {"sent": 10, "queued": 40}
 
 
-async def test_those_that_go_first_leave_a_turn_to_the_others_in_a_claim_of_many(open_house):
+async def test_a_call_that_takes_long_keeps_no_other_from_going(open_house):
     async with open_house(
-        accounts={"main": {"concurrency": 6}}, capabilities={"own_batches": {Category.OTP: 1}}
+        accounts={"main": {"concurrency": 2}}, capabilities={"max_batch": 1}
     ) as house:
-        ids = await house.accept_many(25, category="otp")
-        ids += await house.accept_many(2)
-        await run_until_sent(house, ids)
-        carried = [str(batch.messages[0].category) for batch in house.vendor.batches]
-        assert carried.count("otp") == 25
-        # The eleventh that is claimed; of six that are under way each may be sent first.
-        assert 5 <= carried.index("transactional") <= 15
-        assert Counter(message.id for message in house.vendor.sent) == Counter(ids)
+        send, over = house.vendor.send, asyncio.Event()
+
+        async def hang_first(batch):
+            house.vendor.send = send
+            await over.wait()
+            return await send(batch)
+
+        house.vendor.send = hang_first
+        ids = await house.accept_many(9)
+        await house.engine.start()
+        await until(lambda: len(house.vendor.sent) == 8)
+        over.set()
+        await until(lambda: len(house.vendor.sent) == 9)
+        await house.engine.stop()
+        assert await house.statuses(ids) == ["sent"] * 9
+
+
+async def test_those_that_go_first_leave_a_turn_to_the_others_in_a_claim_of_many(open_house):
+    async with open_house(capabilities={"own_batches": {Category.OTP: 1}}) as house:
+        await house.engine.run_once()  # by which its node is known
+        await house.accept_many(25, category="otp")
+        await house.accept_many(2)
+        (dispatcher,) = house.engine._dispatchers  # noqa: SLF001  # as it is where much is to do
+        claims = dispatcher._claims  # noqa: SLF001
+        taken = [*await claims.take(6), *await claims.take(30)]
+        batches = [await claims.read(each) for each in taken]
+        carried = [str(batch[0]["category"]) for batch in batches]
+        assert carried == ["otp"] * 10 + ["transactional"] + ["otp"] * 15
+        assert [each.size for each in taken] == [len(batch) for batch in batches]
+        assert dispatcher.carried == {each.dispatch_id for each in taken}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
@@ -428,25 +451,29 @@ async def test_a_running_worker_goes_on_after_a_claim_that_can_not_be_read(
 ):
     read, failed = outbox.rows_of_claim, []
 
-    async def fail(connection, dispatch_id):
-        if not failed:
-            failed.append(dispatch_id)
-            raise ZeroDivisionError
-        return await read(connection, dispatch_id)
+    async def fail(_, dispatch_id):
+        failed.append(dispatch_id)
+        raise ZeroDivisionError
 
-    async with open_house(capabilities={"max_batch": 2}) as house:
-        ids = await house.accept_many(7)
+    async with open_house(accounts={"main": {"rate": "2/60s"}}) as house:
+        begun, ids = house.clock.now(), await house.accept_many(7)
         monkeypatch.setattr(outbox, "rows_of_claim", fail)
         await house.engine.start()
         await until(lambda: failed)
+        await until_status(house, ids, "queued")
+        await asyncio.sleep(0.1)
+        assert len(failed) == 1  # it rests for a moment, and the clock stands still
+        house.clock.advance(1)
+        await until(lambda: len(failed) == 2)
+        monkeypatch.setattr(outbox, "rows_of_claim", read)
 
         def all_sent():
-            house.clock.advance(1)  # it rests for a moment
+            house.clock.advance(0.01)  # no call was made yet, so that the rate lets it go at once
             return len(house.vendor.sent) == 7
 
         await until(all_sent)
         await house.engine.stop()
-        assert Counter(message.id for message in house.vendor.sent) == Counter(ids)
+        assert house.clock.now() < begun + timedelta(seconds=30)
         assert await house.statuses(ids) == ["sent"] * 7
     assert caplog.text.count("messages can't be read and wait") == 1
 

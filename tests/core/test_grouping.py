@@ -210,21 +210,23 @@ async def test_who_is_to_wait_for_somebody_else_waits_on():
 
 
 async def test_work_that_is_broken_off_fails_none_that_waits_for_somebody_else():
-    loop, hold = asyncio.get_running_loop(), asyncio.Event()
+    loop, begun, hold = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
     async def work(items):
-        if items == ["held"]:
-            await hold.wait()
+        begun.set()
+        await hold.wait()
         return [LATER] * len(items)
 
-    group = Grouping(work, limit=1)
-    later, held = loop.create_future(), loop.create_future()
+    group = Grouping(work)
+    later, next_one = loop.create_future(), loop.create_future()
     before = asyncio.all_tasks()
     group.put("later", later)
-    group.put("held", held)
     (worker,) = asyncio.all_tasks() - before
-    await turns()
+    await begun.wait()
+    group.put("next", next_one)
+    hold.set()
+    await asyncio.sleep(0)  # the worker is done with the first, and looks whether more come
     worker.cancel()
     await asyncio.gather(worker, return_exceptions=True)
     assert not later.done()
-    assert isinstance(held.exception(), RuntimeError)
+    assert isinstance(next_one.exception(), RuntimeError)

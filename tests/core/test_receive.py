@@ -350,3 +350,25 @@ async def test_one_webhook_that_breaks_does_not_hold_up_the_others(house, monkey
 
 def _inbound():
     return MessageFilter(direction="in")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_a_dlr_that_changes_nothing_is_judged_again_if_its_message_has_changed(
+    house, monkeypatch
+):
+    foresee = Arrivals.foresee
+    told, repeated = await sent(house, 2)
+
+    async def overtake(*arguments):
+        foreseen = await foresee(*arguments)
+        change = [{"id": repeated, "status": "unknown"}]
+        await house.database.write(lambda connection: update_many(connection, messages, change))
+        return foreseen
+
+    monkeypatch.setattr(Arrivals, "foresee", overtake)
+    await house.webhook(
+        ["status", {"message_id": told, "status": "delivered"}],
+        ["status", {"message_id": repeated, "status": "sent"}],
+    )
+    await house.engine.receive.process()
+    assert await house.statuses([told, repeated]) == ["delivered", "sent"]
