@@ -1,4 +1,6 @@
 import json
+import sqlite3
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -12,6 +14,7 @@ from recado_core.engine.conversations.conversations import (
 )
 from recado_core.engine.failures import DraftError, NotFoundError
 from recado_core.engine.store import schema
+from recado_core.engine.store.statements.events import told_of_opened
 from recado_core.engine.suppressions.suppressions import NewSuppression
 
 ANA, BIA = "+5511900000001", "+5511900000002"
@@ -239,3 +242,19 @@ async def test_of_many_messages_only_the_first_to_each_person_opens_a_conversati
     for row in rows:
         account, data = said[row.id]
         assert (account, data["address"], data["status"]) == ("main", row.address, "new")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_what_opens_no_conversation_looks_at_none_of_those_that_are_there(house, sqlite_url):
+    await house.accept_many(1000)
+    statement, values = told_of_opened("conversation.opened", house.clock.now())
+    with closing(sqlite3.connect(sqlite_url.partition("///")[2])) as connection:
+        connection.execute("DELETE FROM stats_changes")
+        connection.execute(
+            "INSERT INTO stats_changes VALUES ('x', '2026-01-01', 'a', 'sms', '', '', 'm', 1)"
+        )  # now the last row that was inserted has a low number
+        connection.execute("INSERT INTO conversations SELECT * FROM conversations WHERE false")
+        steps = []
+        connection.set_progress_handler(lambda: steps.append(1), 1)
+        assert connection.execute(statement, values).rowcount == 0
+    assert len(steps) < 200

@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import weakref
 
 import pytest
 import sqlalchemy as sa
@@ -255,3 +256,21 @@ async def test_a_visit_that_ends_after_the_database_was_closed_leaves_no_connect
     assert ends == [True] * 5 + [None]
     assert database._kept is None  # noqa: SLF001  # nobody else tells
     assert await names(database) == [f"a{index}" for index in range(5)]
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_what_was_not_written_is_not_kept(database):
+    class Kept(str):
+        __slots__ = ("__weakref__",)
+
+    async def fail(name):
+        text = Kept(name)
+        await database.write_at_once([*visit("a"), *visit(text), *visit("a")])
+        return weakref.ref(text)
+
+    kept = [await fail(str(number)) for number in range(5)]
+    async with asyncio.timeout(20):
+        while any(each() is not None for each in kept):  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0.01)
+    assert await names(database) == []

@@ -239,6 +239,45 @@ async def test_no_transaction_is_said_to_be_done_on_a_connection_that_is_closed(
     assert [type(end) for end in ends] == [sqlite3.ProgrammingError] * 3
 
 
+@pytest.mark.usefixtures("numbers")
+async def test_who_is_done_is_told_before_the_next_are_committed(connection, hold):
+    told, late = [], threading.Event()
+
+    def waiting(cursor):
+        late.wait(DEADLINE)
+        return inserting(100)(cursor)
+
+    async def visit(work):
+        told.append(await connection.visit_whole(work))
+
+    busy = asyncio.create_task(execute(connection, "SELECT hold()"))
+    await until(lambda: hold.begun)
+    first = [inserting(number) for number in range(sqlite.TOGETHER)]
+    visits = [asyncio.create_task(visit(work)) for work in (*first, waiting)]
+    await asyncio.sleep(0)
+    hold.over.set()
+    await until(lambda: told == [*range(sqlite.TOGETHER)])
+    late.set()
+    await asyncio.gather(busy, *visits)
+    assert told[-1] == 100
+
+
+async def test_all_that_wait_are_told_at_once_if_another_process_keeps_the_file(
+    sqlite_url, connection, numbers
+):
+    await execute(connection, "PRAGMA busy_timeout = 0")
+    said = []
+    await connection.set_trace_callback(said.append)
+    other = sqlite3.connect(sqlite_url.partition("///")[2], isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    ends = await numbers([inserting(number) for number in range(3 * sqlite.TOGETHER)])
+    other.close()
+    assert {str(end) for end in ends} == {"database is locked"}
+    assert len({id(end) for end in ends}) == len(ends)
+    assert said.count("BEGIN IMMEDIATE") == 1
+    assert await connection.visit_whole(inserting(7)) == 7
+
+
 @pytest.mark.usefixtures("numbers", "no_collector")
 async def test_the_error_of_a_transaction_keeps_nothing_of_it(connection):
     class Steps:
@@ -256,7 +295,7 @@ async def test_the_error_of_a_transaction_keeps_nothing_of_it(connection):
         return weakref.ref(steps)
 
     kept = await fail()
-    assert kept() is None
+    await until(lambda: kept() is None)  # the thread may still be on its way out
 
 
 @pytest.fixture

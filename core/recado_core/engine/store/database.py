@@ -371,6 +371,8 @@ async def _to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
             with suppress(asyncio.CancelledError):  # we are on our way out already
                 await asyncio.wait([task])
         raise
+    finally:
+        del task, work  # an error knows this frame: it must not know the error, and keep the steps
 
 
 def _sqlstate(error: BaseException | None) -> str | None:

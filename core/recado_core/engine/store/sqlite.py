@@ -6,12 +6,15 @@ brings its rows along, and ``BEGIN`` goes with the first statement of its transa
 own way to the driver takes longer still: ``run_steps`` and ``query`` leave it out.
 """
 
+import asyncio
 import sqlite3
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import closing, suppress
+from copy import copy
 from functools import partial
+from itertools import chain
 from typing import Any, Self, TypeVar
 
 import aiosqlite
@@ -35,13 +38,13 @@ TOGETHER = 8
 
 
 class _Whole:
-    """Work that is a transaction of its own, and what came of it."""
+    """Work that is a transaction of its own, and who waits for its end."""
 
     def __init__(self, work: Callable[[sqlite3.Cursor], Any]) -> None:
         self.work = work
-        self.is_done = False
         self.result: Any = None
-        self.error: BaseException = sqlite3.OperationalError("the transaction was not begun")
+        self.error: BaseException | None = None
+        self.end: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
 
 class Connection(aiosqlite.Connection):
@@ -85,42 +88,56 @@ class Connection(aiosqlite.Connection):
         """Do the work in a transaction, which is committed when this returns, undone if it raises.
 
         Those that come while the thread is at work are committed together.
+
+        Raises:
+            ValueError: The connection is closed.
         """
+        if not self._running or self._connection is None:
+            raise ValueError("Connection closed")  # as aiosqlite has it
         whole = _Whole(work)
         self._wholes.append(whole)
+        self._tx.put_nowait((None, self._visit_wholes))
         try:
-            await self._execute(self._visit_wholes)  # type: ignore[no-untyped-call]
-            if not whole.is_done:
-                raise whole.error
-            result: Result = whole.result
+            result: Result = await whole.end
             return result
         finally:
             del whole  # an error knows this frame: it must not know the error, and keep the steps
 
     def _visit_wholes(self) -> None:
         """Do what waits, unless an earlier visit has done it; one by one if any of it fails."""
-        some = [self._wholes.popleft() for _ in range(min(len(self._wholes), TOGETHER))]
-        if some and not self._commit(some) and len(some) > 1:
-            for each in some:
-                self._commit([each])
+        groups = deque([self._next_wholes(TOGETHER)])
+        while groups and (group := groups.popleft()):
+            is_begun, error = self._commit(group)
+            if error is None:
+                _tell(group)
+            elif not is_begun:  # such as a file that others keep: the next would wait as long
+                left = [*group, *chain.from_iterable(groups), *self._next_wholes(None)]
+                _tell(left, error)
+                return
+            elif len(group) > 1:
+                groups.extend([each] for each in group)
+            else:
+                _tell(group, error)
 
-    def _commit(self, some: Sequence[_Whole]) -> bool:
-        """Do work in one transaction; tell whether it is done, all of it or nothing."""
+    def _next_wholes(self, most: int | None) -> list[_Whole]:
+        count = len(self._wholes)
+        return [self._wholes.popleft() for _ in range(count if most is None else min(count, most))]
+
+    def _commit(self, some: Sequence[_Whole]) -> tuple[bool, BaseException | None]:
+        """Do work in one transaction; return whether it began, and what went wrong, if anything."""
+        is_begun = False
         try:
             with closing(self._conn.cursor()) as cursor:
                 cursor.execute(WRITING)
+                is_begun = True
                 for each in some:
                     each.result = each.work(cursor)
                 self._conn.commit()
         except BaseException as error:  # noqa: BLE001  # whatever it is, who waits for it is told
-            for each in some:
-                each.error = error.with_traceback(None)  # which knows this frame, and all in it
             with suppress(sqlite3.Error, ValueError):
                 self._conn.rollback()
-            return False
-        for each in some:
-            each.is_done = True
-        return True
+            return is_begun, error.with_traceback(None)  # which knows this frame, and all in it
+        return True, None
 
     def _begin(self, cursor: sqlite3.Cursor, beginning: str) -> None:
         try:
@@ -142,6 +159,25 @@ class Connection(aiosqlite.Connection):
             await super().rollback()
             self._began = False
         self._beginning = None  # only now: a BEGIN that fails late asks to be made up for
+
+
+def _tell(some: Sequence[_Whole], error: BaseException | None = None) -> None:
+    """Let those who wait for work go on, in their own thread."""
+    for each in some:
+        each.error = copy(error) if len(some) > 1 else error  # to each its own traceback
+    if some:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            some[0].end.get_loop().call_soon_threadsafe(_end, some)
+
+
+def _end(some: Iterable[_Whole]) -> None:
+    for each in some:
+        if each.end.done():
+            continue
+        if each.error is None:
+            each.end.set_result(each.result)
+        else:
+            each.end.set_exception(each.error)
 
 
 class Outcome:
@@ -229,7 +265,7 @@ def _set(made: sqlite3.Connection, pragmas: str) -> None:
         try:
             made.executescript(pragmas)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
             time.sleep(PAUSE)
         else:
@@ -348,7 +384,8 @@ async def _visit(
         if isinstance(error, ValueError):
             if str(error) not in CLOSED:
                 raise
-            await connection.invalidate(error)
+            if not connection.closed:  # by another who has met the same
+                await connection.invalidate(error)
             raise sa.exc.OperationalError(
                 text, None, error, hide_parameters=True, connection_invalidated=True
             ) from error

@@ -110,14 +110,22 @@ _OPENED = {
     "account": _C.account,
     "data": sa.func.json_object(*(part for name in TOLD for part in (name, _C[name]))),
 }
-# What an INSERT inserts has the highest numbers, one after another, and it is the only writer.
+# What an INSERT inserts has the highest numbers, one after another, and nobody else writes. Where
+# nothing was inserted, the last row is another table's. The number is found once, before the first
+# row is looked for: from the first event on, the last row that was inserted is another.
+_LAST = 9223372036854775807
+_BEFORE_FIRST = sa.case(
+    (
+        sa.func.changes() > sa.literal_column("0"),
+        sa.func.last_insert_rowid() - sa.func.changes(),
+    ),
+    else_=sa.literal_column(str(_LAST)),
+)
 _OF_OPENED = Prepared(
     sa.insert(events).from_select(
         list(_OPENED),
         sa.select(*_OPENED.values()).where(
-            sa.func.changes() > sa.literal_column("0"),  # else the last row is another table's
-            sa.literal_column("conversations.rowid")
-            > sa.func.last_insert_rowid() - sa.func.changes(),
+            sa.literal_column("conversations.rowid") > _BEFORE_FIRST
         ),
     )
 )
