@@ -13,6 +13,7 @@ from recado_core import (
     SendResult,
     TransientSendError,
 )
+from recado_core.engine.accounts.limits import Purpose
 from recado_core.engine.dispatch.claims import Claims
 from recado_core.engine.settings import RouteSettings
 from recado_core.engine.store.schema import dispatches, events
@@ -409,6 +410,29 @@ async def test_a_claim_takes_no_more_batches_than_the_rate_allows(open_house, cl
         assert Counter(await house.statuses(ids)) == {"sent": 10, "queued": 40}
 
 
+async def test_calls_that_others_make_during_a_claim_of_many_are_within_the_rate(
+    open_house, monkeypatch
+):
+    take, asks = Claims.take, []
+
+    async def asking(self, most=1):
+        if most > 1:
+            budget, now = house.engine.accounts.by_name["main"].budget, house.clock.now()
+            while budget.wait(now.timestamp(), Purpose.ASK) <= 0:
+                budget.spend(now.timestamp(), Purpose.ASK)
+                asks.append(now)
+        return await take(self, most)
+
+    monkeypatch.setattr(Claims, "take", asking)
+    async with open_house(
+        accounts={"main": {"rate": "20/60s", "concurrency": 12, "batch_size": 4}}
+    ) as house:
+        ids = await house.accept_many(400)
+        await run_until_sent(house, ids[:12])
+        assert asks
+        assert len(asks) + len(house.vendor.batches) <= 20
+
+
 async def test_a_call_that_takes_long_keeps_no_other_from_going(open_house):
     async with open_house(
         accounts={"main": {"concurrency": 2}}, capabilities={"max_batch": 1}
@@ -431,16 +455,19 @@ async def test_a_call_that_takes_long_keeps_no_other_from_going(open_house):
 
 
 async def test_those_that_go_first_leave_a_turn_to_the_others_in_a_claim_of_many(open_house):
-    async with open_house(capabilities={"own_batches": {Category.OTP: 1}}) as house:
+    async with open_house(
+        accounts={"main": {"batch_size": 1}}, capabilities={"own_batches": {Category.OTP: 1}}
+    ) as house:
         await house.engine.run_once()  # by which its node is known
         await house.accept_many(25, category="otp")
-        await house.accept_many(2)
+        await house.accept_many(4)
         (dispatcher,) = house.engine._dispatchers  # noqa: SLF001  # as it is where much is to do
         claims = dispatcher._claims  # noqa: SLF001
         taken = [*await claims.take(6), *await claims.take(30)]
         batches = [await claims.read(each) for each in taken]
         carried = [str(batch[0]["category"]) for batch in batches]
-        assert carried == ["otp"] * 10 + ["transactional"] + ["otp"] * 15
+        row = ["otp"] * 10 + ["transactional"]
+        assert carried == row + row + ["otp"] * 5 + ["transactional"] * 2
         assert [each.size for each in taken] == [len(batch) for batch in batches]
         assert dispatcher.carried == {each.dispatch_id for each in taken}
 

@@ -115,7 +115,7 @@ class Claims:
         turns = [
             (dispatch_id, only, size)
             for number, dispatch_id in enumerate(ids)
-            for only, size in self._turns(limit, self._in_a_row + number)
+            for only, size in self._turns(limit, self._in_a_row_after(number))
         ]
         steps: list[Step | Guard] = [nodes.is_held(self._node_id)]
         for dispatch_id, only, size in turns:
@@ -138,6 +138,8 @@ class Claims:
                     )
                 )
                 self._note_turn(only)
+        if not batches:
+            self._in_a_row = 0
         return batches
 
     async def _any_due(self, now: datetime) -> bool:
@@ -256,6 +258,10 @@ class Claims:
         if in_a_row >= LONGEST_ROW:  # the others wait as well
             return [(None, limit), *turns]
         return [*turns, (None, limit)]
+
+    def _in_a_row_after(self, batches: int) -> int:
+        """Return what ``in_a_row`` is after more batches, where there are some of both."""
+        return (min(self._in_a_row, LONGEST_ROW) + batches) % (LONGEST_ROW + 1)
 
     def _note_turn(self, only: Category | None) -> None:
         """Note that a batch was claimed, of a category with its own calls or of the others."""

@@ -132,7 +132,7 @@ class Dispatcher:
             if not claimed:
                 break
             for each in claimed:
-                self._account.budget.spend(self._monotonic())
+                self._spend(1)
                 await self._carry(each, await self._read(each))
                 carried += each.size
         return carried
@@ -141,18 +141,22 @@ class Dispatcher:
         account = self._account
         account.wake.clear()
         await self._slots.acquire()
-        held, pause = 1, 0.0
+        held, paid, pause = 1, 0, 0.0
         claimed: list[Claimed] = []
         try:
             pause = self._pause()
             if account.paused_at is None and pause <= 0 and not self._stopping:
                 held += await self._hold_more()
+                paid = held if held > 1 else 0  # before the claim, or others might make the calls
+                self._spend(paid)
                 claimed = await self._claims.take(held)
         finally:
             for _ in range(held - len(claimed)):
                 self._slots.release()
+            for _ in range(paid - len(claimed)):
+                account.budget.refund()
+        self._spend(len(claimed) - paid)
         for each in claimed:
-            account.budget.spend(self._monotonic())
             self._carry_in_background(each)
         self._is_more = bool(claimed) and claimed[-1].is_full
         if claimed:
@@ -176,6 +180,12 @@ class Dispatcher:
             await self._slots.acquire()
             more += 1
         return more
+
+    def _spend(self, calls: int) -> None:
+        """Note calls that are about to be made."""
+        now = self._monotonic()
+        for _ in range(calls):
+            self._account.budget.spend(now)
 
     def _pause(self) -> float:
         """Return the seconds until the provider may be called again."""
