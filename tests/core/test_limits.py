@@ -62,6 +62,18 @@ def test_as_many_go_at_once_as_may_be_called_one_after_another_now():
     assert CallBudget(None).at_once(0.0, 7) == 7
 
 
+def test_what_is_given_back_is_a_call_for_sending_though_others_were_made_since():
+    budget, other = (CallBudget(Rate(calls=10, seconds=60.0)) for _ in range(2))
+    budget.spend(0.0)
+    budget.spend(0.5, Purpose.ASK)
+    budget.refund()
+    other.spend(0.5, Purpose.ASK)
+    for now in (1.0, 60.1, 60.6):
+        assert budget.at_once(now, 99) == other.at_once(now, 99)
+    budget.refund()  # which is of a window that has passed, and changes nothing
+    assert budget.at_once(61.0, 99) == other.at_once(61.0, 99)
+
+
 def test_asking_how_many_go_at_once_changes_nothing():
     asked, other = (CallBudget(Rate(calls=4, seconds=60.0)) for _ in range(2))
     for now in (0.0, 0.0, 15.0, 31.0, 61.0, 61.0, 80.0):

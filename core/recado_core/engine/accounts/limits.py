@@ -143,10 +143,12 @@ class CallBudget:
             self._told.left -= 1
 
     def refund(self) -> None:
-        """Note that the latest call is not made after all."""
+        """Note that the latest call for sending is not made after all."""
         self._spent -= 1
-        if self._made:
-            self._made.pop()
+        for index in reversed(range(len(self._made))):
+            if self._made[index][1] is Purpose.SEND:
+                del self._made[index]
+                break
         if self._told is not None:
             self._told.left += 1
 

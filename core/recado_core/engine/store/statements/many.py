@@ -39,8 +39,9 @@ TOGETHER = (1000, 250, 25, 8, 4, 2, 1)
 waits once for the interpreter's lock. Few sizes, so that all statements stay prepared."""
 SHARED_FROM = 250
 """Rows from which on SQLite is given once what all of them have alike: as with ``ALIKE``."""
-MOST_VALUES = 32_000
-"""Values that one step takes, which SQLite lets be 32,766 at the most (``sqlite.org/limits``)."""
+MOST_VALUES = 10_000
+"""Values that one step takes of its rows' own: SQLite allows 32,766 in all (``sqlite.org/limits``),
+and each statement stays in memory."""
 BEFORE = "_before"
 """How the names end of values that a column is expected to have."""
 ALIKE = 50
@@ -362,7 +363,7 @@ def _alike(
     return table.c.id == each.c.key
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _repeated(statement: str, is_shared: tuple[bool, ...], times: int) -> str:
     """Return the statement that inserts so many rows instead of one.
 
