@@ -165,9 +165,8 @@ def _tell(some: Sequence[_Whole], error: BaseException | None = None) -> None:
     """Let those who wait for work go on, in their own thread."""
     for each in some:
         each.error = copy(error) if len(some) > 1 else error  # to each its own traceback
-    if some:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits
-            some[0].end.get_loop().call_soon_threadsafe(_end, some)
+    with suppress(RuntimeError):  # the loop is closed: nobody waits
+        some[0].end.get_loop().call_soon_threadsafe(_end, some)
 
 
 def _end(some: Iterable[_Whole]) -> None:
