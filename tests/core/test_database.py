@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from recado_core.engine.store.database import GLANCES, READERS, Database, is_down
 from recado_core.engine.store.schema import EPOCH, accounts
-from recado_core.engine.store.sqlite import Exactly
+from recado_core.engine.store.steps import Exactly
 from sqlalchemy.exc import IntegrityError
 
 NAMES = sa.select(accounts.c.name).order_by(accounts.c.name)

@@ -12,7 +12,6 @@ from recado_core.engine.store.schema import deliveries as deliveries_table
 from recado_core.engine.store.schema import dispatches as dispatches_table
 from recado_core.engine.store.schema import events as events_table
 from recado_core.engine.store.schema import messages as messages_table
-from recado_core.engine.store.sqlite import asked
 from recado_core.engine.store.statements import (
     consents,
     conversations,
@@ -29,6 +28,7 @@ from recado_core.engine.store.statements import (
     pushes,
     suppressions,
 )
+from recado_core.engine.store.steps import asked
 from recado_core.testing.clock import MONDAY_NOON
 
 NOW = MONDAY_NOON

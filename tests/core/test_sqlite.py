@@ -6,7 +6,7 @@ import weakref
 import pytest
 import sqlalchemy as sa
 from recado_core.engine.failures import UnavailableError
-from recado_core.engine.store import sqlite
+from recado_core.engine.store import sqlite, steps
 from recado_core.engine.store.database import READERS, Database
 from recado_core.engine.store.statements import messages
 
@@ -195,7 +195,7 @@ def inserting(*numbers):
 
 def changing(cursor):
     cursor.execute("DELETE FROM numbers")
-    raise sqlite.ChangedError
+    raise steps.ChangedError
 
 
 async def all_numbers(connection):
@@ -218,7 +218,7 @@ async def test_a_transaction_that_fails_spoils_none_that_it_came_with(connection
     first, twice, third, changed, last = await numbers(works)
     assert (first, third, last) == (1, 3, 4)
     assert isinstance(twice, sqlite3.IntegrityError)
-    assert isinstance(changed, sqlite.ChangedError)
+    assert isinstance(changed, steps.ChangedError)
     assert await all_numbers(connection) == [1, 3, 4]
     assert not connection.in_transaction
 
@@ -226,7 +226,7 @@ async def test_a_transaction_that_fails_spoils_none_that_it_came_with(connection
 async def test_many_transactions_are_not_all_committed_together(connection, numbers):
     said = []
     await connection.set_trace_callback(said.append)
-    count = 2 * sqlite.TOGETHER + 1
+    count = 2 * steps.TOGETHER + 1
     assert await numbers([inserting(number) for number in range(count)]) == [*range(count)]
     assert said.count("COMMIT") == 3
 
@@ -252,11 +252,11 @@ async def test_who_is_done_is_told_before_the_next_are_committed(connection, hol
 
     busy = asyncio.create_task(execute(connection, "SELECT hold()"))
     await until(lambda: hold.begun)
-    first = [inserting(number) for number in range(sqlite.TOGETHER)]
+    first = [inserting(number) for number in range(steps.TOGETHER)]
     visits = [asyncio.create_task(visit(work)) for work in (*first, waiting)]
     await asyncio.sleep(0)
     hold.over.set()
-    await until(lambda: told == [*range(sqlite.TOGETHER)])
+    await until(lambda: told == [*range(steps.TOGETHER)])
     late.set()
     await asyncio.gather(busy, *visits)
     assert told[-1] == 100
@@ -270,7 +270,7 @@ async def test_all_that_wait_are_told_at_once_if_another_process_keeps_the_file(
     await connection.set_trace_callback(said.append)
     other = sqlite3.connect(sqlite_url.partition("///")[2], isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    ends = await numbers([inserting(number) for number in range(3 * sqlite.TOGETHER)])
+    ends = await numbers([inserting(number) for number in range(3 * steps.TOGETHER)])
     other.close()
     assert {str(end) for end in ends} == {"database is locked"}
     assert len({id(end) for end in ends}) == len(ends)
@@ -284,15 +284,15 @@ async def test_the_error_of_a_transaction_keeps_nothing_of_it(connection):
         pass
 
     async def fail():
-        steps = Steps()
+        own = Steps()
 
         def work(cursor):
             changing(cursor)
-            return steps
+            return own
 
-        with pytest.raises(sqlite.ChangedError):
+        with pytest.raises(steps.ChangedError):
             await connection.visit_whole(work)
-        return weakref.ref(steps)
+        return weakref.ref(own)
 
     kept = await fail()
     await until(lambda: kept() is None)  # the thread may still be on its way out

@@ -1,10 +1,13 @@
 """kill -9 in the middle of the work: nothing lost, nothing sent twice."""
 
+import os
 import random
+import signal
 import sqlite3
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from .stack import texts, wait_until
 
 KILLS = 20
+WRITERS_KILLS = 6
 MESSAGES = 5000
 SLOWLY = """
 batch_size = 25
@@ -47,6 +51,43 @@ def outcomes(gateway):
         )
     finally:
         connection.close()
+
+
+def the_writer(gateway):
+    """Return the process that writes for a gateway, once it is there."""
+    found = []
+
+    def is_there():
+        pid = gateway.program.process.pid
+        found[:] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return bool(found)
+
+    wait_until(is_there, "a process that writes")
+    return int(found[0])
+
+
+def test_kills_of_the_process_that_writes_lose_nothing_and_double_nothing(house):
+    simulate, serve = house
+    draw = random.Random(20261122)  # noqa: S311  # moments, not secrets
+    simulator = simulate(latency=0.2)
+    gateway = serve(simulator, gateway=PATIENCE, account=SLOWLY)
+    accepted: list[str] = []
+    batches = [texts(500, start) for start in range(0, MESSAGES, 500)]
+    client = threading.Thread(target=lambda: accepted.extend(send_until_accepted(gateway, batches)))
+    client.start()
+    kills = 0
+    while kills < WRITERS_KILLS and simulator.state["messages_accepted"] < MESSAGES:
+        time.sleep(draw.uniform(0.1, 1.0))
+        os.kill(the_writer(gateway), signal.SIGKILL)
+        kills += 1
+    client.join()
+    wait_until(gateway.settled, "every accepted message is final", seconds=240)
+    assert len(set(accepted)) == MESSAGES
+    assert {message["id"] for message in gateway.messages(status="delivered")} == set(accepted)
+    state = simulator.state
+    assert kills > 1, "the work was done before it was disturbed"
+    assert state["messages_accepted"] == MESSAGES
+    assert state["sent_twice"] == 0, state["repeated_references"]
 
 
 @pytest.mark.parametrize("seed", [20261121])

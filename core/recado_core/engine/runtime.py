@@ -82,6 +82,8 @@ class Engine:
         plugins: The loaded plugins.
         now: The clock on the wall.
         monotonic: The clock that never jumps, in seconds; rates and pauses go by it.
+        writes_apart: Whether a process of its own writes to SQLite, which pays where much is
+            written for long.
 
     Raises:
         ConfigurationError: The settings don't fit the plugins; the text names the key.
@@ -94,12 +96,14 @@ class Engine:
         *,
         now: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
+        writes_apart: bool = False,
     ) -> None:
         check_routes(settings, plugins)
         self.settings = settings
         self._now = now
         self.plugins = plugins
         self._database = Database(settings.database)
+        self._writes_apart = writes_apart
         once = Once(self._database, now)
         self.accounts = Accounts(settings, plugins, self._database, now, monotonic)
         self.operations = Operations(self.accounts)
@@ -212,6 +216,8 @@ class Engine:
             SchemaError: The database's schema is another version's.
         """
         await self._database.prepare()
+        if self._writes_apart:
+            self._database.write_apart()
         await self._documents.open()
         await self.accounts.open()
         self.sinks.open(self._desk)

@@ -125,26 +125,44 @@ def free_port() -> int:
 
 
 def usage_of(pid: int) -> Usage | None:
-    """Return what a process has cost so far; None where the system does not say so (not Linux)."""
-    folder = Path(f"/proc/{pid}")
+    """Return what a process and its children have cost so far; None where the system does not say.
+
+    Only Linux does. ``peak`` is the sum of each one's own.
+    """
     try:
-        # The name, in brackets, may hold spaces: https://man7.org/linux/man-pages/man5/proc.5.html
-        fields = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-        status = (folder / "status").read_text("utf-8", "replace").splitlines()
+        family = [_usage_of(each) for each in (pid, *_children(pid))]
     except OSError:
         return None
+    return Usage(
+        cpu=sum(each.cpu for each in family),
+        peak=sum(each.peak for each in family),
+        memory=sum(each.memory for each in family),
+    )
+
+
+def forget_peak(pid: int) -> None:
+    """Let the peak of a process's and its children's memory be measured anew, where one can."""
+    try:
+        for each in (pid, *_children(pid)):
+            Path(f"/proc/{each}/clear_refs").write_bytes(b"5")  # proc(5)
+    except OSError:
+        return  # the peak is then that of the whole run
+
+
+def _children(pid: int) -> list[int]:
+    told = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for line in told for child in line.split()]
+
+
+def _usage_of(pid: int) -> Usage:
+    folder = Path(f"/proc/{pid}")
+    # The name, in brackets, may hold spaces: https://man7.org/linux/man-pages/man5/proc.5.html
+    fields = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    status = (folder / "status").read_text("utf-8", "replace").splitlines()
     told = {words[0]: words[1] for line in status if (words := line.split())[0] in _MEMORY_LINES}
     peak, memory = (int(told.get(name, 0)) * 1024 for name in _MEMORY_LINES)
     ticks = int(fields[11]) + int(fields[12])  # utime and stime
     return Usage(cpu=ticks / os.sysconf("SC_CLK_TCK"), peak=peak, memory=memory)
-
-
-def forget_peak(pid: int) -> None:
-    """Let the peak of a process's memory be measured anew, where the system can (Linux)."""
-    try:
-        Path(f"/proc/{pid}/clear_refs").write_bytes(b"5")  # proc(5)
-    except OSError:
-        return  # the peak is then that of the whole run
 
 
 def _environment() -> dict[str, str]:

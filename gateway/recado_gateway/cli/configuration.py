@@ -28,11 +28,11 @@ def start_log(settings: Settings, level: LogLevel = LogLevel.WARNING) -> None:
 
 @asynccontextmanager
 async def open_engine(
-    settings: Settings, log_level: LogLevel = LogLevel.WARNING
+    settings: Settings, log_level: LogLevel = LogLevel.WARNING, *, writes_apart: bool = False
 ) -> AsyncIterator[Engine]:
     """Open the engine without its worker, and close it."""
     start_log(settings, log_level)
-    engine = Engine(settings.engine, settings.plugins)
+    engine = Engine(settings.engine, settings.plugins, writes_apart=writes_apart)
     try:
         await engine.open()
         yield engine

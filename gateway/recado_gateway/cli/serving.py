@@ -2,6 +2,8 @@
 
 import argparse
 
+from recado_core.engine.runtime import Engine
+
 from recado_gateway.app import create_app
 from recado_gateway.cli.commands import Commands
 from recado_gateway.cli.configuration import read_settings, start_log
@@ -34,4 +36,5 @@ def run(args: argparse.Namespace) -> int:
     start_log(settings, settings.log_level)
     host = settings.host if args.host is None else args.host
     port = settings.port if args.port is None else args.port
-    return serve(create_app(settings, worker=True), host, port)
+    engine = Engine(settings.engine, settings.plugins, writes_apart=True)
+    return serve(create_app(settings, engine=engine, worker=True), host, port)

@@ -31,7 +31,7 @@ async def _work(settings: Settings) -> None:
         loop.call_soon_threadsafe(stopping.set)
 
     with stopping_on_signals(stop):
-        async with open_engine(settings, settings.log_level) as engine:
+        async with open_engine(settings, settings.log_level, writes_apart=True) as engine:
             await engine.start()
             log.info("worker started")
             await stopping.wait()

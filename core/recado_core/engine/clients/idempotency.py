@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.failures import IdempotencyMismatchError, IdempotencyRunningError
 from recado_core.engine.grouping import Grouping
 from recado_core.engine.store.database import Database, is_down
-from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements import keys
+from recado_core.engine.store.steps import Step
 
 KEPT = timedelta(hours=24)
 """How long a key is remembered."""

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.accounts.account import Account
 from recado_core.engine.store.database import Database, until_done
 from recado_core.engine.store.identifiers import new_id
-from recado_core.engine.store.sqlite import Guard, Step
 from recado_core.engine.store.statements import accounts as nodes
 from recado_core.engine.store.statements import dispatches, outbox
+from recado_core.engine.store.steps import Guard, Step
 from recado_core.engine.store.vendor_words import clip_code, clip_text
 from recado_core.errors import SendError
 from recado_core.messages import Category

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.statistics.tallies import Tallies
 from recado_core.engine.store.identifiers import new_id
-from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements import deliveries, events, stats
 from recado_core.engine.store.statements.many import take_steps
+from recado_core.engine.store.steps import Step
 from recado_core.sinks import EventSubject, Lane
 
 log = logging.getLogger(__name__)

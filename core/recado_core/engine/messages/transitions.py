@@ -14,8 +14,8 @@ from recado_core.engine import policy
 from recado_core.engine.messages.telling import Happened, Telling, Told
 from recado_core.engine.statistics.tallies import Tallies, is_taken
 from recado_core.engine.store.identifiers import new_ids
-from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements import events, messages
+from recado_core.engine.store.steps import Step
 from recado_core.engine.store.vendor_words import clip_code, clip_reference, clip_text
 from recado_core.messages import Status, SuppressionReason
 

@@ -19,8 +19,8 @@ from recado_core.engine.messages.transitions import (
     plan_changes,
 )
 from recado_core.engine.store.identifiers import new_id
-from recado_core.engine.store.sqlite import Guard, Step
 from recado_core.engine.store.statements import dispatches, events, messages
+from recado_core.engine.store.steps import Guard, Step
 from recado_core.engine.store.vendor_words import (
     LONGEST_CHANNEL,
     clip_address,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import cache
@@ -26,7 +27,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.failures import SchemaError, UnavailableError
 from recado_core.engine.store import sqlite
-from recado_core.engine.store.engines import WRITERS_CACHE, postgres_engine, sqlite_engine
+from recado_core.engine.store.engines import (
+    WRITERS_CACHE,
+    opening_of,
+    postgres_engine,
+    sqlite_engine,
+)
+from recado_core.engine.store.steps import WRITING, ChangedError, Steps
+from recado_core.engine.store.writer.process import WriterProcess
 from recado_core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -105,9 +113,7 @@ class Database:
         self.dialect = self._url.get_backend_name()
         self.sqlite = self.dialect == "sqlite"
         if self.sqlite:
-            self._writer = sqlite_engine(
-                self._url, size=1, begin=sqlite.WRITING, cache=WRITERS_CACHE
-            )
+            self._writer = sqlite_engine(self._url, size=1, begin=WRITING, cache=WRITERS_CACHE)
             self._reader = sqlite_engine(self._url, size=READERS)
             self._glancer = sqlite_engine(self._url, size=GLANCES)
         else:
@@ -122,6 +128,16 @@ class Database:
         self._asked = 0  # of those at hand
         self._retiring: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._process: WriterProcess | None = None
+
+    def write_apart(self) -> None:
+        """Let a process of its own write to SQLite what ``write_at_once`` is given.
+
+        A thread that writes shares the interpreter's lock with the event loop, and each waits for
+        the other. Until the process is ready, and while there is none, the thread writes.
+        """
+        if self.sqlite and sys.platform != "win32":  # which hands no pipes on to a process
+            self._process = WriterProcess(opening_of(self._url, WRITERS_CACHE))
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """Do the work in one transaction, which commits when it ends and rolls back when it raises.
@@ -136,7 +152,7 @@ class Database:
         """
         return await _to_the_end(self._repeat(work))
 
-    async def write_at_once(self, steps: sqlite.Steps) -> bool:
+    async def write_at_once(self, steps: Steps) -> bool:
         """Write what is ready in one visit to SQLite's thread, to its end too; tell whether.
 
         The one writer waits for nobody meanwhile: between two visits a transaction waits for its
@@ -149,7 +165,7 @@ class Database:
         """
         return await self.count_at_once(steps) is not None
 
-    async def count_at_once(self, steps: sqlite.Steps) -> list[int] | None:
+    async def count_at_once(self, steps: Steps) -> list[int] | None:
         """Write as ``write_at_once`` does; return how many rows each step has changed.
 
         Guards are not among those. None where nothing was written.
@@ -158,12 +174,14 @@ class Database:
             return None
         try:
             return await _to_the_end(self._write_at_once(steps))
-        except (sqlite.ChangedError, IntegrityError):
+        except (ChangedError, IntegrityError):
             return None
 
-    async def _write_at_once(self, steps: sqlite.Steps) -> list[int]:
+    async def _write_at_once(self, steps: Steps) -> list[int]:
         with _telling():
             async with self._visiting() as connection:
+                if self._process is not None and self._process.is_ready:
+                    return await sqlite.run_whole_apart(self._process, steps)
                 return await sqlite.run_whole(connection, steps)
 
     async def _repeat(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
@@ -353,6 +371,8 @@ class Database:
                         await kept.close()
                     while self._lent():  # noqa: ASYNC110  # nobody tells
                         await asyncio.sleep(0.005)
+            if self._process is not None:
+                await self._process.close()
             for engine in self._engines:
                 await engine.dispose()
 

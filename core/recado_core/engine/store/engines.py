@@ -5,10 +5,12 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from recado_core.engine.store import sqlite
 from recado_core.engine.store.schema import encode_json
+from recado_core.engine.store.writer.program import Opening
 
 WRITERS_CACHE = 65_536
 """Kibibytes of SQLite's pages that the connection keeps that writes."""
@@ -56,7 +58,7 @@ def sqlite_engine(
         begin: How their transactions begin.
         cache: Kibibytes of pages that each of them keeps.
     """
-    pragmas = f"{_PRAGMAS}PRAGMA cache_size = -{cache};"
+    pragmas = _pragmas(cache)
     engine = create_async_engine(
         url,
         pool_size=size,
@@ -75,3 +77,17 @@ def sqlite_engine(
         driver.begin(begin)
 
     return engine
+
+
+def opening_of(url: sa.URL, cache: int) -> Opening:
+    """Return how a process of its own opens an SQLite file, with so many kibibytes of cache."""
+    arguments, options = sqlite_dialect().create_connect_args(url)
+    return Opening(
+        arguments=[*arguments],
+        options={**options, "cached_statements": STATEMENTS},
+        pragmas=_pragmas(cache),
+    )
+
+
+def _pragmas(cache: int) -> str:
+    return f"{_PRAGMAS}PRAGMA cache_size = -{cache};"

@@ -11,30 +11,25 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import closing, suppress
-from copy import copy
+from contextlib import suppress
 from functools import partial
-from itertools import chain
 from typing import Any, Self, TypeVar
 
 import aiosqlite
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-Parameters = Sequence[Any]
+from recado_core.engine.store.steps import TOGETHER, Parameters, Steps, asked, carry_out, execute
+from recado_core.engine.store.writer.process import WriterProcess
+
 Result = TypeVar("Result")
 
-WRITING = "BEGIN IMMEDIATE"
-"""How a transaction begins that writes: one that reads first might find another in its way."""
 CLOSED = frozenset({"no active connection", "Connection closed"})
 """What aiosqlite says of a connection that is closed."""
 PATIENCE = 30.0
 """Seconds for which a new connection waits until others let it set what it begins with."""
 PAUSE = 0.01
 """Seconds between two attempts."""
-TOGETHER = 8
-"""Transactions that are committed together at the most."""
 
 
 class _Whole:
@@ -104,40 +99,9 @@ class Connection(aiosqlite.Connection):
             del whole  # an error knows this frame: it must not know the error, and keep the steps
 
     def _visit_wholes(self) -> None:
-        """Do what waits, unless an earlier visit has done it; one by one if any of it fails."""
-        groups = deque([self._next_wholes(TOGETHER)])
-        while groups and (group := groups.popleft()):
-            is_begun, error = self._commit(group)
-            if error is None:
-                _tell(group)
-            elif not is_begun:  # such as a file that others keep: the next would wait as long
-                left = [*group, *chain.from_iterable(groups), *self._next_wholes(None)]
-                _tell(left, error)
-                return
-            elif len(group) > 1:
-                groups.extend([each] for each in group)
-            else:
-                _tell(group, error)
-
-    def _next_wholes(self, most: int | None) -> list[_Whole]:
-        count = len(self._wholes)
-        return [self._wholes.popleft() for _ in range(count if most is None else min(count, most))]
-
-    def _commit(self, some: Sequence[_Whole]) -> tuple[bool, BaseException | None]:
-        """Do work in one transaction; return whether it began, and what went wrong, if anything."""
-        is_begun = False
-        try:
-            with closing(self._conn.cursor()) as cursor:
-                cursor.execute(WRITING)
-                is_begun = True
-                for each in some:
-                    each.result = each.work(cursor)
-                self._conn.commit()
-        except BaseException as error:  # noqa: BLE001  # whatever it is, who waits for it is told
-            with suppress(sqlite3.Error, ValueError):
-                self._conn.rollback()
-            return is_begun, error.with_traceback(None)  # which knows this frame, and all in it
-        return True, None
+        """Do what waits, unless an earlier visit has done it."""
+        if self._wholes:
+            carry_out(self._conn, self._wholes, _tell, TOGETHER)
 
     def _begin(self, cursor: sqlite3.Cursor, beginning: str) -> None:
         try:
@@ -161,10 +125,8 @@ class Connection(aiosqlite.Connection):
         self._beginning = None  # only now: a BEGIN that fails late asks to be made up for
 
 
-def _tell(some: Sequence[_Whole], error: BaseException | None = None) -> None:
+def _tell(some: Sequence[_Whole]) -> None:
     """Let those who wait for work go on, in their own thread."""
-    for each in some:
-        each.error = copy(error) if len(some) > 1 else error  # to each its own traceback
     with suppress(RuntimeError):  # the loop is closed: nobody waits
         some[0].end.get_loop().call_soon_threadsafe(_end, some)
 
@@ -271,39 +233,14 @@ def _set(made: sqlite3.Connection, pragmas: str) -> None:
             return
 
 
-class Guard(msgspec.Struct, frozen=True):
-    """A question on whose answer the steps of a transaction depend."""
-
-    statement: str
-    values: Parameters
-    expected: object
-
-
-class Exactly(msgspec.Struct, frozen=True):
-    """A step on which depends whether the transaction goes on: it must change so many rows."""
-
-    statement: str
-    values: Any
-    rows: int
-
-
-class ChangedError(Exception):
-    """The answer to a guard's question, or a number of rows, is another than was expected."""
-
-
-Step = tuple[str, Any] | Exactly
-"""A statement without rows, and what it takes: a tuple, or a list of them to repeat it for."""
-Steps = Sequence[Step | Guard]
-
-
 async def run_steps(connection: AsyncConnection, steps: Steps) -> None:
     """Execute steps of a transaction, all in one visit.
 
     Raises:
         ChangedError: One of them says that it must not be.
     """
-    own = asked(steps)
-    await _visit(connection, own, _work(steps, own), _driver(connection).visit)
+    work = partial(execute, steps=steps)
+    await _visit(connection, asked(steps), work, _driver(connection).visit)
 
 
 async def run_whole(connection: AsyncConnection, steps: Steps) -> list[int]:
@@ -315,34 +252,16 @@ async def run_whole(connection: AsyncConnection, steps: Steps) -> list[int]:
     Raises:
         ChangedError: As in ``run_steps``.
     """
-    own = asked(steps)
-    return await _visit(connection, own, _work(steps, own), _driver(connection).visit_whole)
+    work = partial(execute, steps=steps)
+    return await _visit(connection, asked(steps), work, _driver(connection).visit_whole)
 
 
-def asked(steps: Steps) -> list[tuple[str, Any]]:
-    """Return the statement of each step, and what it takes."""
-    return [it if isinstance(it, tuple) else (it.statement, it.values) for it in steps]
-
-
-def _work(steps: Steps, own: Sequence[tuple[str, Any]]) -> Callable[[sqlite3.Cursor], list[int]]:
-    """Return what does steps in the connection's thread."""
-
-    def work(cursor: sqlite3.Cursor) -> list[int]:
-        counts = []
-        for step, (statement, values) in zip(steps, own, strict=True):
-            if isinstance(step, Guard):
-                (found,) = cursor.execute(statement, values).fetchone()
-                if found != step.expected:
-                    raise ChangedError
-                continue
-            execute = cursor.executemany if isinstance(values, list) else cursor.execute
-            execute(statement, values)
-            if isinstance(step, Exactly) and cursor.rowcount != step.rows:
-                raise ChangedError
-            counts.append(cursor.rowcount)
-        return counts
-
-    return work
+async def run_whole_apart(process: WriterProcess, steps: Steps) -> list[int]:
+    """Execute steps as ``run_whole`` does, in the process that writes."""
+    try:
+        return await process.run_whole(steps)
+    except sqlite3.Error as error:
+        raise _failure(asked(steps), error) from error
 
 
 async def query(connection: AsyncConnection, statement: str, values: Parameters) -> Outcome:
@@ -379,15 +298,19 @@ async def _visit(
     try:
         return await visit(work)
     except (sqlite3.Error, ValueError) as error:
-        text = ";\n".join(statement for statement, _ in steps)
         if isinstance(error, ValueError):
             if str(error) not in CLOSED:
                 raise
             if not connection.closed:  # by another who has met the same
                 await connection.invalidate(error)
+            text = ";\n".join(statement for statement, _ in steps)
             raise sa.exc.OperationalError(
                 text, None, error, hide_parameters=True, connection_invalidated=True
             ) from error
-        raise sa.exc.DBAPIError.instance(
-            text, None, error, sqlite3.Error, hide_parameters=True
-        ) from error
+        raise _failure(steps, error) from error
+
+
+def _failure(steps: Sequence[tuple[str, Any]], error: sqlite3.Error) -> BaseException:
+    """Return an error of the driver's as SQLAlchemy has it."""
+    text = ";\n".join(statement for statement, _ in steps)
+    return sa.exc.DBAPIError.instance(text, None, error, sqlite3.Error, hide_parameters=True)

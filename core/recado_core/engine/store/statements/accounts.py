@@ -8,9 +8,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import accounts, nodes
-from recado_core.engine.store.sqlite import Guard
 from recado_core.engine.store.statements.many import rows_of
 from recado_core.engine.store.statements.prepared import Prepared
+from recado_core.engine.store.steps import Guard
 
 Row = dict[str, Any]
 

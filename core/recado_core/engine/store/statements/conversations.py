@@ -10,7 +10,6 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, conversations
-from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements.among import (
     among,
     among_named,
@@ -24,6 +23,7 @@ from recado_core.engine.store.statements.many import (
 )
 from recado_core.engine.store.statements.paging import newest_first
 from recado_core.engine.store.statements.prepared import Prepared
+from recado_core.engine.store.steps import Step
 
 Row = dict[str, Any]
 

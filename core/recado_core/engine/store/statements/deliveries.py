@@ -14,10 +14,10 @@ from recado_core.engine.store.schema import (
     events,
     messages,
 )
-from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements.among import among, json_of_map
 from recado_core.engine.store.statements.many import inserting, rows_of
 from recado_core.engine.store.statements.prepared import Prepared
+from recado_core.engine.store.steps import Step
 
 Row = dict[str, Any]
 

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, dispatches, events, messages, nodes
-from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements.many import insert_many, rows_of
 from recado_core.engine.store.statements.prepared import Prepared
+from recado_core.engine.store.steps import Step
 
 Row = dict[str, Any]
 

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.schema import Instant, conversations, events
-from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements.among import json_of_map
 from recado_core.engine.store.statements.many import (
     insert_many,
@@ -18,6 +17,7 @@ from recado_core.engine.store.statements.many import (
     rows_of,
 )
 from recado_core.engine.store.statements.prepared import Prepared
+from recado_core.engine.store.steps import Step
 
 Row = dict[str, Any]
 

@@ -10,10 +10,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, inbox
-from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements.among import among_named, json_of
 from recado_core.engine.store.statements.many import inserting
 from recado_core.engine.store.statements.prepared import Prepared
+from recado_core.engine.store.steps import Step
 
 Row = dict[str, Any]
 

@@ -23,8 +23,9 @@ from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, encode_json, metadata, microseconds
-from recado_core.engine.store.sqlite import Exactly, Step, asked, run_steps
+from recado_core.engine.store.sqlite import run_steps
 from recado_core.engine.store.statements.among import elements_of, json_of
+from recado_core.engine.store.steps import Exactly, Step, asked
 
 Row = dict[str, Any]
 Columns = Mapping[str, Sequence[Any]]

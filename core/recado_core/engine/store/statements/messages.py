@@ -10,7 +10,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import IN_FLIGHT, messages
-from recado_core.engine.store.sqlite import Guard, Step
 from recado_core.engine.store.statements.among import (
     among,
     among_named,
@@ -26,6 +25,7 @@ from recado_core.engine.store.statements.many import (
     updating_alike,
 )
 from recado_core.engine.store.statements.prepared import Prepared
+from recado_core.engine.store.steps import Guard, Step
 from recado_core.messages import Status
 
 Row = dict[str, Any]

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, campaigns, dispatches, encode_json, messages
-from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements.among import among_named, json_of
 from recado_core.engine.store.statements.many import rows_of
 from recado_core.engine.store.statements.messages import STANDING, in_flight
 from recado_core.engine.store.statements.prepared import Prepared
+from recado_core.engine.store.steps import Step
 from recado_core.messages import Category, Status
 
 Row = dict[str, Any]

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store import sqlite
 from recado_core.engine.store.schema import encode_json
-from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements.many import rows_of
+from recado_core.engine.store.steps import Exactly, Guard, Step
 
 Row = dict[str, Any]
 Values = Mapping[str, Any]
@@ -59,11 +59,11 @@ class Prepared:
 
     def exactly(self, values: Values, rows: int) -> Step:
         """Return it as a step of SQLite's that must change so many rows."""
-        return sqlite.Exactly(*self.step(values), rows)
+        return Exactly(*self.step(values), rows)
 
-    def guard(self, values: Values, expected: object) -> sqlite.Guard:
+    def guard(self, values: Values, expected: object) -> Guard:
         """Return the guard of SQLite's that the one value that it selects is this."""
-        return sqlite.Guard(*self.step(values), f"[[{expected}]]")
+        return Guard(*self.step(values), f"[[{expected}]]")
 
     @cached_property
     def _spelled(self) -> "_Spelled":

@@ -8,9 +8,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import stats, stats_changes
-from recado_core.engine.store.sqlite import Step
 from recado_core.engine.store.statements.among import among
 from recado_core.engine.store.statements.many import inserting, rows_of
+from recado_core.engine.store.steps import Step
 
 Row = dict[str, Any]
 
