@@ -32,7 +32,7 @@ _read_brazilian = re.compile(
 _is_brazilian = re.compile(r"\+55[1-9][0-9]{9,10}").fullmatch  # in its one form
 _is_brazilian_mobile = re.compile(r"\+55[1-9][0-9]9?[6-9][0-9]{7}").fullmatch
 _AREA_END: Final = len("+5511")
-_MOBILE_DIGITS: Final = 8  # without the ninth, which stands before them
+_MOBILE_END: Final = len("+551160000000")  # without the ninth digit, which follows the area code
 _is_international = re.compile(r"\+[1-9][0-9]{5,16}").fullmatch
 _is_short_code = re.compile(r"[0-9]{3,6}").fullmatch
 _is_fraction = re.compile(r"[^.]*\.[0-9]{1,2}\s*").fullmatch  # France parts more than once
@@ -196,8 +196,10 @@ def forms_of(address: str) -> tuple[str, ...]:
     """
     if _is_brazilian_mobile(address) is None:
         return (address,)
-    area, line = address[:_AREA_END], address[_AREA_END:]
-    return (address, area + line[1:] if len(line) > _MOBILE_DIGITS else f"{area}9{line}")
+    area = address[:_AREA_END]
+    if len(address) > _MOBILE_END:
+        return (address, area + address[_AREA_END + 1 :])
+    return (address, f"{area}9{address[_AREA_END:]}")
 
 
 class _Plan(msgspec.Struct, frozen=True):

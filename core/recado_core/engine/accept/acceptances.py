@@ -1,9 +1,10 @@
 """The events of messages that are accepted: taken, put off, suppressed."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Final
 
-from recado_core.engine.checks.checking import Verdict
+from recado_core.engine.checks.checking import CLEAR, Verdict
 from recado_core.engine.messages.telling import Happened
 from recado_core.engine.store.identifiers import new_ids
 from recado_core.engine.store.statements import events
@@ -15,6 +16,9 @@ Row = dict[str, Any]
 _SCHEDULED: Final = Status.SCHEDULED
 _QUEUED: Final = Status.QUEUED
 
+_differing = itemgetter("account", "created_at", "due_at")
+"""Takes of a message what the events of a batch differ in."""
+
 
 def events_of(
     rows: Sequence[Row], verdicts: Sequence[Verdict]
@@ -24,16 +28,18 @@ def events_of(
     Returns:
         Events, the messages that they are about by the events' ids, and events that are alike.
     """
+    ids = new_ids(len(rows))
+    if rows and _are_alike(rows, verdicts):
+        return [], {}, [Happened(_accepted_event(rows[0]), ids, [*rows])]
     alike: dict[tuple[Any, ...], Happened] = {}
     told: list[Row] = []
     about: dict[str, Row] = {}
-    for row, verdict, event_id in zip(rows, verdicts, new_ids(len(rows)), strict=True):
+    for row, verdict, event_id in zip(rows, verdicts, ids, strict=True):
         if verdict.deferrals and not verdict.refusals:
             told.append(_put_off_event(row, verdict) | {"id": event_id})
             about[event_id] = row
             continue
-        # The events of a batch differ in nothing else.
-        differing = row["account"], row["created_at"], row["due_at"]
+        differing = _differing(row)
         known = alike.get(differing)
         if known is None:
             alike[differing] = known = Happened(_accepted_event(row), [], [])
@@ -45,6 +51,12 @@ def events_of(
             told.append(event)
             about[event["id"]] = row
     return told, about, [*alike.values()]
+
+
+def _are_alike(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> bool:
+    """Tell whether nothing is told of messages but that they were accepted, and of all the same."""
+    differing = [*map(_differing, rows)]
+    return verdicts.count(CLEAR) == differing.count(differing[0]) == len(rows)
 
 
 def _accepted_event(row: Row) -> Row:

@@ -97,14 +97,21 @@ def tell_batch(
         rows: Those of the items that nothing is wrong with.
         verdicts: What the checks say of these.
     """
-    judged = zip(rows, verdicts, strict=True)
-    told = [
-        ItemResult(index=index, id=None, status=_REJECTED, error=each.faults)
-        if isinstance(each, DraftError)
-        else _tell_item(index, *next(judged))
-        for index, each in enumerate(made)
-    ]
-    refused = sum(1 for verdict in verdicts if verdict is not CLEAR and verdict.refusals)
+    if len(made) == verdicts.count(CLEAR):
+        told = [
+            ItemResult(index=index, id=row["id"], status=row["status"])
+            for index, row in enumerate(rows)
+        ]
+        refused = 0
+    else:
+        judged = zip(rows, verdicts, strict=True)
+        told = [
+            ItemResult(index=index, id=None, status=_REJECTED, error=each.faults)
+            if isinstance(each, DraftError)
+            else _tell_item(index, *next(judged))
+            for index, each in enumerate(made)
+        ]
+        refused = sum(1 for verdict in verdicts if verdict.refusals)
     return BatchAccepted(
         batch_id=batch_id,
         accepted=len(rows) - refused,

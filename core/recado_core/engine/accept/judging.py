@@ -33,6 +33,8 @@ class Judging:
             for row, document in zip(rows, documents, strict=True)
         ]
         verdicts = await self._ask(recipients)
+        if verdicts.count(CLEAR) == len(verdicts):
+            return verdicts
         for row, verdict in zip(rows, verdicts, strict=True):
             if verdict is CLEAR:
                 continue
@@ -56,6 +58,8 @@ class Judging:
     async def _ask(self, recipients: Sequence[Recipient]) -> list[Verdict]:
         """Ask; of what is put off and forbidden only for now, for its time as well."""
         verdicts = await self._checking.judge_grouped(recipients)
+        if verdicts.count(CLEAR) == len(verdicts):
+            return verdicts
         later = [
             index
             for index, verdict in enumerate(verdicts)

@@ -16,8 +16,8 @@ from recado_core.engine.grouping import Grouping
 from recado_core.engine.messages import conversing
 from recado_core.engine.messages.telling import Telling, Told
 from recado_core.engine.store.database import Database, is_down
-from recado_core.engine.store.steps import Step
 from recado_core.engine.store.statements import messages
+from recado_core.engine.store.steps import Step
 from recado_core.messages import Status
 
 Row = dict[str, Any]

@@ -1,8 +1,10 @@
 """What messages do to conversations, in the transaction that takes the messages in."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,6 +35,7 @@ class ConversationStatus(StrEnum):
 
 
 _NEW: Final = ConversationStatus.NEW
+_key: Callable[[Row], Key] = itemgetter("account", "channel", "address")
 
 
 def opened(rows: Iterable[Row], now: datetime, telling: Telling) -> Told:
@@ -41,11 +44,14 @@ def opened(rows: Iterable[Row], now: datetime, telling: Telling) -> Told:
     Those that are there stay as they are, and nothing is told of them; the sinks that would be told
     are woken all the same.
     """
-    addresses: dict[tuple[str, str], list[str]] = {}
-    for account, channel, address in sorted(_wanted(rows)):
-        addresses.setdefault((account, channel), []).append(address)
+    suppressed = Status.SUPPRESSED
+    addresses: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows:
+        if row["status"] != suppressed:
+            addresses[row["account"], row["channel"]].add(row["address"])
     told = Told(steps=[])
-    for (account, channel), some in addresses.items():
+    for account, channel in sorted(addresses):
+        some = sorted(addresses[account, channel])
         ids = dict(zip(some, new_ids(len(some)), strict=True))
         told.steps.append(store.opened(account, channel, ids, now))
         told.steps.append(events.told_of_opened(OPENED, now))
@@ -180,7 +186,3 @@ def _new(key: Key, now: datetime) -> Row:
         "last_received_at": None,
         "last_sent_at": None,
     }
-
-
-def _key(row: Row) -> Key:
-    return row["account"], row["channel"], row["address"]

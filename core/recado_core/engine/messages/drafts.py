@@ -267,7 +267,10 @@ def check_client_data(draft: Draft, faults: list[Fault]) -> None:
 def new_row(
     composed: Composed, names: Sequence[str], now: datetime, *, message_id: str | None = None
 ) -> Row:
-    """Return the row of a message that these accounts may carry, the first of them first."""
+    """Return the row of a message that these accounts may carry, the first of them first.
+
+    The columns that it leaves out are empty until something is done with the message.
+    """
     draft = composed.draft
     return {
         "id": message_id or new_id(),
@@ -288,13 +291,10 @@ def new_row(
         "status_at": now,
         "code": None,
         "status_text": None,
-        "provider_ref": None,
-        "dispatch_id": None,
         "fallbacks": list(names[1:]) or None,
         "batch_id": None,
         "campaign_id": None,
         "resend_of": None,
-        "answers_id": None,
         "created_at": now,
         "due_at": draft.scheduled_at if composed.scheduled else now,
         "scheduled_at": draft.scheduled_at,
@@ -303,7 +303,6 @@ def new_row(
         "origin": None,
         "template": composed.template,
         "cost_centre": draft.cost_centre,
-        "cost": None,
         "recipient": None,
     }
 
