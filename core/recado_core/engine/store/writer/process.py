@@ -120,6 +120,7 @@ class WriterProcess:
                     await process.wait()
             except TimeoutError:
                 process.kill()
+                await process.wait()
         return pipes.was_ready, code
 
 
