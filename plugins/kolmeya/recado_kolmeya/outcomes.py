@@ -58,11 +58,37 @@ def sort_answer(
     secrets: Sequence[str] = (),
 ) -> dict[str, SendResult]:
     """Return the outcome of every message that the answer accounts for, by the message's id."""
+    taken = _all_taken(messages, answer.valids) if isinstance(answer, PlainAnswer) else None
+    return taken or _sort_each(messages, answer, secrets)
+
+
+def _all_taken(
+    messages: Sequence[OutboundMessage], valids: Sequence[PlainValid]
+) -> dict[str, SendResult] | None:
+    """Return what nearly all answers come to: each message is taken, by an entry of its own.
+
+    None of any other answer.
+    """
+    taken = {
+        valid.reference: SendResult(
+            message_id=valid.reference, outcome=_ACCEPTED, provider_ref=valid.id or None
+        )
+        for valid in valids
+    }
+    is_all = len(valids) == len(messages) and taken.keys() == {message.id for message in messages}
+    return taken if is_all else None
+
+
+def _sort_each(
+    messages: Sequence[OutboundMessage],
+    answer: StoreAnswer | PlainAnswer,
+    secrets: Sequence[str],
+) -> dict[str, SendResult]:
     results: dict[str, SendResult] = {}
     waiting: dict[Scalar, OutboundMessage] = {message.id: message for message in messages}
     loose: list[tuple[Scalar, SendResult]] = []
     valids: Sequence[Valid | PlainValid] = values_of(answer.valids)
-    for valid in valids:  # written out, for nearly all entries are of this list
+    for valid in valids:
         message = waiting.pop(valid.reference, None)
         accepted = SendResult(
             message_id="" if message is None else message.id,

@@ -5,6 +5,7 @@ import uuid
 import pytest
 from recado_kolmeya.simulator import Switches
 from recado_kolmeya.simulator.inprocess import open_bench
+from recado_kolmeya.simulator.phones import national
 
 STORE = "v1/sms/store"
 TOKEN = "v1/sms/store-token"
@@ -37,6 +38,14 @@ async def test_phone_is_echoed_as_a_national_integer(phone):
     assert valid["reference"] == "m-1"
     assert uuid.UUID(valid["id"]).version == 4
     assert uuid.UUID(answer["id"]).version == 4
+
+
+def test_country_code_changes_nothing_in_any_area_and_with_any_first_digit():
+    for start in range(1000):  # the area and the digit after it
+        phone = int(f"{start:03d}00000001")
+        assert national(55 * 10**11 + phone) == national(phone)
+    assert national(55_11900000001) == 11900000001
+    assert national(55_10900000001) == 0
 
 
 async def test_plain_numbers_are_all_taken():

@@ -7,6 +7,7 @@ COUNTRY_13 = COUNTRY * 10**11  # 55 before a mobile number
 COUNTRY_12 = COUNTRY * 10**10  # 55 before a landline
 MOBILE_MIN, MOBILE_MAX = 11 * 10**9, 10**11
 LANDLINE_MIN, LANDLINE_MAX = 11 * 10**8, 10**10
+MOBILE_STARTS = {COUNTRY * 1000 + area * 10 + 9 for area in range(11, 100) if area % 10}  # 55119…
 MAGIC_BLOCK = 9_999_000  # nine-digit numbers 9 9990 00NN, in every area
 MAGIC_SPAN = 100
 MOST_DIGITS = 10**18  # JSON carries no more
@@ -85,6 +86,8 @@ def national(phone: int | str, *, strict: bool = False) -> int:
         if strict and not (phone.isascii() and phone.isdigit()):
             return 0
         phone = digits_of(phone)
+    if phone // 10**8 in MOBILE_STARTS:  # as nearly all are sent
+        return phone - COUNTRY_13
     if phone // 10**11 == COUNTRY:
         phone -= COUNTRY_13
     elif phone // 10**10 == COUNTRY:
