@@ -11,12 +11,14 @@ from recado_core import (
     Outcome,
     PermanentSendError,
     SendResult,
+    SuppressionReason,
     TransientSendError,
 )
 from recado_core.engine.accounts.limits import Purpose
+from recado_core.engine.dispatch import settling
 from recado_core.engine.dispatch.claims import Claims
 from recado_core.engine.settings import RouteSettings
-from recado_core.engine.store.schema import dispatches, events
+from recado_core.engine.store.schema import dispatches, events, messages, stats_changes
 from recado_core.engine.store.statements import outbox
 
 from .conftest import accept_all
@@ -56,6 +58,18 @@ async def test_urgent_messages_go_first(open_house):
         urgent = await house.accept(priority=9)
         await house.settle()
         assert [message.id for message in house.vendor.sent] == [urgent, usual, low]
+
+
+async def test_within_a_call_the_urgent_go_first_then_those_that_are_due_for_longest(house):
+    later = house.clock.now() + timedelta(seconds=10)
+    scheduled = [await house.accept(scheduled_at=later) for _ in range(2)]
+    early = [await house.accept() for _ in range(2)]
+    urgent = await house.accept(scheduled_at=later, priority=9)
+    low = await house.accept(priority=1)
+    house.clock.advance(20)
+    await house.settle()
+    assert [message.id for message in house.vendor.sent] == [urgent, *early, *scheduled, low]
+    assert len(house.vendor.batches) == 1
 
 
 async def test_a_category_with_batches_of_its_own_travels_apart_and_first(open_house):
@@ -553,3 +567,95 @@ async def test_a_late_dlr_settles_a_message_whose_next_claim_was_given_back(
         await house.advance(4000)
         assert await house.status(message_id) == "delivered"
         assert len(house.vendor.batches) == 1
+
+
+def results_of(rows, **said):
+    made = {"outcome": Outcome.ACCEPTED} | said
+    return [
+        SendResult(**{"message_id": row["id"], "provider_ref": f"v-{row['id']}"} | made)
+        for row in rows
+    ]
+
+
+ROWS = [{"id": "a"}, {"id": "b"}]
+FIRST, SECOND = results_of(ROWS)
+
+
+def test_an_answer_that_says_no_more_than_that_all_is_taken_is_its_references():
+    assert settling.taken_as(ROWS, [FIRST, SECOND]) == ["v-a", "v-b"]
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [],
+        [FIRST],
+        [SECOND, FIRST],
+        [FIRST, SECOND, SECOND],
+        *(
+            [FIRST, *results_of(ROWS[1:], **said)]
+            for said in (
+                {"outcome": Outcome.TRANSIENT},
+                {"outcome": Outcome.UNKNOWN},
+                {"code": "0"},
+                {"text": "ok"},
+                {"suppression": SuppressionReason.INVALID},
+                {"provider_ref": None},
+                {"provider_ref": ""},
+                {"provider_ref": "a\0b"},
+                {"provider_ref": "não"},
+                {"provider_ref": "v" * 256},
+            )
+        ),
+    ],
+)
+def test_any_other_answer_is_looked_at_message_by_message(results):
+    assert settling.taken_as(ROWS, results) is None
+
+
+async def all_but_ids(house, table, ids=None):
+    statement = sa.select(table).order_by(table.c.id)
+    if ids is not None:
+        column = table.c.id if table is messages else table.c.message_id
+        statement = statement.where(column.in_(ids))
+    async with house.database.read() as connection:
+        rows = (await connection.execute(statement)).mappings().all()
+    own = {"id", "message_id", "provider_ref", "dispatch_id", "batch_id", "value"}
+    return [{name: value for name, value in row.items() if name not in own} for row in rows]
+
+
+async def test_what_is_written_of_a_batch_at_once_is_what_is_written_message_by_message(
+    house, monkeypatch
+):
+    written = []
+    for look in (settling.taken_as, lambda *_: None):
+        monkeypatch.setattr(settling, "taken_as", look)
+        ids = await house.accept_many(30)
+        ids.append(await house.accept(text="a" * 200, to="+5511900000000"))
+        await house.settle()
+        shown = [await house.show(message_id) for message_id in ids]
+        assert [each.provider_ref for each in shown] == [f"ref-{key}" for key in ids]
+        of_messages = await all_but_ids(house, messages, ids)
+        told = [row | {"data": str(row["data"])} for row in await all_but_ids(house, events, ids)]
+        told.sort(key=lambda row: row["type"])
+        written.append((of_messages, told, len(await all_but_ids(house, stats_changes))))
+    (quick, quick_told, counted), (long, long_told, counted_in_all) = written
+    assert (quick, quick_told) == (long, long_told)
+    assert counted_in_all == 2 * counted
+
+
+async def test_a_dlr_that_overtakes_the_answer_to_a_batch_stands(house):
+    ids = await house.accept_many(30)
+    send = house.vendor.send
+
+    async def overtaken(batch):
+        house.vendor.send = send
+        results = await send(batch)
+        await house.webhook(["status", {"message_id": ids[7], "status": "delivered"}])
+        await house.engine.receive.process()
+        return results
+
+    house.vendor.send = overtaken
+    await house.settle()
+    assert await house.statuses(ids) == ["sent"] * 7 + ["delivered"] + ["sent"] * 22
+    assert [(await house.show(key)).provider_ref for key in ids] == [f"ref-{key}" for key in ids]

@@ -142,6 +142,10 @@ STATEMENTS = {
         lambda c: pushes.awaiting_answer(c, ["+5511900000001"], NOW),
         {"ix_messages_address"},
     ),
+    "concerning addresses": (
+        lambda c: suppressions.concerning(c, ["+5511900000001"]),
+        {"uq_suppressions"},
+    ),
     "concerning": (
         lambda c: suppressions.concerning(c, ["+5511900000001"], ["hash"]),
         {"uq_suppressions"},
@@ -399,6 +403,16 @@ async def test_what_is_expected_of_messages_leads_to_no_other_index_than_the_ids
             connection, statement, values[0] if isinstance(values, list) else values
         )
     assert indexes_in(plan) == {"pk_messages"}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+async def test_what_is_sent_is_found_by_nothing_but_the_ids(database):
+    async with database.read() as connection:
+        with Statements() as noted:
+            await messages.of_sent(connection, "main", ["m", "n"])
+        plan = [line for sent in noted.sent for line in await plan_of(connection, *sent)]
+    assert indexes_in(plan) == {"pk_messages"}
+    assert whole_tables_in(plan) == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)

@@ -35,6 +35,17 @@ async def test_rows_are_those_that_sqlalchemy_reads(house):
     assert row["created_at"] == at
 
 
+async def test_rows_have_what_is_known_of_all_of_them_besides(house):
+    ids = await house.accept_many(3)
+    statement = Prepared(sa.select(M.id, M.text).where(M.account == sa.bindparam("account_")))
+    async with house.database.read() as connection:
+        rows = await statement.rows(connection, {"account_": "main"}, {"account": "main"})
+        assert await statement.rows(connection, {"account_": "other"}, {"account": "other"}) == []
+    assert sorted(rows, key=lambda row: row["id"]) == [
+        {"id": key, "text": f"oi {number}", "account": "main"} for number, key in enumerate(ids)
+    ]
+
+
 async def test_changes_are_counted_and_fixed_values_stay(house):
     ids = await house.accept_many(3)
     for times in (1, 2):

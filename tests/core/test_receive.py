@@ -5,7 +5,7 @@ import pytest
 from recado_core import MalformedWebhookError
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.messages.messages import MessageFilter
-from recado_core.engine.receive import webhooks
+from recado_core.engine.receive import arrivals, webhooks
 from recado_core.engine.receive.arrivals import Arrivals
 from recado_core.engine.receive.readings import Readings
 from recado_core.engine.store.identifiers import new_id
@@ -48,15 +48,17 @@ async def test_a_dlr_is_matched_by_the_vendors_reference(house):
     assert await house.status(message_id) == "undelivered"
 
 
-@pytest.fixture(params=["foreseen", "in turn"])
+@pytest.fixture(params=["foreseen", "foreseen one by one", "in turn"])
 def taken(request, monkeypatch):
-    """Let DLRs be taken by the short way, or by the long one."""
+    """Let DLRs be taken by the shortest way, by the short one, or by the long one."""
 
     async def foresee_nothing(*_arguments):
         return None
 
     if request.param == "in turn":
         monkeypatch.setattr(Arrivals, "foresee", foresee_nothing)
+    if request.param == "foreseen one by one":
+        monkeypatch.setattr(arrivals, "foresee_at_once", foresee_nothing)
 
 
 @pytest.mark.usefixtures("taken")

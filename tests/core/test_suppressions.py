@@ -20,6 +20,7 @@ from recado_core.engine.failures import DraftError, IdempotencyMismatchError, No
 from recado_core.engine.policy import is_suppressed_by
 from recado_core.engine.settings import DoNotDisturbSettings
 from recado_core.engine.store import schema
+from recado_core.engine.store.statements import suppressions
 from recado_core.engine.suppressions.suppressing import Entry
 from recado_core.engine.suppressions.suppressions import (
     AskedRecipient,
@@ -31,6 +32,15 @@ from recado_core.testing import Clock
 
 ANA, BIA = "+5511900000001", "+5511900000002"
 CPF, OTHER_CPF = "123.456.789-09", "529.982.247-25"
+
+
+async def test_an_entry_is_found_once_however_often_its_address_is_asked_for(house):
+    new = NewSuppression(address=ANA, reason=SuppressionReason.MANUAL)
+    await house.engine.suppressions.add(new)
+    async with house.database.glance() as connection:
+        for documents in ([], ["a hash"]):
+            found = await suppressions.concerning(connection, [ANA, BIA, ANA], documents)
+            assert [row["address"] for row in found] == [ANA]
 
 
 @pytest.fixture

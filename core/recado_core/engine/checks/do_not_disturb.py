@@ -8,6 +8,7 @@ from recado_core.engine.policy import is_disturbing
 from recado_core.engine.settings import DoNotDisturbSettings
 from recado_core.engine.store.database import Database
 from recado_core.engine.store.statements import do_not_disturb as store
+from recado_core.messages import Category
 
 
 class DoNotDisturbCheck:
@@ -19,19 +20,24 @@ class DoNotDisturbCheck:
 
     def __init__(self, database: Database, settings: DoNotDisturbSettings) -> None:
         self._database = database
-        self._settings = settings
+        # Not a set: up to Python 3.11 a member's hash is a call.
+        self._disturbing = tuple(
+            category
+            for category in Category
+            if is_disturbing(category, transactional=settings.transactional)
+        )
 
     async def check(self, recipients: Sequence[Recipient]) -> list[Answer]:
         """Return a refusal for every recipient on a list; the reason names the list."""
+        disturbing = self._disturbing
+        disturbed = [each.category in disturbing for each in recipients]
+        if True not in disturbed:
+            return [None] * len(recipients)
         asked = [
-            forms_of(each.address)
-            if is_disturbing(each.category, transactional=self._settings.transactional)
-            else ()
-            for each in recipients
+            forms_of(each.address) if is_asked else ()
+            for each, is_asked in zip(recipients, disturbed, strict=True)
         ]
         addresses = {form for forms in asked for form in forms}
-        if not addresses:
-            return [None] * len(recipients)
         async with self._database.read() as connection:
             found = await store.protected(connection, addresses)
         return [

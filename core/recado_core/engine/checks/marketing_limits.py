@@ -11,6 +11,8 @@ from recado_core.engine.store.database import Database
 from recado_core.engine.store.statements import messages
 from recado_core.messages import Category
 
+_MARKETING = Category.MARKETING  # looked up once: up to Python 3.11 each look-up is a call
+
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 
@@ -56,9 +58,7 @@ class MarketingLimitCheck:
         """Return a refusal for every marketing message that is one too many."""
         answers: list[Answer] = [None] * len(recipients)
         marketing = [
-            (index, each)
-            for index, each in enumerate(recipients)
-            if each.category is Category.MARKETING
+            (index, each) for index, each in enumerate(recipients) if each.category is _MARKETING
         ]
         if not marketing or not self._limits:
             return answers

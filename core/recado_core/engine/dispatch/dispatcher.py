@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from recado_core.engine.dispatch.endings import Endings
 from recado_core.engine.dispatch.recording import ACCEPTED, Recording
 from recado_core.engine.grouping import gather_more
 from recado_core.engine.messages.batches import batch_of, recipient_of
+from recado_core.engine.messages.transitions import Change
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store.database import Database, until_done
 from recado_core.engine.store.identifiers import new_id
@@ -34,7 +35,7 @@ from recado_core.errors import (
     SendError,
     TransientSendError,
 )
-from recado_core.messages import OutboundBatch
+from recado_core.messages import OutboundBatch, SendResult
 
 log = logging.getLogger(__name__)
 
@@ -303,10 +304,9 @@ class Dispatcher:
         try:
             with calling(self._account.budget, Purpose.SEND, paid=1):
                 async with asyncio.timeout(self._account.settings.timeout * 2):
-                    results = await self._account.provider.send(batch)
-            changes = settling.after_results(
-                rows, results, self._settings.retry_delays, random.random
-            )
+                    results = list(await self._account.provider.send(batch))
+            taken = settling.taken_as(rows, results)
+            changes = [] if taken else self._changes_after(rows, results)
         except TimeoutError:
             late = InDoubtError("no answer within the account's timeout")
             await self._fail(dispatch_id, rows, late, splits)
@@ -319,20 +319,26 @@ class Dispatcher:
         else:
             self._outage.end()
             splits.left = MAX_SPLITS
+            if taken and await self._recording.record_taken(dispatch_id, rows, taken):
+                return
+            changes = changes or self._changes_after(rows, results)
             await self._recording.record(dispatch_id, rows, changes, outcome=ACCEPTED)
+
+    def _changes_after(self, rows: list[Row], results: Sequence[SendResult]) -> list[Change]:
+        return settling.after_results(rows, results, self._settings.retry_delays, random.random)
 
     async def _without_refused(self, dispatch_id: str, rows: list[Row]) -> list[Row]:
         """Run the checks once more, and take out what may not be sent now."""
         now = self._now()
         asked = [row for row in rows if not row["unchecked"]]
         verdicts = await self._checking.judge([recipient_of(row, now) for row in asked])
+        if verdicts.count(CLEAR) == len(verdicts):  # as it is with most
+            return rows
         stopped = {
             row["id"]: settling.after_verdict(row, verdict, now)
             for row, verdict in zip(asked, verdicts, strict=True)
             if verdict is not CLEAR
         }
-        if not stopped:
-            return rows
         left = [row for row in rows if row["id"] not in stopped]
         gone = [row for row in rows if row["id"] in stopped]
         changes = list(stopped.values())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -9,24 +10,46 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accounts.account import Account
 from recado_core.engine.messages.telling import Telling
-from recado_core.engine.messages.transitions import Change, Plan, apply, carry_out, plan_changes
+from recado_core.engine.messages.transitions import (
+    STANDS,
+    Alike,
+    Change,
+    Plan,
+    Ready,
+    apply,
+    carry_out,
+    places_alike,
+    plan_alike,
+    plan_changes,
+)
+from recado_core.engine.store.identifiers import new_ids
 from recado_core.engine.store.statements import messages
 from recado_core.engine.suppressions.suppressing import Suppressing
+from recado_core.messages import Status
 
 Row = dict[str, Any]
+
+
+_stands = itemgetter(*STANDS)
+_suppression_of = attrgetter("suppression")
 
 
 class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
     """What is written of messages if nobody has touched them since they were claimed."""
 
-    ids: frozenset[str]
+    changes: Sequence[Change]
     plan: Plan
+
+    @property
+    def ids(self) -> set[str]:
+        """The messages that are changed."""
+        return {change.message_id for change in self.changes}
 
     @property
     def is_whole(self) -> bool:
         """Tell whether the plan is all: each message is written, and nothing else was learnt."""
         done = self.plan.done
-        return len(done) == len(self.ids) and not any(change.suppression for change in done)
+        return len(done) == len(self.changes) and not any(map(_suppression_of, done))
 
 
 class Endings:
@@ -57,11 +80,37 @@ class Endings:
         standing = {row["id"]: row for row in rows}
         claimed = messages.as_claimed(dispatch_id)
         plan = plan_changes(self._dialect, standing, changes, now, self._telling, expected=claimed)
-        return Foreseen(ids=frozenset(change.message_id for change in changes), plan=plan)
+        return Foreseen(changes=changes, plan=plan)
 
-    def wake(self, foreseen: Foreseen) -> None:
-        """Wake the sinks that what was foreseen, and is written, is told to."""
-        self._telling.wake(foreseen.plan.told)
+    def foresee_taken(
+        self, dispatch_id: str, rows: Sequence[Row], references: Sequence[str], now: datetime
+    ) -> Ready:
+        """Make ready the same of a batch of which no more is said than that all is taken.
+
+        Args:
+            dispatch_id: The dispatch.
+            rows: The messages as they were claimed.
+            references: The vendor's, as the store takes them, one for each.
+            now: The time.
+        """
+        alike = []
+        for places in places_alike([[*map(_stands, rows)]]):
+            first = places[0]
+            change = Change(message_id=rows[first]["id"], status=Status.SENT)
+            alike.append(
+                Alike(
+                    change=change,
+                    event_ids=new_ids(len(places)),
+                    rows=[rows[place] for place in places],
+                    references=[references[place] for place in places],
+                )
+            )
+        claimed = messages.as_claimed(dispatch_id)
+        return plan_alike(self._dialect, alike, now, self._telling, claimed)
+
+    def wake(self, ready: Ready) -> None:
+        """Wake the sinks that what was made ready, and is written, is told to."""
+        self._telling.wake(ready.told)
 
     async def change_own(
         self,

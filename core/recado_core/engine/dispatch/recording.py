@@ -10,7 +10,7 @@ from recado_core.engine.accounts.account import Account
 from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.dispatch.endings import Endings, Foreseen, first_poll
 from recado_core.engine.failures import UnavailableError
-from recado_core.engine.messages.transitions import Change
+from recado_core.engine.messages.transitions import Change, Ready
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.store.database import Database, until_done
 from recado_core.engine.store.statements import dispatches
@@ -61,7 +61,8 @@ class Recording:
             error: Why it has ended so.
         """
         foreseen = self._endings.foresee(dispatch_id, rows, changes, self._now())
-        if outcome == ACCEPTED and await self._write_at_once(dispatch_id, foreseen):
+        is_ready = outcome == ACCEPTED and foreseen.is_whole
+        if is_ready and await self._write_at_once(dispatch_id, foreseen.plan):
             self._wake(foreseen.plan.done)
             return
         first = [foreseen]  # for the first attempt: later ones have a later time
@@ -76,18 +77,34 @@ class Recording:
 
         self._wake(await until_done(write))
 
+    async def record_taken(self, dispatch_id: str, rows: list[Row], references: list[str]) -> bool:
+        """Write in one step of a batch that all of it is taken; if that fails ``record`` must.
+
+        Args:
+            dispatch_id: The dispatch.
+            rows: The messages as they were claimed.
+            references: The vendor's, one for each (``settling.taken_as``).
+
+        Returns:
+            Whether it is written.
+        """
+        if not self._database.sqlite:
+            return False
+        ready = self._endings.foresee_taken(dispatch_id, rows, references, self._now())
+        return await self._write_at_once(dispatch_id, ready)
+
     def _wake(self, done: list[Change]) -> None:
         self._accounts.wake({change.retry.account for change in done if change.retry is not None})
 
-    async def _write_at_once(self, dispatch_id: str, foreseen: Foreseen) -> bool:
+    async def _write_at_once(self, dispatch_id: str, ready: Ready) -> bool:
         """Write that the provider took the batch, if it goes in one step; tell whether."""
-        if not foreseen.is_whole or not self._database.sqlite:
+        if not self._database.sqlite:
             return False
         now = self._now()
         poll_at = first_poll(self._account, self._settings.poll_delays, now)
         steps = [
-            *foreseen.plan.steps,
-            *foreseen.plan.told.steps,
+            *ready.steps,
+            *ready.told.steps,
             dispatches.finished(dispatch_id, ACCEPTED, now, poll_at),
         ]
         try:
@@ -95,7 +112,7 @@ class Recording:
         except UnavailableError:  # it is tried again, by the longer way
             return False
         if written:
-            self._endings.wake(foreseen)
+            self._endings.wake(ready)
         return written
 
     async def _write(  # noqa: PLR0913, PLR0917  # how it ended, and what is ready

@@ -9,11 +9,15 @@ import msgspec
 from recado_core.engine import policy
 from recado_core.engine.checks.checking import Verdict, tell_reasons
 from recado_core.engine.messages.transitions import Change
-from recado_core.engine.store.vendor_words import clip_code
+from recado_core.engine.store.vendor_words import LONGEST_REFERENCE, clip_code
 from recado_core.errors import AccountError, PermanentSendError, SendError, TransientSendError
 from recado_core.messages import Outcome, SendResult, Status
 
 Row = dict[str, Any]
+
+# Looked up once: up to Python 3.11 each look-up in the class, and each by a member, is a call.
+_ACCEPTED, _TRANSIENT = Outcome.ACCEPTED, Outcome.TRANSIENT
+_SENT = policy.OUTCOME_STATUS[_ACCEPTED]
 
 FIRST_HELD = 5.0
 """Seconds until a message that a check could not judge is checked again, the first time."""
@@ -21,6 +25,25 @@ HELD = 60.0
 """Seconds after which it is checked each further time; and as long as that, it stays queued."""
 SOONEST = 1.0
 """Seconds until a message that is put off for less than that is checked again."""
+
+
+def taken_as(rows: Sequence[Row], results: Sequence[SendResult]) -> list[str] | None:
+    """Return the vendor's references of a batch of which no more is said than that all is taken.
+
+    None of any other answer, on which ``after_results`` looks message by message.
+    """
+    if [result.message_id for result in results] != [row["id"] for row in rows]:
+        return None
+    odd = [
+        result
+        for result in results
+        if result.outcome is not _ACCEPTED
+        or result.code is not None
+        or result.text is not None
+        or result.suppression is not None
+    ]
+    references = [result.provider_ref or "" for result in results]
+    return None if odd or "" in references or not _are_storable(references) else references
 
 
 def after_results(
@@ -33,7 +56,6 @@ def after_results(
 
     A message that the provider's plugin said nothing of is *unknown*: it may have been sent.
     """
-    transient = Outcome.TRANSIENT  # up to Python 3.11 each look-up in the class is a call
     said = {result.message_id: result for result in results}
     changes = []
     for row in rows:
@@ -41,13 +63,15 @@ def after_results(
         if result is None:
             text = "the provider's answer did not mention this message"
             changes.append(Change(message_id=row["id"], status=Status.UNKNOWN, text=text))
-        elif result.outcome is transient:
+        elif result.outcome is _TRANSIENT:
             changes.append(retry_or_fail(row, delays, draw, code=result.code, text=result.text))
         else:
             changes.append(
                 Change(
                     message_id=row["id"],
-                    status=policy.OUTCOME_STATUS[result.outcome],
+                    status=_SENT
+                    if result.outcome is _ACCEPTED
+                    else policy.OUTCOME_STATUS[result.outcome],
                     code=result.code,
                     text=result.text,
                     provider_ref=result.provider_ref,
@@ -177,3 +201,10 @@ def outcome_of(error: SendError) -> str:
     if isinstance(error, AccountError):
         return "account"
     return "permanent" if isinstance(error, PermanentSendError) else "transient"
+
+
+def _are_storable(references: Sequence[str]) -> bool:
+    """Tell whether ``clip_reference`` leaves all of them as they are: as one, in a few passes."""
+    joined = "".join(references)
+    longest = max(map(len, references), default=0)
+    return joined.isascii() and "\0" not in joined and longest <= LONGEST_REFERENCE

@@ -22,7 +22,7 @@ _CATEGORIES = {str(category): category for category in Category}
 
 def batch_of(dispatch_id: str, rows: Sequence[Row]) -> OutboundBatch:
     """Return the batch that a dispatch's rows make."""
-    return OutboundBatch(reference=dispatch_id, messages=tuple(outbound_of(row) for row in rows))
+    return OutboundBatch(reference=dispatch_id, messages=tuple(map(outbound_of, rows)))
 
 
 def outbound_of(row: Row) -> OutboundMessage:

@@ -1,7 +1,7 @@
 """A message's way from one status to the next: the row, and the event that tells of it."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, Final
@@ -27,6 +27,9 @@ _SCHEDULED: Final = Status.SCHEDULED
 _SENDING: Final = Status.SENDING
 MANY = 25
 """Messages from which on what is written alike is so by a statement of its own."""
+
+STANDS = ("status", "code", "status_text", "account", "dispatch_id", "segments")
+"""What of a message decides on what a change writes and tells."""
 
 _KINDS = {status: f"message.{status}" for status in Status}
 
@@ -56,12 +59,30 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     suppression: SuppressionReason | None = None
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Alike(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages that stand alike, and what becomes of all of them.
+
+    ``change`` is that of any of them. ``event_ids`` and ``rows`` are in one order, and so are
+    ``references``, the vendor's where they are new: of all of them, or of none.
+    """
+
+    change: Change
+    event_ids: list[str]
+    rows: list[Row]
+    references: list[str] = []
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """What changes come to, made ready for the database: the messages' columns, and the events."""
 
-    done: list[Change]
     steps: list[Step]
     told: Told
+
+
+class Plan(Ready, frozen=True, kw_only=True):
+    """It, and the changes that the policy allows."""
+
+    done: list[Change]
 
 
 async def apply(
@@ -87,7 +108,7 @@ async def apply(
     return plan.done
 
 
-async def carry_out(connection: AsyncConnection, plan: Plan, telling: Telling) -> None:
+async def carry_out(connection: AsyncConnection, plan: Ready, telling: Telling) -> None:
     """Write what ``plan_changes`` has made ready."""
     await telling.write(connection, plan.told, plan.steps)
 
@@ -113,11 +134,56 @@ def plan_changes(  # noqa: PLR0913  # what ``apply`` takes, and on what it depen
             must not be: for one who has not locked them.
     """
     planning = _Planning(standing, now, telling.tallies)
-    return planning.plan([*changes], dialect, telling, expected)
+    done = planning.take(changes)
+    steps, told = planning.end(dialect, telling, expected)
+    return Plan(done=done, steps=steps, told=told)
 
 
-class _Alike(msgspec.Struct, frozen=True):
-    """Changes that write and tell the same, but for the vendor's references."""
+def plan_alike(
+    dialect: str, alike: Iterable[Alike], now: datetime, telling: Telling, expected: Row
+) -> Ready:
+    """Do the same with changes that the policy allows, each of another message, put together.
+
+    Args:
+        dialect: As in ``plan_changes``.
+        alike: The messages, and what shall become of them: nothing that takes a look at each.
+        now: As in ``plan_changes``.
+        telling: As in ``plan_changes``.
+        expected: As in ``plan_changes``.
+    """
+    planning = _Planning({}, now, telling.tallies)
+    for each in alike:
+        planning.take_alike(each)
+    steps, told = planning.end(dialect, telling, expected)
+    return Ready(steps=steps, told=told)
+
+
+def places_alike(columns: Iterable[Sequence[Any]]) -> list[Sequence[int]]:
+    """Return the places at which columns have the same, together: mostly it is all of them.
+
+    Args:
+        columns: One or more, all equally long and not empty; their values can be keys.
+    """
+    differing: list[Sequence[Any]] = []
+    for column in columns:
+        places = range(len(column))
+        if column.count(column[0]) < len(column):
+            differing.append(column)
+    if not differing:
+        return [places]
+    together: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for place, values in zip(places, zip(*differing, strict=True), strict=True):
+        together[values].append(place)
+    return [*together.values()]
+
+
+def offsets_of(times: Iterable[datetime | None]) -> list[timedelta | None]:
+    """Return how far times are from UTC: one moment may be written in two ways."""
+    return [None if at is None else at.utcoffset() for at in times]
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """What messages that are alike write and tell, with the vendor's references."""
 
     new: Row
     told: Happened
@@ -134,64 +200,68 @@ class _Planning:
         self._standing = dict(standing)
         self._now = now
         self._tallies = tallies
-        self._alike: dict[tuple[Any, ...], _Alike] = {}
+        self._alike: list[_Written] = []
         self._written: dict[str, Row] = {}
         self._told: list[Row] = []
         self._about: dict[str, Row] = {}
 
-    def plan(
-        self, changes: list[Change], dialect: str, telling: Telling, expected: Row | None
-    ) -> Plan:
-        """Return what they come to, made ready for the database."""
-        repeated = _repeated(change.message_id for change in changes)
-        done = []
-        for change, event_id in zip(changes, new_ids(len(changes)), strict=True):
-            row = self._standing.get(change.message_id)
-            if row is None:
+    def take(self, asked: Iterable[Change]) -> list[Change]:
+        """Take changes as they are asked for; return those that the policy allows."""
+        changes = [change for change in asked if change.message_id in self._standing]
+        if not changes:
+            return []
+        rows = [self._standing[change.message_id] for change in changes]
+        references = _new_references(changes, rows)
+        event_ids = new_ids(len(changes))
+        alone = _alone(changes, rows)
+        refused: set[int] = set()
+        for every in places_alike(_alike_in(changes, rows, references)):
+            places = [place for place in every if place not in alone] if alone else every
+            if not places:
                 continue
-            if not policy.may_follow(row["status"], change.status):
-                self._overtake(row, change)
+            first = places[0]
+            if not policy.may_follow(rows[first]["status"], changes[first].status):
+                refused.update(places)
                 continue
-            done.append(change)
-            if (
-                change.retry is not None
-                or change.reasons
-                or change.waits_on
-                or change.account not in (None, row["account"])
-                or change.message_id in repeated
-            ):
-                self._take_alone(row, change, event_id)
-            else:
-                self._take_alike(row, change, event_id)
-        steps = self._steps(dialect, expected)
-        alike = [each.told for each in self._alike.values()]
-        told = telling.prepare(dialect, self._told, self._about, alike)
-        return Plan(done=done, steps=steps, told=told)
+            named = () if references[first] is None else places
+            self.take_alike(
+                Alike(
+                    change=changes[first],
+                    event_ids=[event_ids[place] for place in places],
+                    rows=[rows[place] for place in places],
+                    references=[references[place] or "" for place in named],
+                )
+            )
+        for place in refused:
+            self._overtake(rows[place], changes[place])
+        for place in sorted(alone):
+            if not self._take_alone(changes[place], event_ids[place]):
+                refused.add(place)
+        return [change for place, change in enumerate(changes) if place not in refused]
 
-    def _take_alike(self, row: Row, change: Change, event_id: str) -> None:
-        reference, at = _new_reference(row, change), change.at
-        key = (
-            _alike_in(row),
-            change.status,
-            change.code,
-            change.text,
-            at,
-            at and at.utcoffset(),  # one moment may be written in two ways
-            reference is None,
+    def take_alike(self, alike: Alike) -> None:
+        """Take changes that are allowed, and come to the same."""
+        row = alike.rows[0]
+        new = _written(row, alike.change, self._now, self._tallies)
+        event = _event(row, alike.change, new, self._now)
+        told = Happened(event, alike.event_ids, alike.rows)
+        self._alike.append(_Written(new, told, alike.references))
+
+    def end(self, dialect: str, telling: Telling, expected: Row | None) -> tuple[list[Step], Told]:
+        """Return what all of them come to, made ready for the database."""
+        told = telling.prepare(
+            dialect, self._told, self._about, [each.told for each in self._alike]
         )
-        alike = self._alike.get(key)
-        if alike is None:
-            new = _written(row, change, self._now, self._tallies)
-            event = _event(row, change, new, self._now)
-            self._alike[key] = alike = _Alike(new, Happened(event, [], []), [])
-        alike.told.ids.append(event_id)
-        alike.told.rows.append(row)
-        if reference is not None:
-            alike.references.append(reference)
+        return self._steps(dialect, expected), told
 
-    def _take_alone(self, row: Row, change: Change, event_id: str) -> None:
+    def _take_alone(self, change: Change, event_id: str) -> bool:
+        """Take a change, if it is allowed; return whether it is."""
+        row = self._standing[change.message_id]  # as an earlier change has left it
+        if not policy.may_follow(row["status"], change.status):
+            self._overtake(row, change)
+            return False
         new = _written(row, change, self._now, self._tallies)
-        reference = _new_reference(row, change)
+        (reference,) = _new_references([change], [row])
         if reference is not None:
             new["provider_ref"] = reference
         placed = {} if change.retry is None else _placed(change, change.retry, self._now)
@@ -201,6 +271,7 @@ class _Planning:
             event["id"], event["message_id"] = event_id, row["id"]
             self._told.append(event)
             self._about[event_id] = changed
+        return True
 
     def _overtake(self, row: Row, change: Change) -> None:
         """Learn the vendor's reference of a message whose DLR overtook the answer."""
@@ -218,7 +289,7 @@ class _Planning:
     def _steps(self, dialect: str, expected: Row | None) -> list[Step]:
         written = [*self._written.values()]
         steps: list[Step] = []
-        for each in self._alike.values():
+        for each in self._alike:
             ids = [row["id"] for row in each.told.rows]
             if len(ids) >= MANY:
                 steps.append(
@@ -232,23 +303,55 @@ class _Planning:
         return [*messages.written(dialect, written, expected), *steps]
 
 
-# What of a message decides on what a change writes and tells.
-_alike_in: Callable[[Row], tuple[Any, ...]] = itemgetter(
-    "status", "code", "status_text", "account", "dispatch_id", "segments"
-)
+def _alone(changes: Sequence[Change], rows: Sequence[Row]) -> set[int]:
+    """Return the places of changes that are looked at one by one."""
+    repeated = _repeated([change.message_id for change in changes])
+    return {
+        place
+        for place, change in enumerate(changes)
+        if change.retry is not None
+        or change.reasons
+        or change.waits_on
+        or (change.account is not None and change.account != rows[place]["account"])
+        or change.message_id in repeated
+    }
 
 
-def _repeated(ids: Iterable[str]) -> set[str]:
+def _repeated(ids: Sequence[str]) -> set[str]:
     """Return what is there more than once."""
+    if len(set(ids)) == len(ids):
+        return set()
     return {key for key, times in Counter(ids).items() if times > 1}
 
 
-def _new_reference(row: Row, change: Change) -> str | None:
-    """Return the vendor's reference of a message, if it is another than is known."""
-    if change.provider_ref == row["provider_ref"]:  # as DLRs have it, cut already
-        return None
-    reference = clip_reference(change.provider_ref)
-    return reference if reference and reference != row["provider_ref"] else None
+def _alike_in(
+    changes: Sequence[Change], rows: Sequence[Row], references: Sequence[str | None]
+) -> Iterator[Sequence[Any]]:
+    """Yield in what those have to be alike that write and tell the same."""
+    yield [*map(_stands, rows)]
+    yield [change.status for change in changes]
+    yield [change.code for change in changes]
+    yield [change.text for change in changes]
+    yield [reference is None for reference in references]
+    times = [change.at for change in changes]
+    if any(times):
+        yield times
+        yield offsets_of(times)
+
+
+_stands: Callable[[Row], tuple[Any, ...]] = itemgetter(*STANDS)
+
+
+def _new_references(changes: Sequence[Change], rows: Sequence[Row]) -> list[str | None]:
+    """Return the vendor's reference of each message, if it is another than is known."""
+    given = [change.provider_ref for change in changes]
+    known = [row["provider_ref"] for row in rows]
+    if given == known:  # as DLRs have it, cut already
+        return [None] * len(given)
+    return [
+        reference if reference and reference != before else None
+        for reference, before in zip(map(clip_reference, given), known, strict=True)
+    ]
 
 
 def _written(row: Row, change: Change, now: datetime, tallies: Tallies) -> Row:

@@ -12,15 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine import policy
 from recado_core.engine.messages import conversing
 from recado_core.engine.messages.telling import Telling
-from recado_core.engine.messages.transitions import (
-    Change,
-    Plan,
-    apply,
-    plan_changes,
-)
+from recado_core.engine.messages.transitions import Change, apply, plan_changes
+from recado_core.engine.receive.foreseeing import SENT, Foreseen, change_of, foresee_at_once
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import dispatches, events, messages
-from recado_core.engine.store.steps import Guard, Step
 from recado_core.engine.store.vendor_words import (
     LONGEST_CHANNEL,
     clip_address,
@@ -46,20 +41,6 @@ ANSWERED_WITHIN = timedelta(hours=168)
 """How far back the MT is looked for that an MO answers, where the vendor does not name it."""
 
 
-class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
-    """What DLRs come to if the messages that they are about are *sent* until it is written."""
-
-    ids: frozenset[str]
-    plan: Plan
-
-    @property
-    def steps(self) -> list[Step | Guard]:
-        """Return how SQLite writes it."""
-        left = self.ids - {change.message_id for change in self.plan.done}
-        unless = [messages.are_sent(left)] if left else []
-        return [*unless, *self.plan.steps, *self.plan.told.steps]
-
-
 class Arrivals:
     """The one way in of what providers say."""
 
@@ -76,7 +57,7 @@ class Arrivals:
         reference: such a message changes by nothing but its status.
 
         Args:
-            connection: One that reads.
+            connection: One of SQLite's that reads.
             account: Whose provider speaks.
             items: What it says.
             now: The time.
@@ -84,17 +65,19 @@ class Arrivals:
         updates = [item for item in items if isinstance(item, StatusUpdate)]
         if len(updates) < len(items):
             return None
+        at_once = await foresee_at_once(connection, account, updates, now, self._telling)
+        if at_once is not None:
+            return at_once
         read = await _read_updates(connection, account, updates)
         standing = read.standing.values()
         if read.strangers or any(
             row["status"] != _SENT or row["provider_ref"] is None for row in standing
         ):
             return None
-        ids = frozenset(read.standing)
         dialect = connection.dialect.name
-        sent = {"status": _SENT}
-        plan = plan_changes(dialect, read.standing, read.changes, now, self._telling, expected=sent)
-        return Foreseen(ids=ids, plan=plan)
+        plan = plan_changes(dialect, read.standing, read.changes, now, self._telling, expected=SENT)
+        left = read.standing.keys() - {change.message_id for change in plan.done}
+        return Foreseen(left=left, plan=plan)
 
     def wake(self, foreseen: Foreseen) -> None:
         """Wake the sinks that what was foreseen, and is written, is told to."""
@@ -155,17 +138,7 @@ async def _read_updates(
         if row is None:
             strangers.add(id(item))
         elif _concerns(row, account, item.status, reference, attempts):
-            changes.append(
-                Change(
-                    message_id=row["id"],
-                    status=item.status,
-                    code=item.code,
-                    text=item.text,
-                    provider_ref=reference or None,
-                    account=account,
-                    at=item.at,
-                )
-            )
+            changes.append(change_of(item, row["id"], account, reference or None))
     return _Read(standing, changes, strangers)
 
 

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.failures import NotFoundError
 from recado_core.engine.grouping import Grouping, gather_more
-from recado_core.engine.receive.arrivals import Arrivals, Foreseen
+from recado_core.engine.receive.arrivals import Arrivals
+from recado_core.engine.receive.foreseeing import Foreseen
 from recado_core.engine.receive.readings import Readings
 from recado_core.engine.store.database import Database, is_down
 from recado_core.engine.store.identifiers import new_id

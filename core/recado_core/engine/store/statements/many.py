@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import Instant, encode_json, metadata, microseconds
 from recado_core.engine.store.sqlite import run_steps
-from recado_core.engine.store.statements.among import elements_of, json_of
+from recado_core.engine.store.statements.among import elements_of, json_of, within
 from recado_core.engine.store.steps import Exactly, Step, asked
 
 Row = dict[str, Any]
@@ -56,7 +56,11 @@ async def insert_many(connection: AsyncConnection, table: sa.Table, rows: Sequen
 
 
 async def insert_new(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> set[str]:
-    """Insert rows into PostgreSQL, but what is there already; return the ids of those inserted."""
+    """Insert rows into PostgreSQL, but those that the table's one unique constraint rules out.
+
+    Returns:
+        The ids of those inserted.
+    """
     columns, _, alike = _columns(table, rows)
     statement, values = _lists(_Shape("insert_new", table.name, tuple(columns)), columns, alike)
     return set((await connection.exec_driver_sql(statement, values)).scalars())
@@ -328,20 +332,33 @@ def _spell(dialect: str, shape: _Shape) -> tuple[str, list[str]]:
     elif shape.verb == "insert_new":
         selected = sa.select(*given.values())
         inserted = postgresql.insert(table).from_select(list(given), selected)
-        statement = inserted.on_conflict_do_nothing().returning(table.c.id)
+        (unique,) = (each for each in table.constraints if isinstance(each, sa.UniqueConstraint))
+        # By its columns, or each row would be looked for by its new id, too.
+        inserted = inserted.on_conflict_do_nothing(index_elements=[*unique.columns])
+        statement = inserted.returning(table.c.id)
     else:
-        which = _alike(table, shape, given) if shape.verb == "update_alike" else None
+        which = _which(table, shape, given)
         written = {name: value for name, value in given.items() if name != "id"}
         statement = (
             sa.update(table)
-            .where(
-                table.c.id == given["id"] if which is None else which,
-                *_before(table, shape),
-            )
+            .where(which, *_before(table, shape))
             .values(written | dict.fromkeys(shape.empty, sa.null()))
         )
     compiled = statement.compile(dialect=_DIALECTS[dialect])
     return str(compiled), [name.removesuffix("_") for name in compiled.positiontup or ()]
+
+
+def _which(
+    table: sa.Table, shape: _Shape, given: dict[str, sa.ColumnElement[Any]]
+) -> sa.ColumnElement[bool]:
+    """Return which rows an update is of."""
+    if shape.verb == "update_alike":
+        return _alike(table, shape, given)
+    if shape.alike and len(shape.alike) == len(shape.names) - 1:
+        # PostgreSQL finds all ids on one way through the index; a join begins anew for each.
+        ids = elements_of(sa.bindparam("id_", type_=sa.Text()))
+        return within("postgresql", table.c.id, sa.select(ids))
+    return table.c.id == given["id"]
 
 
 def _before(table: sa.Table, shape: _Shape) -> Iterator[sa.ColumnElement[bool]]:

@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.store.schema import IN_FLIGHT, messages
+from recado_core.engine.store import sqlite as sqlite_way
+from recado_core.engine.store.schema import IN_FLIGHT, Instant, messages
 from recado_core.engine.store.statements.among import (
     among,
     among_named,
@@ -137,6 +139,23 @@ async def lock_reported(
     return _standing(await _locking_reported(connection.dialect.name).rows(connection, values))
 
 
+async def of_sent(
+    connection: AsyncConnection, account: str, ids: Sequence[str]
+) -> dict[str, list[Any]]:
+    """Return from SQLite, column by column, where those of these MTs stand that are *sent*.
+
+    Args:
+        connection: The transaction's.
+        account: Of which they are.
+        ids: They; what is found is in their order.
+    """
+    step = _OF_SENT.step({"account_": account, "ids": json_of(ids)})
+    found = await sqlite_way.query(connection, *step)
+    columns = dict(zip(_SENT_NAMES, _decode(found.rows[0][0]), strict=True))
+    columns["created_at"] = [*map(_read_instant, columns["created_at"])]
+    return columns
+
+
 def are_sent(ids: Collection[str]) -> Guard:
     """Return SQLite's guard that these MTs are *sent*."""
     return _SENT.guard({"ids": json_of(ids)}, len(ids))
@@ -183,6 +202,35 @@ _COUNTING = sa.select(sa.func.count()).where(among_named("sqlite", M.id, "ids"))
 _SENT = Prepared(_COUNTING.where(M.status == sa.literal_column("'sent'")))
 
 
+# What deciding on a DLR needs of a message that is *sent*.
+_SENT_STANDING = (
+    M.id,
+    M.code,
+    M.status_text,
+    M.provider_ref,
+    M.dispatch_id,
+    M.channel,
+    M.address,
+    M.origin,
+    M.created_at,
+    M.campaign_id,
+    M.cost_centre,
+    M.segments,
+)
+_REPORTED = sa.func.json_each(sa.bindparam("ids", type_=sa.Text())).table_valued("value").c
+_OF_SENT = Prepared(
+    sa.select(*_SENT_STANDING).where(
+        M.id == _REPORTED.value,
+        # With a sign, so that nothing leads to the rows but their ids.
+        sa.literal_column("+messages.account") == sa.bindparam("account_"),
+        sa.literal_column("+messages.status") == sa.literal_column("'sent'"),
+    )
+)
+_SENT_NAMES = [column.name for column in _SENT_STANDING]
+_read_instant = Instant().result_processor(sqlite.dialect(), None)
+_decode = msgspec.json.Decoder(list[list[Any]]).decode
+
+
 @cache
 def _locking_reported(dialect: str) -> Prepared:
     referred = messages.alias("referred").c
@@ -192,7 +240,9 @@ def _locking_reported(dialect: str) -> Prepared:
         in_flight(),
     )
     meant = sa.union_all(sa.select(named_values(dialect, "ids")), by_reference)
-    return Prepared(_LOCKING.where(within(dialect, M.id, meant), M.direction == "out"))
+    # SQLite, which has no locks to be taken in an order, takes a third of the time to sort.
+    locking = _LOCKING if dialect == "postgresql" else _LOCKING.order_by(None)
+    return Prepared(locking.where(within(dialect, M.id, meant), M.direction == "out"))
 
 
 async def last_outbound(

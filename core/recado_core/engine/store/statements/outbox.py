@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,9 @@ M = messages.c
 
 # Looked up once: up to Python 3.11 each look-up in the class is a call.
 _SENDING: Final = Status.SENDING.value
+
+_NUMBER: sa.ColumnClause[int] = sa.literal_column("messages.rowid", sa.Integer)
+"""SQLite's own number of a message."""
 
 _HELD: tuple[sa.ColumnClause[str], ...] = tuple(
     sa.literal_column(f"'{status}'", sa.String) for status in ("paused", "canceled")
@@ -113,7 +117,13 @@ def claimed(  # noqa: PLR0913  # as above
 
 async def rows_of_claim(connection: AsyncConnection, dispatch_id: str) -> list[Row]:
     """Return what ``claimed`` has claimed for a dispatch, as ``claim`` does."""
-    return await _OF_CLAIM.rows(connection, {"dispatch_": dispatch_id})
+    known = {"status": _SENDING, "dispatch_id": dispatch_id}
+    rows = await _OF_CLAIM.rows(connection, {"dispatch_": dispatch_id}, known)
+    # SQLite's sorter takes longer than all else that it does to read them. Least first.
+    rows.sort(key=itemgetter("id"))
+    rows.sort(key=itemgetter("due_at"))
+    rows.sort(key=itemgetter("priority"), reverse=True)  # which keeps the order of equals
+    return rows
 
 
 async def give_back(connection: AsyncConnection, dispatch_id: str, now: datetime) -> None:
@@ -131,9 +141,9 @@ _GIVING_BACK = Prepared(
     )
 )
 _OF_CLAIM = Prepared(
-    sa.select(*_CLAIMED)
-    .where(M.dispatch_id == sa.bindparam("dispatch_"), M.status == sa.literal_column("'sending'"))
-    .order_by(M.priority.desc(), M.due_at, M.id)
+    sa.select(
+        *(column for column in _CLAIMED if column.name not in {"status", "dispatch_id"})
+    ).where(M.dispatch_id == sa.bindparam("dispatch_"), M.status == sa.literal_column("'sending'"))
 )
 
 
@@ -150,7 +160,8 @@ def _taking_all(only: Category | None, without: tuple[Category, ...]) -> Prepare
 
 @cache
 def _claiming(only: Category | None, without: tuple[Category, ...]) -> Prepared:
-    due = M.id.in_(_due(only, without).with_only_columns(M.id))
+    # By their numbers they are found at once, by their ids through an index.
+    due = _NUMBER.in_(_due(only, without).with_only_columns(_NUMBER).select_from(messages))
     there = sa.exists().where(dispatches.c.id == sa.bindparam("dispatch_"))
     return Prepared(_claim(due).where(~there))
 

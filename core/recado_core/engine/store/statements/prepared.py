@@ -35,15 +35,26 @@ class Prepared:
     def __init__(self, statement: sa.Select[Any] | sa.UpdateBase) -> None:
         self._statement = statement
 
-    async def rows(self, connection: AsyncConnection, values: Values) -> list[Row]:
-        """Return the rows that it selects."""
+    async def rows(
+        self, connection: AsyncConnection, values: Values, known: Row | None = None
+    ) -> list[Row]:
+        """Return the rows that it selects.
+
+        Args:
+            connection: The transaction's.
+            values: Those of the parameters.
+            known: What all rows have besides what is selected, such as what it asks for.
+        """
+        known = known or {}
         if connection.dialect.name != "sqlite":
-            return rows_of(await connection.execute(self._statement, values))
+            return [
+                known | row for row in rows_of(await connection.execute(self._statement, values))
+            ]
         spelled = self._spelled
         found = await sqlite.query(connection, spelled.text, spelled.order(values))
         if spelled.is_one:
-            return spelled.read(_decode(found.rows[0][0]))
-        return spelled.read([*zip(*found.rows, strict=True)])
+            return spelled.read(_decode(found.rows[0][0]), known)
+        return spelled.read([*zip(*found.rows, strict=True)], known)
 
     async def run(self, connection: AsyncConnection, values: Values) -> int:
         """Execute it; return how many rows it has changed."""
@@ -139,15 +150,16 @@ class _Spelled(msgspec.Struct, frozen=True, kw_only=True):
         """Return the values in the order of the parameters; those that are not given are fixed."""
         return tuple(bind.take(values) for bind in self.binds)
 
-    def read(self, found: Sequence[Sequence[Any]]) -> list[Row]:
+    def read(self, found: Sequence[Sequence[Any]], known: Row) -> list[Row]:
         """Return rows, of which the values are given column by column.
 
-        What all of them have alike, as those of a batch have most, is read once.
+        What all of them have alike, as those of a batch have most, is read once; what they have
+        besides is known.
         """
         if not found or not found[0]:
             return []
         count = len(found[0])
-        like: Row = {}
+        like = known.copy()
         own: dict[str, Sequence[Any]] = {}
         for column, values in zip(self.columns, found, strict=True):
             first = values[0]
@@ -158,8 +170,9 @@ class _Spelled(msgspec.Struct, frozen=True, kw_only=True):
                 like[column.name] = None  # a row is as large as it has to be from the beginning
                 own[column.name] = column.read_all(values)
         rows = [like.copy() for _ in range(count)]
-        for row, line in zip(rows, zip(*own.values(), strict=True), strict=False):
-            row.update(zip(own, line, strict=True))
+        for name, values in own.items():
+            for row, value in zip(rows, values, strict=True):
+                row[name] = value
         return rows
 
 

@@ -10,7 +10,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store.schema import suppressions
-from recado_core.engine.store.statements.among import among, among_named, json_of
+from recado_core.engine.store.statements.among import (
+    among,
+    among_named,
+    json_of,
+    named_values,
+)
 from recado_core.engine.store.statements.many import rows_of
 from recado_core.engine.store.statements.prepared import Prepared
 
@@ -27,7 +32,7 @@ async def concerning(
 ) -> list[Row]:
     """Return the entries of these addresses, and those of these documents at any address."""
     statement = _concerning(connection.dialect.name, with_documents=bool(document_hashes))
-    values = {"addresses": json_of(addresses)}
+    values = {"addresses": json_of(set(addresses))}
     if document_hashes:
         values["documents"] = json_of(document_hashes)
     return await statement.rows(connection, values)
@@ -36,6 +41,9 @@ async def concerning(
 @cache
 def _concerning(dialect: str, *, with_documents: bool) -> Prepared:
     wanted = among_named(dialect, S.address, "addresses")
+    if dialect == "sqlite" and not with_documents:
+        # Each looked up as it comes: for an IN, SQLite makes a table of them first.
+        wanted = S.address == named_values(dialect, "addresses")
     if with_documents:
         of_person = among_named(dialect, S.document_hash, "documents")
         wanted = sa.or_(wanted, sa.and_(S.address == "", of_person))
