@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
-from recado_core.engine.store.database import Database, head
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.revisions import head
 from recado_gateway.benchmark.stage import ACCOUNT
 
 from ways.output import say

@@ -28,7 +28,7 @@ from recado_core.engine.settings import (
     ScheduleSettings,
     SuppressionSettings,
 )
-from recado_core.engine.store.database import parse_url
+from recado_core.engine.store.engines import parse_url
 from recado_core.errors import ConfigurationError
 
 from recado_gateway.environment import Table, add_environment, resolve_secrets

@@ -10,7 +10,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from recado_core import ConfigurationError
 from recado_core.engine.failures import SchemaError
-from recado_core.engine.store.database import MIGRATIONS, Database, head, parse_url
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.engines import parse_url
+from recado_core.engine.store.revisions import MIGRATIONS, head
 from recado_core.engine.store.schema import metadata
 
 # What a database says of its own schema, one line for each thing.

@@ -50,8 +50,9 @@ from recado_core.engine.schedules.schedules import Schedules
 from recado_core.engine.settings import EngineSettings
 from recado_core.engine.statistics.statistics import Statistics
 from recado_core.engine.statistics.tallies import Tallies
-from recado_core.engine.store.database import Database, head
+from recado_core.engine.store.database import Database
 from recado_core.engine.store.documents import Documents
+from recado_core.engine.store.revisions import head
 from recado_core.engine.store.statements.due import Work, look
 from recado_core.engine.suppressions.consents import Consents
 from recado_core.engine.suppressions.imports import Imports

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 from recado_core.engine.failures import UnavailableError
-from recado_core.engine.store.database import Database, parse_url
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.engines import parse_url
 from recado_core.errors import ConfigurationError
 
 from recado_gateway.benchmark.postgres import postgres_server

@@ -11,7 +11,9 @@ from recado_core.engine.accounts.account import AccountView
 from recado_core.engine.accounts.accounts import Verification
 from recado_core.engine.failures import UnsupportedError
 from recado_core.engine.runtime import Engine
-from recado_core.engine.store.database import Database, head, parse_url
+from recado_core.engine.store.database import Database
+from recado_core.engine.store.engines import parse_url
+from recado_core.engine.store.revisions import head
 from recado_core.errors import RecadoError
 
 from recado_gateway.cli.commands import DONE, FAILED, Commands, add_json_option

@@ -5,23 +5,10 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    OperationalError,
-)
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,16 +17,16 @@ from recado_core.engine.store import sqlite
 from recado_core.engine.store.engines import (
     WRITERS_CACHE,
     opening_of,
+    parse_url,
     postgres_engine,
     sqlite_engine,
 )
+from recado_core.engine.store.revisions import bring_up, check_known, current, head
 from recado_core.engine.store.steps import WRITING, ChangedError, Steps
 from recado_core.engine.store.writer.process import WriterProcess
-from recado_core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 6
 """Connections to SQLite that read at once."""
 GLANCES = 3
@@ -308,9 +295,7 @@ class Database:
     async def revision(self) -> str | None:
         """Return the schema's revision in the database, or None where it is empty."""
         async with self.read() as connection:
-            return await connection.run_sync(
-                lambda sync: MigrationContext.configure(sync).get_current_revision()
-            )
+            return await connection.run_sync(current)
 
     async def is_empty(self) -> bool:
         """Tell whether the database has no table, ours or another's."""
@@ -326,13 +311,13 @@ class Database:
         check_known(await self.revision())
         if self.sqlite:  # in one transaction: between two another process might go on with it
             async with self._writing() as kept, kept.begin():
-                return await kept.run_sync(_upgrade)
+                return await kept.run_sync(bring_up)
         async with self._writer.connect() as connection:
             # Two processes that start together must not both migrate.
             await connection.execute(sa.text("SELECT pg_advisory_lock(727253)"))
             await connection.commit()
             try:
-                applied = await connection.run_sync(_upgrade)
+                applied = await connection.run_sync(bring_up)
                 await connection.commit()
             finally:
                 await connection.rollback()
@@ -346,13 +331,13 @@ class Database:
         Raises:
             SchemaError: The database's schema is older or newer than this version's.
         """
-        current = await self.revision()
-        if current is None:
+        found = await self.revision()
+        if found is None:
             await self.upgrade()
-        elif current != head():
-            check_known(current)
+        elif found != head():
+            check_known(found)
             raise SchemaError(
-                f"the database is at schema revision {current}, and this version of Recado needs "
+                f"the database is at schema revision {found}, and this version of Recado needs "
                 f"{head()}: run `recado db upgrade`"
             )
 
@@ -413,45 +398,3 @@ def upgrade_database(url: str) -> list[str]:
             await database.close()
 
     return asyncio.run(run())
-
-
-def check_known(revision: str | None) -> None:
-    """Raise ``SchemaError`` for a schema revision that this version has never heard of."""
-    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise SchemaError(
-            f"the database is at schema revision {revision}, which a newer version of Recado made: "
-            "install that version"
-        )
-
-
-@cache
-def head() -> str:
-    """Return the schema revision that this version needs."""
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
-
-
-def parse_url(url: str) -> sa.URL:
-    """Read ``gateway.database``; raise ``ConfigurationError`` for one that can't be used."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise ConfigurationError("gateway.database: not a database address") from error
-    if parsed.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
-        raise ConfigurationError(
-            "gateway.database: must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://, "
-            f"not {parsed.drivername}"
-        )
-    if parsed.drivername.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
-        raise ConfigurationError("gateway.database: SQLite needs a file, such as recado.db")
-    return parsed
-
-
-def _upgrade(connection: sa.Connection) -> list[str]:
-    applied: list[str] = []
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    config.attributes["applied"] = applied
-    command.upgrade(config, "head")
-    return applied
