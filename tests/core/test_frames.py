@@ -6,15 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recado_core import Category, ContentError, Media
 from recado_core.engine.accept.composing import Composing
-from recado_core.engine.accept.frames import (
-    ALIKE,
-    OWN,
-    Frame,
-    alike_of,
-    framed,
-    framed_together,
-    own_of,
-)
+from recado_core.engine.accept.frames import ALIKE, Frame, alike_of, framed
 from recado_core.engine.channels import SmsChannel
 from recado_core.engine.failures import DraftError
 from recado_core.engine.messages.drafts import Draft, compose, new_row
@@ -118,80 +110,10 @@ def test_what_the_rule_refuses_is_never_framed(fields):
         assert taken(draft, frame_of()) is None
 
 
-plain = st.fixed_dictionaries(
-    {
-        "to": st.sampled_from(["+5511900000001", "(11) 90000-0002", "+12025550100", "28282"]),
-        "text": st.sampled_from(["oi", "Olá, ção", "x" * 200]) | some_text,
-    },
-    optional={
-        "reference": st.sampled_from(["r", "", "\0"]),
-        "metadata": st.sampled_from([{}, {"a": 1}, {"a": "x" * 9000}]),
-    },
-)
-
-
-def taken_together(drafts, frame):
-    own = own_of(drafts)
-    ids = [str(number) for number in range(len(drafts))]
-    return None if own is None else framed_together(frame, own, "BR", ids)
-
-
-@pytest.mark.parametrize("like", [{}, LIKE])
-@given(st.lists(plain, min_size=1, max_size=3))
-def test_rows_framed_together_are_those_that_the_rule_makes(like, fields):
-    drafts = [Draft(**like, **each) for each in fields]
-    rows = taken_together(drafts, frame_of(**like))
-    if rows is None:
-        return
-    assert rows == [row_of(draft, str(number)) for number, draft in enumerate(drafts)]
-
-
-@pytest.mark.parametrize("like", [{}, LIKE])
-def test_mere_texts_with_nothing_wrong_are_framed_together(like):
-    drafts = [
-        Draft(to="(11) 90000-0001", text="oi", **like),
-        Draft(to="+12025550100", text="Olá, ção", reference="r", metadata={"a": 1}, **like),
-        Draft(to="+5511900000002", text="x" * 200, **like),
-    ]
-    rows = taken_together(drafts, frame_of(**like))
-    assert rows == [row_of(draft, str(number)) for number, draft in enumerate(drafts)]
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {"text": None, "template": "hello", "variables": {"name": "Ana"}},
-        {"text": None},
-        {"text": "\ud800"},
-        {"text": " "},
-        {"variables": {}},
-        {"transliterate": True},
-        {"language": "pt-BR"},
-        {"document": "123.456.789-09"},
-        {"media": []},
-        {"to": "28282"},
-        {"reference": ""},
-        {"metadata": {"a": "x" * 9000}},
-        {"category": Category.OTP},
-        {"scheduled_at": MONDAY_NOON + timedelta(hours=3)},
-        {"expires_at": LIKE["expires_at"].astimezone(timezone(timedelta(hours=-3)))},
-        {"cost_centre": None},
-    ],
-)
-def test_drafts_with_an_odd_one_among_them_are_not_framed_together(odd):
-    fields = {"to": "+5511900000001", "text": "oi"} | LIKE
-    usual, other = Draft(**fields), Draft(**fields | odd)
-    for drafts in ([usual, usual, other], [usual, other, usual], [other, usual, usual]):
-        assert taken_together(drafts, frame_of(**LIKE)) is None
-    assert taken_together([usual, usual], frame_of(**LIKE)) is not None
-
-
 def test_a_frame_is_left_as_it_is():
     frame = frame_of()
     before = dict(frame.row)
-    draft = Draft(to="+5511900000001", text="Olá", metadata={"a": 1})
-    taken(draft, frame)
-    taken_together([draft], frame)
+    taken(Draft(to="+5511900000001", text="Olá", metadata={"a": 1}), frame)
     assert frame.row == before
 
 
@@ -199,7 +121,6 @@ def test_all_fields_of_a_draft_are_alike_or_its_own():
     known = {*ALIKE, "to", "text", "template", "language", "variables", "transliterate"}
     known |= {"reference", "document", "metadata", "media"}
     assert known == set(Draft.__struct_fields__)
-    assert known.difference(ALIKE).issuperset(OWN)
     offsets = [at.utcoffset() for at in (LIKE["scheduled_at"], LIKE["expires_at"])]
     assert alike_of(Draft(to="a", **LIKE)) == (None, None, *LIKE.values(), *offsets)
 
@@ -283,20 +204,3 @@ async def test_rows_at_once_are_what_each_is_alone_whatever_its_route_and_provid
         "first",
         "second",
     }
-
-
-@pytest.mark.parametrize("check", [None, Refusing("one")])
-async def test_rows_of_mere_texts_are_what_each_is_alone_even_if_one_of_them_is_refused(check):
-    made_by = composing(plain=None, first=check, second=check)
-    for last in ("Olá", "one", ""):
-        drafts = [
-            Draft(to=f"+551190000000{n}", text=text, account="first", reference=str(n))
-            for n, text in enumerate(["oi", "Olá, ção", last])
-        ]
-        made = await made_by.rows(drafts, MONDAY_NOON)
-        at_once = [each.faults if isinstance(each, DraftError) else each.row for each in made]
-        alone = await each_alone(made_by, drafts)
-        for end in (*at_once, *alone):
-            if isinstance(end, dict):
-                del end["id"]
-        assert at_once == alone

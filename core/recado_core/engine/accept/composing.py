@@ -8,14 +8,7 @@ from typing import Any
 
 import msgspec
 
-from recado_core.engine.accept.frames import (
-    CheckMessage,
-    Frame,
-    alike_of,
-    framed,
-    framed_together,
-    own_of,
-)
+from recado_core.engine.accept.frames import CheckMessage, Frame, alike_of, framed
 from recado_core.engine.accept.routing import is_one_for_all, matching_route, order_accounts
 from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.failures import DraftError, Fault
@@ -99,14 +92,9 @@ class Composing:
         templates: Mapping[str, Template],
     ) -> list[Composition | DraftError]:
         """Return rows made at one go: what is found of the accounts for one holds for the next."""
-        ids = new_ids(len(drafts))
-        sound = [draft for draft in drafts if isinstance(draft, Draft)]
-        rows = self._together(sound, now, ids) if len(sound) == len(drafts) > 1 else None
-        if rows is not None:
-            return [Composition(row=row) for row in rows]
         frames: dict[tuple[Any, ...], Frame | None] = {}
         made: list[Composition | DraftError] = []
-        for draft, message_id in zip(drafts, ids, strict=True):
+        for draft, message_id in zip(drafts, new_ids(len(drafts)), strict=True):
             if isinstance(draft, DraftError):
                 made.append(draft)
                 continue
@@ -127,24 +115,6 @@ class Composing:
             except DraftError as error:
                 made.append(error.with_traceback(None))  # which knows this frame, and all in it
         return made
-
-    def _together(
-        self, drafts: Sequence[Draft], now: datetime, message_ids: Sequence[str]
-    ) -> list[Row] | None:
-        """Return the rows of drafts that are mere texts and much alike, if none may be wrong."""
-        own = own_of(drafts)
-        if own is None:
-            return None
-        try:
-            composed = self._compose(drafts[0], now, {})
-            names = self._names(composed)
-        except DraftError:
-            return None
-        frame = self._frame(composed, names, new_row(composed, names, now))
-        if frame.names is None:
-            return None
-        rows = framed_together(frame, own, self._settings.default_region, message_ids)
-        return rows if rows is not None and _are_carried(rows, frame.checks) else None
 
     async def _templates(self, drafts: Iterable[Draft]) -> dict[str, Template]:
         """Return the templates that drafts name, as they are now, by name."""
@@ -213,7 +183,15 @@ class Composing:
             names = self.route(row["channel"], row["category"], row["address"], draft.account)
             row["account"], row["fallbacks"] = names[0], names[1:] or None
             checks = self._checks(names)
-        return row if _are_carried([row], checks) else None
+        if not checks:
+            return row
+        message = outbound_of(row)
+        try:
+            for check in checks:
+                check(message)
+        except (AddressError, ContentError):
+            return None
+        return row
 
     def _checks(self, names: Iterable[str]) -> list[CheckMessage]:
         """Return what the accounts' providers refuse messages by, each once."""
@@ -280,15 +258,3 @@ class Composing:
         """Tell whether a provider may refuse a message; to most of them all are the same."""
         by_vendor = row["template"] is not None and not row["text"]
         return by_vendor or any(self._accounts.by_name[name].kind.check_message for name in names)
-
-
-def _are_carried(rows: Sequence[Row], checks: Sequence[CheckMessage]) -> bool:
-    """Tell whether the providers refuse none of these messages."""
-    messages = [outbound_of(row) for row in rows] if checks else []
-    try:
-        for check in checks:
-            for message in messages:
-                check(message)
-    except (AddressError, ContentError):
-        return False
-    return True
