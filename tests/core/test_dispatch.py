@@ -17,6 +17,7 @@ from recado_core import (
 from recado_core.engine.accounts.limits import Purpose
 from recado_core.engine.dispatch import settling
 from recado_core.engine.dispatch.claims import Claims
+from recado_core.engine.failures import UnavailableError
 from recado_core.engine.settings import RouteSettings
 from recado_core.engine.store.schema import dispatches, events, messages, stats_changes
 from recado_core.engine.store.statements import outbox
@@ -659,3 +660,48 @@ async def test_a_dlr_that_overtakes_the_answer_to_a_batch_stands(house):
     await house.settle()
     assert await house.statuses(ids) == ["sent"] * 7 + ["delivered"] + ["sent"] * 22
     assert [(await house.show(key)).provider_ref for key in ids] == [f"ref-{key}" for key in ids]
+
+
+def go_away(monkeypatch, *, committed):
+    """Let the database go away at the next claim, before its commit or just after it."""
+    gone = []
+
+    def failing(take):
+        async def taking(*arguments):
+            if not committed and not gone:
+                gone.append(True)
+                raise UnavailableError("gone")
+            taken = await take(*arguments)
+            if not gone:
+                gone.append(True)
+                raise UnavailableError("gone")
+            return taken
+
+        return taking
+
+    for way in ("_take_at_once", "_take_in_turn"):
+        monkeypatch.setattr(Claims, way, failing(getattr(Claims, way)))
+
+
+@pytest.mark.parametrize("lookup", [True, False])
+@pytest.mark.parametrize("committed", [True, False])
+async def test_a_claim_that_nobody_was_told_of_is_given_back(
+    open_house, monkeypatch, lookup, committed
+):
+    async with open_house(capabilities={"lookup": lookup}) as house:
+        ids = await house.accept_many(5)
+        go_away(monkeypatch, committed=committed)
+        with pytest.raises(UnavailableError):
+            await house.settle()
+        await house.engine._node.beat()  # noqa: SLF001  # which doubts the dispatches that nobody carries
+        assert house.vendor.sizes == []
+        await house.settle()
+        assert house.vendor.sizes == [5]
+        for _ in range(3):
+            await house.advance(30)
+        assert house.vendor.sizes == [5]
+        assert set(await house.statuses(ids)) == {"sent"}
+        (shown,) = (await house.show(ids[0])).attempts
+        assert shown.outcome == "accepted"
+        carried = [each.carried for each in house.engine._dispatchers]  # noqa: SLF001  # nobody tells
+        assert carried == [set()] * len(carried)

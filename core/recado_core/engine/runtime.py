@@ -367,7 +367,7 @@ class Engine:
         yield None if self.campaigning.is_to_sweep else Work.CAMPAIGNS, self.campaigning.take_due
         yield Work.DOUBTS, self._doubts.settle_due
         for dispatcher in self._dispatchers:
-            yield Work.QUEUED, dispatcher.drain
+            yield None if dispatcher.is_untold else Work.QUEUED, dispatcher.drain
         yield Work.POLLS, self._polling.settle_due
         for each in self._rounds:
             yield None, each.take_due

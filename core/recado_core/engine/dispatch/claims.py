@@ -1,6 +1,6 @@
 """Taking due messages out of the outbox, each batch for a dispatch of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accounts.account import Account
-from recado_core.engine.store.database import Database, until_done
+from recado_core.engine.store.database import Database, is_down, until_done
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import accounts as nodes
 from recado_core.engine.store.statements import dispatches, outbox
@@ -71,6 +71,7 @@ class Claims:
         self._now = now
         self._monotonic = monotonic
         self._in_a_row = 0
+        self._untold: dict[str, datetime] = {}  # claims that may be committed, or not
         self._apart = account.kind.capabilities.own_batches
 
     async def take(self, most: int = 1) -> list[Claimed]:
@@ -80,6 +81,7 @@ class Claims:
             most: How many batches at the most, each for a new dispatch. Who asks for more than one
                 knows that there is something to do; for one it is looked for before.
         """
+        await self._settle_untold()
         ids = [new_id() for _ in range(most)]
         self._carried |= {*ids}  # before the time that the dispatches bear
         now, monotonic = self._now(), self._monotonic()
@@ -89,9 +91,29 @@ class Claims:
                 batches = await self._take_at_once(ids, now, monotonic)
             else:
                 batches = await self._take_in_turn(ids, now, monotonic)
+        except Exception as error:
+            if is_down(error):
+                self._untold |= dict.fromkeys(ids, now)
+            raise
         finally:
-            self._carried -= {*ids} - {batch.dispatch_id for batch in batches}
+            taken = {batch.dispatch_id for batch in batches}
+            self._carried.difference_update({*ids} - taken - self._untold.keys())
         return batches
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether there are claims of which nobody knows whether they are committed."""
+        return bool(self._untold)
+
+    async def _settle_untold(self) -> None:
+        """Give back what a database that went away may have claimed: nobody was called for it.
+
+        Until then it is carried, or it would be taken for a call that was broken off.
+        """
+        if untold := self._untold.copy():
+            await self._database.write(partial(_give_back, claims=untold))
+            self._untold.clear()
+            self._carried.difference_update(untold)
 
     async def read(self, claimed: Claimed) -> list[Row]:
         """Return what was claimed; what can't be read is given back, for nobody was called."""
@@ -101,7 +123,8 @@ class Claims:
             async with self._database.glance() as connection:
                 return await outbox.rows_of_claim(connection, claimed.dispatch_id)
         except Exception:
-            await until_done(lambda: self._database.write(partial(_give_back, claimed=claimed)))
+            give_back = partial(_give_back, claims={claimed.dispatch_id: claimed.at})
+            await until_done(lambda: self._database.write(give_back))
             raise
 
     async def _take_at_once(
@@ -278,9 +301,11 @@ class Claims:
         return min(self._account.batch_size, daily - sent)
 
 
-async def _give_back(connection: AsyncConnection, claimed: Claimed) -> None:
-    await outbox.give_back(connection, claimed.dispatch_id, claimed.at)
-    await dispatches.finish(connection, claimed.dispatch_id, outcome="held", now=claimed.at)
+async def _give_back(connection: AsyncConnection, claims: Mapping[str, datetime]) -> None:
+    """Queue again what was claimed for these dispatches at that time, if anything was."""
+    for dispatch_id, at in claims.items():
+        await outbox.give_back(connection, dispatch_id, at)
+        await dispatches.finish(connection, dispatch_id, outcome="held", now=at)
 
 
 def dispatch_row(dispatch_id: str, account: str, node_id: str, size: int, now: datetime) -> Row:

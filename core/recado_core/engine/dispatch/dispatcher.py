@@ -125,6 +125,11 @@ class Dispatcher:
         self._stopping = True
         self._account.wake.set()
 
+    @property
+    def is_untold(self) -> bool:
+        """Whether it has claims to give back, of which nobody knows whether they are committed."""
+        return self._claims.is_untold
+
     async def drain(self) -> int:
         """Carry all that is due and may go now, batch by batch; return how many messages."""
         carried = 0
@@ -322,7 +327,9 @@ class Dispatcher:
             if taken and await self._recording.record_taken(dispatch_id, rows, taken):
                 return
             changes = changes or self._changes_after(rows, results)
-            await self._recording.record(dispatch_id, rows, changes, outcome=ACCEPTED)
+            await self._recording.record(
+                dispatch_id, rows, changes, outcome=ACCEPTED, at_once=not taken
+            )
 
     def _changes_after(self, rows: list[Row], results: Sequence[SendResult]) -> list[Change]:
         return settling.after_results(rows, results, self._settings.retry_delays, random.random)

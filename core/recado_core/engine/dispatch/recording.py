@@ -42,7 +42,7 @@ class Recording:
         self._database = database
         self._now = now
 
-    async def record(
+    async def record(  # noqa: PLR0913  # how it ended, and how it may be written
         self,
         dispatch_id: str,
         rows: list[Row],
@@ -50,6 +50,7 @@ class Recording:
         *,
         outcome: str | None,
         error: SendError | None = None,
+        at_once: bool = True,
     ) -> None:
         """Write what became of a dispatch's messages, and wake the accounts that they go on to.
 
@@ -59,9 +60,10 @@ class Recording:
             changes: What shall become of them.
             outcome: How the dispatch has ended; None where others of its messages go on.
             error: Why it has ended so.
+            at_once: Whether it may be written in one step; not if ``record_taken`` could not.
         """
         foreseen = self._endings.foresee(dispatch_id, rows, changes, self._now())
-        is_ready = outcome == ACCEPTED and foreseen.is_whole
+        is_ready = at_once and outcome == ACCEPTED and foreseen.is_whole
         if is_ready and await self._write_at_once(dispatch_id, foreseen.plan):
             self._wake(foreseen.plan.done)
             return
