@@ -64,6 +64,18 @@ def pids():
     return [int(line.split()[0]) for line in told.splitlines() if program.__name__ in line]
 
 
+class Word(str):
+    __slots__ = ()
+
+
+class Number(int):
+    pass
+
+
+class Odd:
+    pass
+
+
 TRANSACTIONS = {
     "one row": [(ADD, (1, "a"))],
     "no row": [(CHANGE, ("b", 9))],
@@ -81,6 +93,12 @@ TRANSACTIONS = {
     "twice": [(ADD, (1, "a")), (ADD, (1, "b"))],
     "wrong": [(ADD, (1, "a")), ("INSERT INTO nothing VALUES (?)", (1,))],
     "too few": [(ADD, (1,))],
+    "subclasses": [(ADD, [(Number(1), Word("a")), (Number(2), True)])],
+    "no value": [(ADD, (1, Odd()))],
+    "too large": [(ADD, (1, 2**63))],
+    "much too large": [(ADD, (1, 2**70))],
+    "a guard that says nothing": [Guard("SELECT n FROM numbers", (), 1)],
+    "half a character": [(ADD, (1, "\ud800"))],
 }
 
 
@@ -92,7 +110,7 @@ async def test_a_process_writes_as_a_thread_does(sqlite_url, path, steps):
         try:
             end = await made.count_at_once(steps)
         except Exception as error:  # noqa: BLE001  # to be compared
-            end = (type(error), str(error.__cause__), type(error.__cause__))
+            end = (type(error), type(error.__cause__))
         await made.close()
         ends.append((end, numbers(path)))
         with sqlite3.connect(path) as connection:
@@ -150,6 +168,74 @@ async def test_a_process_that_is_killed_is_a_database_that_is_away_and_is_replac
     assert await written.write_at_once([(ADD, (8, "by another"))])
     assert numbers(path) == [(7, "by the thread"), (8, "by another")]
     assert "the process that writes has ended, with code -9" in caplog.text
+
+
+async def test_a_process_that_says_nothing_is_killed(path, written, monkeypatch, caplog):
+    monkeypatch.setattr(process, "LOOK", 0.01)
+    monkeypatch.setattr(process, "SILENCE", 0.05)
+    (pid,) = pids()
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(UnavailableError):
+        await written.write_at_once([(ADD, (1, "a"))])
+    assert await written.write_at_once([(ADD, (2, "b"))])
+    assert numbers(path) == [(2, "b")]
+    assert "does not answer" in caplog.text
+
+
+@pytest.mark.usefixtures("written")
+async def test_a_process_that_has_nothing_to_say_is_left_alone(path, monkeypatch):
+    monkeypatch.setattr(process, "LOOK", 0.01)
+    monkeypatch.setattr(process, "SILENCE", 0.0)
+    before = pids()
+    await asyncio.sleep(0.1)
+    assert pids() == before
+    assert numbers(path) == []
+
+
+async def test_who_is_cancelled_while_closing_leaves_no_process(written, monkeypatch):
+    monkeypatch.setattr(process, "LEAVE", 0.2)
+    (pid,) = pids()
+    os.kill(pid, signal.SIGSTOP)
+    closing = asyncio.create_task(written._process.close())  # noqa: SLF001  # as above
+    await asyncio.sleep(0.05)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await until(lambda: pids() == [])
+
+
+async def test_a_process_that_goes_just_before_it_is_killed_is_no_error(written, monkeypatch):
+    monkeypatch.setattr(process, "LEAVE", 0.0)
+    kill = asyncio.subprocess.Process.kill
+
+    def killed(gone):
+        kill(gone)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(asyncio.subprocess.Process, "kill", killed)
+    await written.close()
+    await until(lambda: pids() == [])
+
+
+@pytest.mark.parametrize("late", [1, 2])
+async def test_no_descriptor_is_left_where_there_are_no_more(sqlite_url, monkeypatch, late, caplog):
+    pipe, made = os.pipe, []
+
+    def pipes():
+        if len(made) == late - 1:
+            raise OSError(24, "Too many open files")
+        made.extend([pipe()])
+        return made[-1]
+
+    monkeypatch.setattr(process.os, "pipe", pipes)
+    opened = Database(sqlite_url)
+    opened.write_apart()
+    await until(lambda: "Too many open files" in caplog.text)
+    monkeypatch.undo()
+    for end in itertools.chain.from_iterable(made):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(end)
+    await opened.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -273,8 +359,10 @@ def test_frames_are_put_together_from_any_pieces():
         (ChangedError(), ChangedError, ""),
         (sqlite3.IntegrityError("twice"), sqlite3.IntegrityError, "twice"),
         (sqlite3.ProgrammingError("no"), sqlite3.ProgrammingError, "no"),
+        (OverflowError("too large"), OverflowError, "too large"),
         (MemoryError("full"), sqlite3.DatabaseError, "MemoryError: full"),
-        (ValueError("connect"), sqlite3.DatabaseError, "ValueError: connect"),
+        (ValueError("no"), ValueError, "no"),
+        (RuntimeError("no"), sqlite3.DatabaseError, "RuntimeError: no"),
     ],
 )
 def test_errors_are_told_as_they_were(error, kind, text):

@@ -123,7 +123,9 @@ class Database:
         A thread that writes shares the interpreter's lock with the event loop, and each waits for
         the other. Until the process is ready, and while there is none, the thread writes.
         """
-        if self.sqlite and sys.platform != "win32":  # which hands no pipes on to a process
+        is_program = getattr(sys, "frozen", False) or not sys.executable  # and no interpreter
+        # Windows hands no pipes on to a process.
+        if self.sqlite and sys.platform != "win32" and not is_program:
             self._process = WriterProcess(opening_of(self._url, WRITERS_CACHE))
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:

@@ -4,7 +4,7 @@ A frame is its length in 8 bytes, the highest first, and so many bytes.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,25 @@ import msgspec
 from recado_core.engine.store.steps import ChangedError, Exactly, Guard, Step, Steps
 
 _LENGTH = 8
+_PLAIN: dict[type, Callable[[Any], object]] = {
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    bytes: bytes.__bytes__,
+}
+_BUILTIN = {kind.__name__: kind for kind in (OverflowError, TypeError, ValueError)}
+"""Errors that are not SQLite's, with which its driver refuses values."""
+
+
+def _plain(value: object) -> object:
+    """Return a value of a plain type's subclass as SQLite's driver takes it, or refuse it so."""
+    for kind, read in _PLAIN.items():
+        if isinstance(value, kind):
+            return read(value)
+    raise sqlite3.ProgrammingError(f"type '{type(value).__name__}' is not supported")
+
+
+_encode_into = msgspec.msgpack.Encoder(enc_hook=_plain).encode_into
 
 
 class _Told(msgspec.Struct, frozen=True, array_like=True):
@@ -84,6 +103,8 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
             return None
         if self.error == ChangedError.__name__:
             return ChangedError()
+        if self.error in _BUILTIN:
+            return _BUILTIN[self.error](self.text)
         kind = getattr(sqlite3, self.error, None)
         if not (isinstance(kind, type) and issubclass(kind, sqlite3.Error)):
             return sqlite3.DatabaseError(f"{self.error}: {self.text}")
@@ -96,7 +117,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 def frame(content: object) -> bytearray:
     """Return what is said as a frame."""
     body = bytearray(_LENGTH)
-    msgspec.msgpack.Encoder().encode_into(content, body, _LENGTH)
+    _encode_into(content, body, _LENGTH)
     body[:_LENGTH] = (len(body) - _LENGTH).to_bytes(_LENGTH, "big")
     return body
 

@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 
 CAPACITY = 1 << 20
 """Bytes that the pipe of requests holds: more than a batch, so that the loop need not send on."""
+LOOK = 1.0
+"""Seconds between two looks whether the process still answers."""
+SILENCE = 120.0
+"""Seconds without an answer after which it is killed: four times what it waits for the file."""
 LEAVE = 5.0
 """Seconds that the process has for its end."""
 PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -44,15 +48,15 @@ class WriterProcess:
 
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
-        self._pipes: _Pipes | None = None
+        self._running: _Running | None = None
         self._keeping = asyncio.create_task(self._keep())
 
     @property
     def is_ready(self) -> bool:
         """Whether there is a process to write."""
-        return self._pipes is not None and self._pipes.is_ready
+        return self._running is not None and self._running.answers.is_ready
 
-    async def run_whole(self, some: Steps) -> list[int]:
+    async def run_whole(self, steps: Steps) -> list[int]:
         """Execute steps as a transaction, committed with others that come meanwhile.
 
         Returns:
@@ -63,91 +67,109 @@ class WriterProcess:
             sqlite3.Error: As SQLite has it; OperationalError if the process has gone, and then the
                 transaction is committed or not.
         """
-        if self._pipes is None:
+        if self._running is None:
             raise sqlite3.OperationalError(GONE)
-        return await self._pipes.ask(some)
+        return await self._running.ask(steps)
 
     async def close(self) -> None:
         """Let the process end, and wait for its end."""
         self._keeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._keeping
+        await asyncio.wait([self._keeping])  # who waits here may be cancelled, and it ends as well
 
     async def _keep(self) -> None:
         pause = PAUSE
         while True:
+            level = logging.ERROR if pause == PAUSE else logging.DEBUG  # of no use: told of once
+            was_ready = False
             try:
-                was_ready, code = await self._run()
-            except OSError as error:
-                was_ready = False
-                log.warning("the process that writes can't be started: %s", error.strerror)
+                self._running = running = await _start(self._opening)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the thread writes
+                log.log(level, "the process that writes can't be started: %s", error)
             else:
-                log.error("the process that writes has ended, with code %d", code)
+                try:
+                    code = await running.wait()
+                finally:
+                    self._running = None
+                    await running.end()
+                was_ready = running.answers.was_ready
+                log.log(level, "the process that writes has ended, with code %d", code)
             pause = PAUSE if was_ready else min(2 * pause, LONGEST_PAUSE)
             await asyncio.sleep(pause)
 
-    async def _run(self) -> tuple[bool, int]:
-        """Run a process until its end, or end it when cancelled.
 
-        Returns:
-            Whether it was ever ready, and its exit code.
-        """
-        with _Ends() as ends:
-            settings = program.Settings(
-                requests=ends.requests_out,
-                answers=ends.answers_in,
-                opening=self._opening,
-                together=TOGETHER,
-            )
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # a folder that happens to be called recado_core here is not ours
-                "-m",
-                program.__name__,
-                msgspec.json.encode(settings).decode(),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(ends.requests_out, ends.answers_in),
-                start_new_session=True,  # the terminal's Ctrl-C is for the gateway
-            )
-            pipes = self._pipes = await ends.connect()
+async def _start(opening: Opening) -> "_Running":
+    with _Ends() as ends:
+        settings = program.Settings(
+            requests=ends.requests_out,
+            answers=ends.answers_in,
+            opening=opening,
+            together=TOGETHER,
+        )
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # a folder that happens to be called recado_core here is not ours
+            "-m",
+            program.__name__,
+            msgspec.json.encode(settings).decode(),
+            stdin=asyncio.subprocess.DEVNULL,
+            pass_fds=(ends.requests_out, ends.answers_in),
+            start_new_session=True,  # the terminal's Ctrl-C is for the gateway
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
         try:
-            code = await process.wait()
-        finally:
-            self._pipes = None
-            pipes.close()
-            try:
-                async with asyncio.timeout(LEAVE):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        return pipes.was_ready, code
+            return _Running(process, *await ends.connect())
+        except BaseException:
+            _kill(process)
+            raise
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):  # it has just ended
+        process.kill()
 
 
 class _Ends:
     """The four ends of two pipes; those that are not handed on are closed at the end."""
 
     def __enter__(self) -> Self:
-        self.requests_out, self._requests_in = os.pipe()
-        self._answers_out, self.answers_in = os.pipe()
+        self._open: set[int] = set()
+        try:
+            self.requests_out, self._requests_in = self._pipe()
+            self._answers_out, self.answers_in = self._pipe()
+        except BaseException:
+            self.__exit__()
+            raise
         if sys.platform == "linux":
             with suppress(OSError):  # this user has too many of that size
                 fcntl.fcntl(self._requests_in, fcntl.F_SETPIPE_SZ, CAPACITY)
-        self._open = {self.requests_out, self._requests_in, self._answers_out, self.answers_in}
         return self
 
     def __exit__(self, *_: object) -> None:
         for end in self._open:
             os.close(end)
 
-    async def connect(self) -> "_Pipes":
-        """Return the gateway's ends, as the loop has them."""
+    def _pipe(self) -> tuple[int, int]:
+        ends = os.pipe()
+        self._open |= {*ends}
+        return ends
+
+    async def connect(self) -> tuple[asyncio.WriteTransport, asyncio.ReadTransport, "_Answers"]:
+        """Hand the gateway's ends on to the loop."""
         loop = asyncio.get_running_loop()
-        _, answers = await loop.connect_read_pipe(_Answers, self._hand_on(self._answers_out, "rb"))
-        requests, _ = await loop.connect_write_pipe(
-            asyncio.Protocol, self._hand_on(self._requests_in, "wb")
-        )
-        return _Pipes(requests, answers)
+        file = self._hand_on(self._answers_out, "rb")
+        try:
+            reading, answers = await loop.connect_read_pipe(_Answers, file)
+        except BaseException:
+            file.close()
+            raise
+        file = self._hand_on(self._requests_in, "wb")
+        try:
+            requests, _ = await loop.connect_write_pipe(asyncio.Protocol, file)
+        except BaseException:
+            reading.close()
+            file.close()
+            raise
+        return requests, reading, answers
 
     def _hand_on(self, end: int, mode: str) -> Any:  # noqa: ANN401  # a raw file
         self._open.remove(end)
@@ -158,9 +180,20 @@ class _Answers(asyncio.Protocol):
     """Hands answers to those who wait for them, until there can be no more."""
 
     def __init__(self) -> None:
-        self.waiting: dict[int, asyncio.Future[list[int]]] = {}
         self.was_ready = self.is_ready = self.is_gone = False
+        self._waiting: dict[int, tuple[float, asyncio.Future[list[int]]]] = {}
         self._frames = Frames()
+
+    def wait_for(self, number: int) -> asyncio.Future[list[int]]:
+        """Return what is to hold the answer to a request."""
+        loop = asyncio.get_running_loop()
+        end: asyncio.Future[list[int]] = loop.create_future()
+        self._waiting[number] = loop.time(), end
+        return end
+
+    def since(self) -> float | None:
+        """Return since when the oldest request waits, by the loop's clock."""
+        return next((since for since, _ in self._waiting.values()), None)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
@@ -172,11 +205,11 @@ class _Answers(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # as declared
         """Tell those who wait that there will be no answer."""
         self.is_ready, self.is_gone = False, True
-        for number in [*self.waiting]:
+        for number in [*self._waiting]:
             self._end(number, sqlite3.OperationalError(GONE), [])
 
     def _end(self, number: int, failure: Exception | None, counts: list[int]) -> None:
-        end = self.waiting.pop(number)
+        _, end = self._waiting.pop(number)
         if end.done():  # nobody waits any more
             return
         if failure is None:
@@ -185,35 +218,56 @@ class _Answers(asyncio.Protocol):
             end.set_exception(failure)
 
 
-class _Pipes:
-    """The two pipes to a process, and who waits for its answers."""
+class _Running:
+    """A process that was started, and the pipes to it."""
 
-    def __init__(self, requests: asyncio.WriteTransport, answers: _Answers) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        requests: asyncio.WriteTransport,
+        reading: asyncio.ReadTransport,
+        answers: _Answers,
+    ) -> None:
+        self.answers = answers
+        self._process = process
         self._requests = requests
-        self._answers = answers
+        self._reading = reading
         self._count = 0
 
-    def close(self) -> None:
-        """Tell the process that there is nothing more to come."""
-        self._requests.close()
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the process has said so, and goes on."""
-        return self._answers.is_ready
-
-    @property
-    def was_ready(self) -> bool:
-        """Whether it has ever said so."""
-        return self._answers.was_ready
-
-    async def ask(self, some: Steps) -> list[int]:
+    async def ask(self, steps: Steps) -> list[int]:
         """Ask for a transaction, and wait for what comes of it."""
-        if self._answers.is_gone:
+        if self.answers.is_gone:
             raise sqlite3.OperationalError(GONE)
+        said = frame(Request.of(self._count + 1, steps))
         self._count += 1
-        said = frame(Request.of(self._count, some))
-        end: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self._answers.waiting[self._count] = end
+        end = self.answers.wait_for(self._count)
         self._requests.write(said)
         return await end
+
+    async def wait(self) -> int:
+        """Wait for the end of the process, and return its code; one that says nothing is killed."""
+        ending = asyncio.ensure_future(self._process.wait())
+        try:
+            while not (await asyncio.wait([ending], timeout=LOOK))[0]:
+                since = self.answers.since()
+                if since is not None and asyncio.get_running_loop().time() - since > SILENCE:
+                    log.error("the process that writes does not answer for %g s", SILENCE)
+                    _kill(self._process)
+            return ending.result()
+        finally:
+            ending.cancel()
+
+    async def end(self) -> None:
+        """Let the process end, or make it."""
+        self._requests.close()
+        try:
+            async with asyncio.timeout(LEAVE):
+                await self._process.wait()
+        except TimeoutError:
+            _kill(self._process)
+            await self._process.wait()
+        except BaseException:
+            _kill(self._process)
+            raise
+        finally:
+            self._reading.close()
