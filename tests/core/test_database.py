@@ -2,11 +2,14 @@ import asyncio
 import threading
 import weakref
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
+from recado_core.engine.store import engines
 from recado_core.engine.store.database import GLANCES, READERS, Database, is_down
 from recado_core.engine.store.schema import EPOCH, accounts
 from recado_core.engine.store.steps import Exactly
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.exc import IntegrityError
 
 NAMES = sa.select(accounts.c.name).order_by(accounts.c.name)
@@ -274,3 +277,44 @@ async def test_what_was_not_written_is_not_kept(database):
         while any(each() is not None for each in kept):  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0.01)
     assert await names(database) == []
+
+
+CUT = sa.text(
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+    "WHERE pid != pg_backend_pid() AND datname = current_database()"
+)
+
+
+@pytest.mark.parametrize("database_url", ["postgres_url"], indirect=True)
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_a_connection_that_broke_meanwhile_is_not_used_again(
+    database, database_url, monkeypatch, is_told
+):
+    await names(database)
+    other = Database(database_url)
+    async with other.transaction() as connection:
+        await connection.execute(CUT)
+    await other.close()
+    if not is_told:  # as where what stands between has broken it
+        is_closed, first = asyncpg.Connection.is_closed, iter([False])
+        monkeypatch.setattr(
+            asyncpg.Connection,
+            "is_closed",
+            lambda self: next(first, None) is None and is_closed(self),
+        )
+        monkeypatch.setattr(engines, "IDLE", -1.0)
+    assert await names(database) == []
+
+
+@pytest.mark.parametrize("database_url", ["postgres_url"], indirect=True)
+async def test_only_a_connection_that_was_long_unused_is_asked_whether_it_works(
+    database, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(dialect, "do_ping", lambda _self, connection: asked.append(connection))
+    await names(database)
+    await names(database)
+    assert asked == []
+    monkeypatch.setattr(engines, "IDLE", -1.0)
+    await names(database)
+    assert len(asked) == 1

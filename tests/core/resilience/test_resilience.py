@@ -240,7 +240,7 @@ async def test_a_call_survives_that_every_connection_is_cut(house):
     async with house.database.transaction() as connection:
         await connection.execute(
             sa.text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                 "WHERE pid != pg_backend_pid() AND datname = current_database()"
             )
         )

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -12,8 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine import policy
 from recado_core.engine.messages import conversing
 from recado_core.engine.messages.telling import Telling
-from recado_core.engine.messages.transitions import Change, apply, plan_changes
-from recado_core.engine.receive.foreseeing import SENT, Foreseen, change_of, foresee_at_once
+from recado_core.engine.messages.transitions import (
+    Change,
+    apply,
+    carry_out,
+    plan_changes,
+)
+from recado_core.engine.receive.foreseeing import (
+    SENT,
+    Foreseen,
+    change_of,
+    foresee_at_once,
+    plan_at_once,
+)
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import dispatches, events, messages
 from recado_core.engine.store.vendor_words import (
@@ -34,6 +46,8 @@ from recado_core.messages import (
 from recado_core.segments import count_segments
 
 Row = dict[str, Any]
+Key = tuple[str, str]
+"""The message's id and the vendor's reference that a DLR names, empty where it names none."""
 
 _SENT: Final = Status.SENT
 
@@ -68,15 +82,16 @@ class Arrivals:
         at_once = await foresee_at_once(connection, account, updates, now, self._telling)
         if at_once is not None:
             return at_once
-        read = await _read_updates(connection, account, updates)
-        standing = read.standing.values()
+        keys = _keys_of(updates)
+        standing = await _standing_of(connection, account, keys)
+        read = await _read_updates(connection, account, updates, keys, standing)
         if read.strangers or any(
-            row["status"] != _SENT or row["provider_ref"] is None for row in standing
+            row["status"] != _SENT or row["provider_ref"] is None for row in standing.values()
         ):
             return None
         dialect = connection.dialect.name
-        plan = plan_changes(dialect, read.standing, read.changes, now, self._telling, expected=SENT)
-        left = read.standing.keys() - {change.message_id for change in plan.done}
+        plan = plan_changes(dialect, standing, read.changes, now, self._telling, expected=SENT)
+        left = standing.keys() - {change.message_id for change in plan.done}
         return Foreseen(left=left, plan=plan)
 
     def wake(self, foreseen: Foreseen) -> None:
@@ -91,9 +106,7 @@ class Arrivals:
         Such an item may be early: a DLR can overtake the answer to the send.
         """
         updates = [item for item in items if isinstance(item, StatusUpdate)]
-        read = await _read_updates(connection, account, updates)
-        await apply(connection, read.standing, read.changes, now, self._telling)
-        strangers = read.strangers
+        strangers = await self._take_updates(connection, account, updates, now)
         for item in items:
             if isinstance(item, BatchRejected) and not await _take_rejection(
                 connection, account, item, now, self._telling
@@ -113,20 +126,46 @@ class Arrivals:
             await self._consents.take(connection, new, now)
         return strangers
 
+    async def _take_updates(
+        self,
+        connection: AsyncConnection,
+        account: str,
+        updates: Sequence[StatusUpdate],
+        now: datetime,
+    ) -> set[int]:
+        keys = _keys_of(updates)
+        standing = await _standing_of(connection, account, keys)
+        dialect = connection.dialect.name
+        plan = plan_at_once(dialect, account, updates, standing, now, self._telling)
+        if plan is not None:
+            await carry_out(connection, plan, self._telling)
+            return set()
+        read = await _read_updates(connection, account, updates, keys, standing)
+        await apply(connection, standing, read.changes, now, self._telling)
+        return read.strangers
+
 
 class _Read(msgspec.Struct, frozen=True):
     """What DLRs say of messages that are known here, and the ``id()`` of those about others."""
 
-    standing: dict[str, Row]
     changes: list[Change]
     strangers: set[int]
 
 
+def _keys_of(updates: Sequence[StatusUpdate]) -> list[Key]:
+    """Return by what each DLR names its message; PostgreSQL knows no text with a NUL."""
+    ids = [item.message_id or "" for item in updates]
+    references = [clip_reference(item.provider_ref) or "" for item in updates]
+    return [("" if "\0" in key else key, ref) for key, ref in zip(ids, references, strict=True)]
+
+
 async def _read_updates(
-    connection: AsyncConnection, account: str, updates: Sequence[StatusUpdate]
+    connection: AsyncConnection,
+    account: str,
+    updates: Sequence[StatusUpdate],
+    keys: Sequence[Key],
+    standing: Mapping[str, Row],
 ) -> _Read:
-    keys = [(item.message_id or "", clip_reference(item.provider_ref) or "") for item in updates]
-    standing = await _standing_of(connection, account, keys)
     unnamed = {reference for named, reference in keys if reference and named not in standing}
     by_reference = _by_reference(standing.values(), account, unnamed) if unnamed else {}
     waiting = sorted({row["dispatch_id"] for row in standing.values() if _waits_again(row)})
@@ -139,16 +178,19 @@ async def _read_updates(
             strangers.add(id(item))
         elif _concerns(row, account, item.status, reference, attempts):
             changes.append(change_of(item, row["id"], account, reference or None))
-    return _Read(standing, changes, strangers)
+    return _Read(changes, strangers)
 
 
 def _by_reference(
     rows: Iterable[Row], account: str, references: AbstractSet[str]
 ) -> dict[str, Row]:
-    """Return an account's messages in flight by the vendor's references, which are among these."""
+    """Return an account's messages in flight by the vendor's references, which are among these.
+
+    Of those that share one it is the newest.
+    """
     return {
         row["provider_ref"]: row
-        for row in rows
+        for row in sorted(rows, key=itemgetter("id"))
         if row["provider_ref"] in references
         and row["account"] == account
         and row["status"] in policy.IN_FLIGHT
@@ -156,20 +198,17 @@ def _by_reference(
 
 
 async def _standing_of(
-    connection: AsyncConnection, account: str, keys: Sequence[tuple[str, str]]
+    connection: AsyncConnection, account: str, keys: Sequence[Key]
 ) -> dict[str, Row]:
     """Return where the messages stand that DLRs name, locked.
 
     Args:
         connection: The transaction's.
         account: Whose provider speaks.
-        keys: Of each DLR the message's id and the vendor's reference, empty where it has none. The
-            reference is looked for where no message has the id.
+        keys: Those of each DLR. The reference is looked for where no message has the id.
     """
     named = {key for key, _ in keys if key}
-    # PostgreSQL locks all of them by one statement, in one order.
-    at_once = connection.dialect.name == "postgresql"
-    unnamed = {reference for key, reference in keys if reference and (at_once or not key)}
+    unnamed = {reference for key, reference in keys if reference and not key}
     standing = await messages.lock_reported(connection, account, named, unnamed)
     missed = {reference for key, reference in keys if reference and key not in standing} - unnamed
     if missed:

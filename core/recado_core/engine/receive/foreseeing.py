@@ -1,8 +1,9 @@
-"""What DLRs are most likely to come to, made ready before the transaction that writes it."""
+"""What DLRs come to, told of all that are alike at once; on SQLite before the transaction."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,7 +30,9 @@ Columns = Mapping[str, Sequence[Any]]
 SENT: Row = {"status": Status.SENT.value}
 """What each message has that is written."""
 
+_SENT: Final = Status.SENT
 _WRITTEN = policy.TRANSITIONS[Status.SENT] & policy.DLR_STATUSES
+_stands = itemgetter(*STANDS)
 
 
 class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +69,8 @@ async def foresee_at_once(
         now: The time.
         telling: Where the events go.
     """
-    ids = [update.message_id for update in updates if update.message_id]
-    if not ids or len(set(ids)) < len(updates):
+    ids = _named_in(updates)
+    if ids is None:
         return None
     found = await messages.of_sent(connection, account, ids)
     references = found.pop("provider_ref")
@@ -76,19 +79,40 @@ async def foresee_at_once(
     own = {name: values for name, values in found.items() if values.count(values[0]) < len(ids)}
     like = {name: values[0] for name, values in found.items()} | {"account": account} | SENT
     rows = _rows_of(like, own, len(ids))
-    event_ids = new_ids(len(ids))
-    left: list[str] = []
-    alike: list[Alike] = []
     stand = [own[name] for name in STANDS if name in own]
-    for places in places_alike([*_said_in(updates), *stand]):
-        change = change_of(updates[places[0]], ids[places[0]], account)
-        if change.status not in _WRITTEN:
-            left += [ids[place] for place in places]
-            continue
-        its_events = [event_ids[place] for place in places]
-        its_rows = [rows[place] for place in places]
-        alike.append(Alike(change=change, event_ids=its_events, rows=its_rows))
+    left, alike = _judge(updates, rows, [*_said_in(updates), *stand])
     return Foreseen(left=left, plan=plan_alike("sqlite", alike, now, telling, SENT))
+
+
+def plan_at_once(  # noqa: PLR0913, PLR0917  # what ``foresee_at_once`` takes, and what it reads
+    dialect: str,
+    account: str,
+    updates: Sequence[StatusUpdate],
+    standing: Mapping[str, Row],
+    now: datetime,
+    telling: Telling,
+) -> Ready | None:
+    """Make ready what ``foresee_at_once`` foresees, of messages that are locked.
+
+    Args:
+        dialect: The database's.
+        account: Whose provider speaks.
+        updates: What it says.
+        standing: Where the messages stand, by id (``messages.lock``).
+        now: The time.
+        telling: Where the events go.
+    """
+    ids = _named_in(updates)
+    if ids is None or not standing.keys() >= {*ids}:
+        return None
+    rows = [standing[key] for key in ids]
+    if not all(row["status"] == _SENT and row["account"] == account for row in rows):
+        return None
+    if not _are_referred_to([row["provider_ref"] for row in rows], updates):
+        return None
+    stand = zip(*map(_stands, rows), strict=True)
+    _, alike = _judge(updates, rows, [*_said_in(updates), *stand])
+    return plan_alike(dialect, alike, now, telling, SENT)
 
 
 def change_of(
@@ -111,6 +135,36 @@ def change_of(
         account=account,
         at=item.at,
     )
+
+
+def _named_in(updates: Sequence[StatusUpdate]) -> list[str] | None:
+    """Return the messages that DLRs name, if each names another."""
+    ids = [update.message_id for update in updates if update.message_id]
+    return None if not ids or len(set(ids)) < len(updates) else ids
+
+
+def _judge(
+    updates: Sequence[StatusUpdate], rows: Sequence[Row], columns: Iterable[Sequence[Any]]
+) -> tuple[list[str], list[Alike]]:
+    """Return what is left as it is, and what becomes of the others.
+
+    Args:
+        updates: The DLRs.
+        rows: The message of each.
+        columns: In what those are alike that come to the same.
+    """
+    event_ids = new_ids(len(rows))
+    left: list[str] = []
+    alike: list[Alike] = []
+    for places in places_alike(columns):
+        first, its_rows = places[0], [rows[place] for place in places]
+        change = change_of(updates[first], rows[first]["id"], rows[first]["account"])
+        if change.status not in _WRITTEN:
+            left += [row["id"] for row in its_rows]
+            continue
+        its_events = [event_ids[place] for place in places]
+        alike.append(Alike(change=change, event_ids=its_events, rows=its_rows))
+    return left, alike
 
 
 def _are_referred_to(known: Sequence[str | None], updates: Sequence[StatusUpdate]) -> bool:

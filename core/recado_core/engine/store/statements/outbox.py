@@ -75,16 +75,17 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
         without: The categories to leave.
     """
     values = {"account_": account, "limit_": limit, "now_": now}
-    rows = await _taking_all(only, tuple(sorted(without))).rows(connection, values)
+    known = {
+        "account": account,
+        "status": _SENDING,
+        "dispatch_id": dispatch_id,
+        "provider_ref": None,
+    }
+    rows = await _taking_all(only, tuple(sorted(without))).rows(connection, values, known)
     if rows:
         ids = json_of([row["id"] for row in rows])
         values = {"ids": ids, "dispatch_": dispatch_id, "now_": now}
         await _taking(connection.dialect.name).run(connection, values)
-    for row in rows:
-        row["status"] = _SENDING
-        row["dispatch_id"] = dispatch_id
-        row["provider_ref"] = None
-        row["attempts"] += 1
     return rows
 
 
@@ -154,7 +155,9 @@ def _finding(only: Category | None, without: tuple[Category, ...]) -> Prepared:
 
 @cache
 def _taking_all(only: Category | None, without: tuple[Category, ...]) -> Prepared:
-    due = _due(only, without).with_only_columns(*_CLAIMED)
+    known = {"account", "status", "dispatch_id", "provider_ref", "attempts"}
+    asked = [column for column in _CLAIMED if column.name not in known]
+    due = _due(only, without).with_only_columns(*asked, (M.attempts + 1).label("attempts"))
     return Prepared(due.with_for_update(skip_locked=True))
 
 

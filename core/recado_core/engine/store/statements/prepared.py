@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as postgresql_dialect
 from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.store import sqlite
 from recado_core.engine.store.schema import encode_json
-from recado_core.engine.store.statements.many import rows_of
 from recado_core.engine.store.steps import Exactly, Guard, Step
 
 Row = dict[str, Any]
@@ -20,6 +21,7 @@ Processor = Callable[[Any], Any]
 
 _decode = msgspec.json.Decoder(list[list[Any]]).decode
 _DIALECT = sqlite_dialect(json_serializer=encode_json, json_deserializer=msgspec.json.decode)
+_POSTGRESQL = postgresql_dialect()  # type: ignore[no-untyped-call]  # the library's
 
 
 class Prepared:
@@ -47,14 +49,16 @@ class Prepared:
         """
         known = known or {}
         if connection.dialect.name != "sqlite":
-            return [
-                known | row for row in rows_of(await connection.execute(self._statement, values))
-            ]
+            result: sa.CursorResult[Any] = await connection.execute(self._statement, values)
+            # As the driver has them: SQLAlchemy would make an object of each, value by value.
+            listed = result.cursor.fetchall() if result.cursor else []
+            result.close()
+            return _read(self._postgresql, [*zip(*listed, strict=True)], known)
         spelled = self._spelled
         found = await sqlite.query(connection, spelled.text, spelled.order(values))
         if spelled.is_one:
-            return spelled.read(_decode(found.rows[0][0]), known)
-        return spelled.read([*zip(*found.rows, strict=True)], known)
+            return _read(spelled.columns, _decode(found.rows[0][0]), known)
+        return _read(spelled.columns, [*zip(*found.rows, strict=True)], known)
 
     async def run(self, connection: AsyncConnection, values: Values) -> int:
         """Execute it; return how many rows it has changed."""
@@ -77,6 +81,11 @@ class Prepared:
         return Guard(*self.step(values), f"[[{expected}]]")
 
     @cached_property
+    def _postgresql(self) -> "list[_Column]":
+        columns = self._statement.selected_columns if isinstance(self._statement, sa.Select) else ()
+        return [_Column(column, _POSTGRESQL) for column in columns]
+
+    @cached_property
     def _spelled(self) -> "_Spelled":
         statement, columns, is_one = self._statement, [], False
         if isinstance(statement, sa.Select):
@@ -90,7 +99,7 @@ class Prepared:
             binds=[
                 _Bind(bind.key, bind.value, bind.required, _writer(bind.type)) for bind in binds
             ],
-            columns=[_Column(str(column.key), column.type) for column in columns],
+            columns=[_Column(column, _DIALECT) for column in columns],
             is_one=is_one,
         )
 
@@ -121,10 +130,10 @@ class _Bind(msgspec.Struct, frozen=True):
 class _Column:
     """A column of the rows, and how its values are read."""
 
-    def __init__(self, name: str, kind: sa.types.TypeEngine[Any]) -> None:
-        self.name = name
-        self.is_own = isinstance(kind, sa.JSON)  # read, each is a value that may be changed
-        self._read = _reader(kind)
+    def __init__(self, column: sa.ColumnElement[Any], dialect: Dialect) -> None:
+        self.name = str(column.key)
+        self.is_own = isinstance(column.type, sa.JSON)  # read, each is a value that may be changed
+        self._read = column.type.dialect_impl(dialect).result_processor(dialect, None)
 
     def read(self, value: Any) -> Any:  # noqa: ANN401  # what drivers give
         """Return a value as the rows have it."""
@@ -150,35 +159,32 @@ class _Spelled(msgspec.Struct, frozen=True, kw_only=True):
         """Return the values in the order of the parameters; those that are not given are fixed."""
         return tuple(bind.take(values) for bind in self.binds)
 
-    def read(self, found: Sequence[Sequence[Any]], known: Row) -> list[Row]:
-        """Return rows, of which the values are given column by column.
 
-        What all of them have alike, as those of a batch have most, is read once; what they have
-        besides is known.
-        """
-        if not found or not found[0]:
-            return []
-        count = len(found[0])
-        like = known.copy()
-        own: dict[str, Sequence[Any]] = {}
-        for column, values in zip(self.columns, found, strict=True):
-            first = values[0]
-            is_alike = values[-1] == first and values.count(first) == count
-            if is_alike and (first is None or not column.is_own):
-                like[column.name] = column.read(first)
-            else:
-                like[column.name] = None  # a row is as large as it has to be from the beginning
-                own[column.name] = column.read_all(values)
-        rows = [like.copy() for _ in range(count)]
-        for name, values in own.items():
-            for row, value in zip(rows, values, strict=True):
-                row[name] = value
-        return rows
+def _read(columns: Sequence[_Column], found: Sequence[Sequence[Any]], known: Row) -> list[Row]:
+    """Return rows, of which the values are given column by column.
+
+    What all of them have alike, as those of a batch have most, is read once; what they have
+    besides is known.
+    """
+    if not found or not found[0]:
+        return []
+    count = len(found[0])
+    like = known.copy()
+    own: dict[str, Sequence[Any]] = {}
+    for column, values in zip(columns, found, strict=True):
+        first = values[0]
+        is_alike = values[-1] == first and values.count(first) == count
+        if is_alike and (first is None or not column.is_own):
+            like[column.name] = column.read(first)
+        else:
+            like[column.name] = None  # a row is as large as it has to be from the beginning
+            own[column.name] = column.read_all(values)
+    rows = [like.copy() for _ in range(count)]
+    for name, values in own.items():
+        for row, value in zip(rows, values, strict=True):
+            row[name] = value
+    return rows
 
 
 def _writer(kind: sa.types.TypeEngine[Any]) -> Processor | None:
     return kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
-
-
-def _reader(kind: sa.types.TypeEngine[Any]) -> Processor | None:
-    return kind.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
