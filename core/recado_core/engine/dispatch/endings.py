@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine.accounts.account import Account
 from recado_core.engine.messages.telling import Telling
 from recado_core.engine.messages.transitions import (
-    STANDS,
     Alike,
     Change,
     Plan,
@@ -21,6 +20,7 @@ from recado_core.engine.messages.transitions import (
     places_alike,
     plan_alike,
     plan_changes,
+    stands,
 )
 from recado_core.engine.store.identifiers import new_ids
 from recado_core.engine.store.statements import messages
@@ -30,7 +30,6 @@ from recado_core.messages import Status
 Row = dict[str, Any]
 
 
-_stands = itemgetter(*STANDS)
 _suppression_of = attrgetter("suppression")
 
 
@@ -94,7 +93,7 @@ class Endings:
             now: The time.
         """
         alike = []
-        for places in places_alike([[*map(_stands, rows)]]):
+        for places in places_alike([[*map(stands, rows)]]):
             first = places[0]
             change = Change(message_id=rows[first]["id"], status=Status.SENT)
             alike.append(

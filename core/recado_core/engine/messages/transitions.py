@@ -30,6 +30,8 @@ MANY = 25
 
 STANDS = ("status", "code", "status_text", "account", "dispatch_id", "segments")
 """What of a message decides on what a change writes and tells."""
+stands: Callable[[Row], tuple[Any, ...]] = itemgetter(*STANDS)
+"""Returns it of a message."""
 
 _KINDS = {status: f"message.{status}" for status in Status}
 
@@ -328,7 +330,7 @@ def _alike_in(
     changes: Sequence[Change], rows: Sequence[Row], references: Sequence[str | None]
 ) -> Iterator[Sequence[Any]]:
     """Yield in what those have to be alike that write and tell the same."""
-    yield [*map(_stands, rows)]
+    yield [*map(stands, rows)]
     yield [change.status for change in changes]
     yield [change.code for change in changes]
     yield [change.text for change in changes]
@@ -337,9 +339,6 @@ def _alike_in(
     if any(times):
         yield times
         yield offsets_of(times)
-
-
-_stands: Callable[[Row], tuple[Any, ...]] = itemgetter(*STANDS)
 
 
 def _new_references(changes: Sequence[Change], rows: Sequence[Row]) -> list[str | None]:

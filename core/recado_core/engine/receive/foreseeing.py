@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +17,7 @@ from recado_core.engine.messages.transitions import (
     offsets_of,
     places_alike,
     plan_alike,
+    stands,
 )
 from recado_core.engine.store.identifiers import new_ids
 from recado_core.engine.store.statements import messages
@@ -32,7 +32,6 @@ SENT: Row = {"status": Status.SENT.value}
 
 _SENT: Final = Status.SENT
 _WRITTEN = policy.TRANSITIONS[Status.SENT] & policy.DLR_STATUSES
-_stands = itemgetter(*STANDS)
 
 
 class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +109,7 @@ def plan_at_once(  # noqa: PLR0913, PLR0917  # what ``foresee_at_once`` takes, a
         return None
     if not _are_referred_to([row["provider_ref"] for row in rows], updates):
         return None
-    stand = zip(*map(_stands, rows), strict=True)
+    stand = zip(*map(stands, rows), strict=True)
     _, alike = _judge(updates, rows, [*_said_in(updates), *stand])
     return plan_alike(dialect, alike, now, telling, SENT)
 

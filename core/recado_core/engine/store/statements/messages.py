@@ -203,20 +203,8 @@ _SENT = Prepared(_COUNTING.where(M.status == sa.literal_column("'sent'")))
 
 
 # What deciding on a DLR needs of a message that is *sent*.
-_SENT_STANDING = (
-    M.id,
-    M.code,
-    M.status_text,
-    M.provider_ref,
-    M.dispatch_id,
-    M.channel,
-    M.address,
-    M.origin,
-    M.created_at,
-    M.campaign_id,
-    M.cost_centre,
-    M.segments,
-)
+_KNOWN = {"account", "status", "attempts", "fallbacks", "due_at"}  # or needed by others
+_SENT_STANDING = tuple(column for column in STANDING if column.name not in _KNOWN)
 _REPORTED = sa.func.json_each(sa.bindparam("ids", type_=sa.Text())).table_valued("value").c
 _OF_SENT = Prepared(
     sa.select(*_SENT_STANDING).where(
