@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from recado_core.checks import Recipient
-from recado_core.engine.checks.checking import CLEAR, Checking, Verdict, tell_reasons
+from recado_core.engine.checks.checking import CLEAR, Checking, Verdict, are_clear, tell_reasons
 from recado_core.engine.messages.batches import recipient_of
 from recado_core.messages import Status
 
@@ -33,7 +33,7 @@ class Judging:
             for row, document in zip(rows, documents, strict=True)
         ]
         verdicts = await self._ask(recipients)
-        if verdicts.count(CLEAR) == len(verdicts):
+        if are_clear(verdicts):
             return verdicts
         for row, verdict in zip(rows, verdicts, strict=True):
             if verdict is CLEAR:
@@ -58,7 +58,7 @@ class Judging:
     async def _ask(self, recipients: Sequence[Recipient]) -> list[Verdict]:
         """Ask; of what is put off and forbidden only for now, for its time as well."""
         verdicts = await self._checking.judge_grouped(recipients)
-        if verdicts.count(CLEAR) == len(verdicts):
+        if are_clear(verdicts):
             return verdicts
         later = [
             index

@@ -43,6 +43,11 @@ CLEAR = Verdict()
 """The verdict on a message that may go."""
 
 
+def are_clear(verdicts: Sequence[Verdict]) -> bool:
+    """Tell whether all of them are that messages may go, as mostly."""
+    return verdicts.count(CLEAR) == len(verdicts)
+
+
 class Checking:
     """Asks every check about messages.
 

@@ -15,7 +15,7 @@ from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.accounts.limits import Purpose
 from recado_core.engine.accounts.outage import Outage
 from recado_core.engine.accounts.pacing import calling
-from recado_core.engine.checks.checking import CLEAR, Checking
+from recado_core.engine.checks.checking import CLEAR, Checking, are_clear
 from recado_core.engine.dispatch import settling
 from recado_core.engine.dispatch.claims import Claimed, Claims
 from recado_core.engine.dispatch.endings import Endings
@@ -339,7 +339,7 @@ class Dispatcher:
         now = self._now()
         asked = [row for row in rows if not row["unchecked"]]
         verdicts = await self._checking.judge([recipient_of(row, now) for row in asked])
-        if verdicts.count(CLEAR) == len(verdicts):  # as it is with most
+        if are_clear(verdicts):
             return rows
         stopped = {
             row["id"]: settling.after_verdict(row, verdict, now)

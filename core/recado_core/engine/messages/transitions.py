@@ -17,7 +17,7 @@ from recado_core.engine.store.identifiers import new_ids
 from recado_core.engine.store.statements import events, messages
 from recado_core.engine.store.steps import Step
 from recado_core.engine.store.vendor_words import clip_code, clip_reference, clip_text
-from recado_core.messages import Status, SuppressionReason
+from recado_core.messages import Status, StatusUpdate, SuppressionReason
 
 Row = dict[str, Any]
 
@@ -179,9 +179,16 @@ def places_alike(columns: Iterable[Sequence[Any]]) -> list[Sequence[int]]:
     return [*together.values()]
 
 
-def offsets_of(times: Iterable[datetime | None]) -> list[timedelta | None]:
-    """Return how far times are from UTC: one moment may be written in two ways."""
-    return [None if at is None else at.utcoffset() for at in times]
+def said_in(items: Sequence[Change | StatusUpdate]) -> Iterator[Sequence[Any]]:
+    """Yield in what changes, or the DLRs that ask for them, are alike that say the same."""
+    yield [item.status for item in items]
+    yield [item.code for item in items]
+    yield [item.text for item in items]
+    times = [item.at for item in items]
+    if any(times):
+        yield times
+        # One moment may be written in two ways.
+        yield [None if at is None else at.utcoffset() for at in times]
 
 
 class _Written(msgspec.Struct, frozen=True):
@@ -331,14 +338,8 @@ def _alike_in(
 ) -> Iterator[Sequence[Any]]:
     """Yield in what those have to be alike that write and tell the same."""
     yield [*map(stands, rows)]
-    yield [change.status for change in changes]
-    yield [change.code for change in changes]
-    yield [change.text for change in changes]
+    yield from said_in(changes)
     yield [reference is None for reference in references]
-    times = [change.at for change in changes]
-    if any(times):
-        yield times
-        yield offsets_of(times)
 
 
 def _new_references(changes: Sequence[Change], rows: Sequence[Row]) -> list[str | None]:

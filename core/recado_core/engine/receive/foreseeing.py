@@ -1,6 +1,6 @@
 """What DLRs come to, told of all that are alike at once; on SQLite before the transaction."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,13 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recado_core.engine import policy
 from recado_core.engine.messages.telling import Telling
 from recado_core.engine.messages.transitions import (
-    STANDS,
     Alike,
     Change,
     Ready,
-    offsets_of,
     places_alike,
     plan_alike,
+    said_in,
     stands,
 )
 from recado_core.engine.store.identifiers import new_ids
@@ -25,7 +24,6 @@ from recado_core.engine.store.steps import Guard, Step
 from recado_core.messages import Status, StatusUpdate
 
 Row = dict[str, Any]
-Columns = Mapping[str, Sequence[Any]]
 
 SENT: Row = {"status": Status.SENT.value}
 """What each message has that is written."""
@@ -71,15 +69,10 @@ async def foresee_at_once(
     ids = _named_in(updates)
     if ids is None:
         return None
-    found = await messages.of_sent(connection, account, ids)
-    references = found.pop("provider_ref")
-    if found["id"] != ids or not _are_referred_to(references, updates):
+    rows = await messages.of_sent(connection, account, ids)
+    if [row["id"] for row in rows] != ids or not _are_referred_to(rows, updates):
         return None
-    own = {name: values for name, values in found.items() if values.count(values[0]) < len(ids)}
-    like = {name: values[0] for name, values in found.items()} | {"account": account} | SENT
-    rows = _rows_of(like, own, len(ids))
-    stand = [own[name] for name in STANDS if name in own]
-    left, alike = _judge(updates, rows, [*_said_in(updates), *stand])
+    left, alike = _judge(updates, rows)
     return Foreseen(left=left, plan=plan_alike("sqlite", alike, now, telling, SENT))
 
 
@@ -107,10 +100,9 @@ def plan_at_once(  # noqa: PLR0913, PLR0917  # what ``foresee_at_once`` takes, a
     rows = [standing[key] for key in ids]
     if not all(row["status"] == _SENT and row["account"] == account for row in rows):
         return None
-    if not _are_referred_to([row["provider_ref"] for row in rows], updates):
+    if not _are_referred_to(rows, updates):
         return None
-    stand = zip(*map(stands, rows), strict=True)
-    _, alike = _judge(updates, rows, [*_said_in(updates), *stand])
+    _, alike = _judge(updates, rows)
     return plan_alike(dialect, alike, now, telling, SENT)
 
 
@@ -142,20 +134,17 @@ def _named_in(updates: Sequence[StatusUpdate]) -> list[str] | None:
     return None if not ids or len(set(ids)) < len(updates) else ids
 
 
-def _judge(
-    updates: Sequence[StatusUpdate], rows: Sequence[Row], columns: Iterable[Sequence[Any]]
-) -> tuple[list[str], list[Alike]]:
-    """Return what is left as it is, and what becomes of the others.
+def _judge(updates: Sequence[StatusUpdate], rows: Sequence[Row]) -> tuple[list[str], list[Alike]]:
+    """Return which messages are left as they are, and what becomes of the others.
 
     Args:
         updates: The DLRs.
         rows: The message of each.
-        columns: In what those are alike that come to the same.
     """
     event_ids = new_ids(len(rows))
     left: list[str] = []
     alike: list[Alike] = []
-    for places in places_alike(columns):
+    for places in places_alike([[*map(stands, rows)], *said_in(updates)]):
         first, its_rows = places[0], [rows[place] for place in places]
         change = change_of(updates[first], rows[first]["id"], rows[first]["account"])
         if change.status not in _WRITTEN:
@@ -166,30 +155,11 @@ def _judge(
     return left, alike
 
 
-def _are_referred_to(known: Sequence[str | None], updates: Sequence[StatusUpdate]) -> bool:
+def _are_referred_to(rows: Sequence[Row], updates: Sequence[StatusUpdate]) -> bool:
     """Tell whether DLRs bear the references that are known of their messages, or none."""
+    known = [row["provider_ref"] for row in rows]
     given = [update.provider_ref for update in updates]
     return None not in known and (
         given == known
         or all(not each or each == its for each, its in zip(given, known, strict=True))
     )
-
-
-def _said_in(updates: Sequence[StatusUpdate]) -> Iterator[Sequence[Any]]:
-    """Yield in what DLRs are alike that come to the same for messages that stand alike."""
-    yield [update.status for update in updates]
-    yield [update.code for update in updates]
-    yield [update.text for update in updates]
-    times = [update.at for update in updates]
-    if any(times):
-        yield times
-        yield offsets_of(times)
-
-
-def _rows_of(like: Row, own: Columns, count: int) -> list[Row]:
-    """Return rows of what all of them have, and of what each has of its own."""
-    rows = [like.copy() for _ in range(count)]
-    for name, values in own.items():
-        for row, value in zip(rows, values, strict=True):
-            row[name] = value
-    return rows

@@ -5,13 +5,11 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recado_core.engine.store import sqlite as sqlite_way
-from recado_core.engine.store.schema import IN_FLIGHT, Instant, messages
+from recado_core.engine.store.schema import IN_FLIGHT, messages
 from recado_core.engine.store.statements.among import (
     among,
     among_named,
@@ -139,21 +137,16 @@ async def lock_reported(
     return _standing(await _locking_reported(connection.dialect.name).rows(connection, values))
 
 
-async def of_sent(
-    connection: AsyncConnection, account: str, ids: Sequence[str]
-) -> dict[str, list[Any]]:
-    """Return from SQLite, column by column, where those of these MTs stand that are *sent*.
+async def of_sent(connection: AsyncConnection, account: str, ids: Sequence[str]) -> list[Row]:
+    """Return from SQLite where those of these MTs stand that are *sent*.
 
     Args:
         connection: The transaction's.
         account: Of which they are.
         ids: They; what is found is in their order.
     """
-    step = _OF_SENT.step({"account_": account, "ids": json_of(ids)})
-    found = await sqlite_way.query(connection, *step)
-    columns = dict(zip(_SENT_NAMES, _decode(found.rows[0][0]), strict=True))
-    columns["created_at"] = [*map(_read_instant, columns["created_at"])]
-    return columns
+    known = {"account": account, "status": "sent"}
+    return await _OF_SENT.rows(connection, {"account_": account, "ids": json_of(ids)}, known)
 
 
 def are_sent(ids: Collection[str]) -> Guard:
@@ -214,9 +207,6 @@ _OF_SENT = Prepared(
         sa.literal_column("+messages.status") == sa.literal_column("'sent'"),
     )
 )
-_SENT_NAMES = [column.name for column in _SENT_STANDING]
-_read_instant = Instant().result_processor(sqlite.dialect(), None)
-_decode = msgspec.json.Decoder(list[list[Any]]).decode
 
 
 @cache

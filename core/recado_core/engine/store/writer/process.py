@@ -180,9 +180,14 @@ class _Answers(asyncio.Protocol):
     """Hands answers to those who wait for them, until there can be no more."""
 
     def __init__(self) -> None:
-        self.was_ready = self.is_ready = self.is_gone = False
+        self.was_ready = self.is_gone = False
         self._waiting: dict[int, tuple[float, asyncio.Future[list[int]]]] = {}
         self._frames = Frames()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process has said that it is ready, and goes on."""
+        return self.was_ready and not self.is_gone
 
     def wait_for(self, number: int) -> asyncio.Future[list[int]]:
         """Return what is to hold the answer to a request."""
@@ -197,14 +202,14 @@ class _Answers(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
-        self.was_ready = self.is_ready = True
+        self.was_ready = True
         for content in self._frames.feed(data):
             for answer in _answers(content):
                 self._end(answer.number, answer.failure(), [*answer.counts])
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # as declared
         """Tell those who wait that there will be no answer."""
-        self.is_ready, self.is_gone = False, True
+        self.is_gone = True
         for number in [*self._waiting]:
             self._end(number, sqlite3.OperationalError(GONE), [])
 
