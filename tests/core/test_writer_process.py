@@ -5,9 +5,9 @@ import itertools
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 
+import psutil
 import pytest
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.store.database import Database
@@ -55,13 +55,14 @@ def numbers(path):
 
 def pids():
     """Return the children of this process that write."""
-    told = subprocess.run(
-        ["ps", "--ppid", str(os.getpid()), "-o", "pid=,args="],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    return [int(line.split()[0]) for line in told.splitlines() if program.__name__ in line]
+    return [child.pid for child in psutil.Process().children() if writes(child)]
+
+
+def writes(child):
+    try:
+        return program.__name__ in child.cmdline()
+    except psutil.NoSuchProcess:  # it ends just now
+        return False
 
 
 class Word(str):
@@ -186,9 +187,9 @@ async def test_a_process_that_says_nothing_is_killed(path, written, monkeypatch,
 async def test_a_process_that_has_nothing_to_say_is_left_alone(path, monkeypatch):
     monkeypatch.setattr(process, "LOOK", 0.01)
     monkeypatch.setattr(process, "SILENCE", 0.0)
-    before = pids()
+    (pid,) = pids()
     await asyncio.sleep(0.1)
-    assert pids() == before
+    assert pids() == [pid]
     assert numbers(path) == []
 
 

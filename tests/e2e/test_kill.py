@@ -7,9 +7,9 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from .stack import texts, wait_until
@@ -58,12 +58,11 @@ def the_writer(gateway):
     found = []
 
     def is_there():
-        pid = gateway.program.process.pid
-        found[:] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        found[:] = psutil.Process(gateway.program.process.pid).children()
         return bool(found)
 
     wait_until(is_there, "a process that writes")
-    return int(found[0])
+    return found[0].pid
 
 
 def test_kills_of_the_process_that_writes_lose_nothing_and_double_nothing(house):
