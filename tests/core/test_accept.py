@@ -92,6 +92,7 @@ async def test_an_accepted_message_outlives_the_engine_that_took_it(open_house):
             assert [message.id for message in second.vendor.sent] == [message_id]
 
 
+@pytest.mark.whole
 @on_sqlite
 async def test_what_was_answered_is_stored_whenever_the_process_is_killed(open_house, database_url):
     process = await asyncio.create_subprocess_exec(

@@ -180,6 +180,7 @@ def test_refusal_says_what_is_wrong(text, region, reason):
         normalise_number(text, region)
 
 
+@pytest.mark.whole
 @settings(max_examples=300, deadline=None)
 @given(ANY_TEXT, REGIONS)
 @example("+55" + " " * 60 + "11900000001", "BR")

@@ -10,6 +10,8 @@ from recado_core.engine.store.statements import campaigns
 from .campaign_house import Campaigner, number
 from .resilience.troubles import Statements
 
+pytestmark = pytest.mark.whole
+
 TRIES = 400
 
 

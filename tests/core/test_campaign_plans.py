@@ -10,6 +10,8 @@ from recado_core.testing.clock import MONDAY_NOON
 
 from .test_plans import Statements, indexes_in, plan_of, whole_tables_in
 
+pytestmark = pytest.mark.whole
+
 NOW = MONDAY_NOON
 SIZE = 1500
 """Recipients of each of two campaigns, and single messages besides."""

@@ -14,6 +14,8 @@ from recado_core.engine.store.statements import campaigns
 from .campaign_house import Campaigner, number
 from .resilience.troubles import Statements, until
 
+pytestmark = pytest.mark.whole
+
 SIZE = 12
 TRIES = 1000
 

@@ -23,6 +23,8 @@ from recado_core.testing.clock import MONDAY_NOON
 
 from .campaign_house import Campaigner, number
 
+pytestmark = pytest.mark.whole
+
 MINUTE = timedelta(minutes=1)
 PICTURES = [Media(url="https://example.com/a.png")]
 

@@ -14,6 +14,8 @@ from recado_core.engine.dispatch import endings
 from recado_core.engine.store.schema import dispatches, nodes
 from recado_core.engine.suppressions.suppressions import NewSuppression
 
+pytestmark = pytest.mark.whole
+
 ANA = "+5511900000001"
 CUT = "\ud800"
 

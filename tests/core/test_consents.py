@@ -9,6 +9,8 @@ from recado_core.engine.suppressions.suppressions import NewSuppression, Suppres
 
 from .desks import open_before
 
+pytestmark = pytest.mark.whole
+
 ANA, BIA = "+5511900000001", "+5511900000002"
 
 

@@ -17,6 +17,8 @@ from recado_core.engine.store import schema
 from recado_core.engine.store.statements.events import told_of_opened
 from recado_core.engine.suppressions.suppressions import NewSuppression
 
+pytestmark = pytest.mark.whole
+
 ANA, BIA = "+5511900000001", "+5511900000002"
 
 

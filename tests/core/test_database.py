@@ -12,6 +12,8 @@ from recado_core.engine.store.steps import Exactly
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.exc import IntegrityError
 
+pytestmark = pytest.mark.whole
+
 NAMES = sa.select(accounts.c.name).order_by(accounts.c.name)
 
 

@@ -41,6 +41,8 @@ from .desks import (
     write,
 )
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def open_desk(open_house):

@@ -34,6 +34,8 @@ from .desks import (
     write,
 )
 
+pytestmark = pytest.mark.whole
+
 on_both = pytest.mark.parametrize("database_url", ["sqlite_url", "postgres_url"], indirect=True)
 
 EVERY = ("message.received", "message.undelivered", "message.sent")

@@ -260,6 +260,7 @@ async def test_one_bad_message_does_not_spoil_its_batch(house):
     assert len(house.vendor.batches) < 25
 
 
+@pytest.mark.whole
 async def test_a_provider_that_refuses_everything_is_not_asked_without_end(house):
     house.vendor.answers = [PermanentSendError("no such page", code="404")] * 5000
     ids = await house.accept_many(150)
@@ -397,6 +398,7 @@ async def run_until_sent(house, ids):
         await house.engine.stop()
 
 
+@pytest.mark.whole
 async def test_where_there_is_much_to_do_a_claim_takes_as_many_batches_as_may_go_at_once(
     open_house, claims
 ):
@@ -414,6 +416,7 @@ async def test_where_there_is_much_to_do_a_claim_takes_as_many_batches_as_may_go
         assert house.engine._carried() == set()  # noqa: SLF001  # nobody else tells
 
 
+@pytest.mark.whole
 async def test_a_claim_takes_no_more_batches_than_the_rate_allows(open_house, claims):
     async with open_house(
         accounts={"main": {"concurrency": 8, "rate": "4/60s"}}, capabilities={"max_batch": 5}
@@ -425,6 +428,7 @@ async def test_a_claim_takes_no_more_batches_than_the_rate_allows(open_house, cl
         assert Counter(await house.statuses(ids)) == {"sent": 10, "queued": 40}
 
 
+@pytest.mark.whole
 async def test_calls_that_others_make_during_a_claim_of_many_are_within_the_rate(
     open_house, monkeypatch
 ):
@@ -487,6 +491,7 @@ async def test_those_that_go_first_leave_a_turn_to_the_others_in_a_claim_of_many
         assert dispatcher.carried == {each.dispatch_id for each in taken}
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
 async def test_a_running_worker_goes_on_after_a_claim_that_can_not_be_read(
     open_house, monkeypatch, caplog

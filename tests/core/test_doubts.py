@@ -3,6 +3,8 @@ from recado_core import InDoubtError, TransientSendError
 
 from .conftest import accept_all
 
+pytestmark = pytest.mark.whole
+
 SETTLES = {"main": {"lookup_settles": 30.0}}
 
 

@@ -12,6 +12,8 @@ from recado_core.engine.store.schema import events, messages, stats_changes
 from recado_core.engine.store.statements.many import update_many
 from recado_core.testing.clock import MONDAY_NOON
 
+pytestmark = pytest.mark.whole
+
 EARLIER = MONDAY_NOON - timedelta(hours=1)  # the same in another way below
 SAID = [
     {"status": "delivered", "code": "3", "text": "entregue"},

@@ -13,6 +13,8 @@ from recado_core.engine.store.statements.many import update_many
 
 from .resilience.troubles import until, until_status
 
+pytestmark = pytest.mark.whole
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
 
 

@@ -25,6 +25,8 @@ from recado_core.engine.suppressions.suppressions import SuppressionFilter
 from recado_core.testing import Clock
 from recado_core.testing.clock import MONDAY_NOON
 
+pytestmark = pytest.mark.whole
+
 ANA, BIA = "+5511900000001", "+5511900000002"
 CPF = "123.456.789-09"
 SECRET = Secret("a-key-of-nobody")
@@ -634,7 +636,6 @@ def at_step(number, act):
     return lambda *_: act() if next(steps) == number else None
 
 
-@pytest.mark.whole
 @pytest.mark.parametrize("how", ["cancel", "fail"])
 @pytest.mark.parametrize("step", [5, 16])  # while it is checked, and while it is written
 async def test_an_import_that_breaks_off_is_made_whole_by_the_next(take, file, how, step):
@@ -678,7 +679,6 @@ async def test_a_file_that_changes_meanwhile_is_not_taken_for_the_whole(take, fi
         assert await take.found() == {address(500)}
 
 
-@pytest.mark.whole
 async def test_others_write_while_a_file_is_imported(take, house, file):
     writing = asyncio.Event()
     steps = []
@@ -716,7 +716,6 @@ async def test_two_imports_of_one_file_at_the_same_time_do_no_harm(take, file):
     assert {each.rows for each in done} == {300}
 
 
-@pytest.mark.whole
 async def test_memory_does_not_grow_with_the_file(take, file, monkeypatch):
     monkeypatch.setattr(imports, "CHUNK", 1000)
     few = file(lines(range(2500)))

@@ -21,6 +21,8 @@ from recado_core.engine.store.statements.many import (
 from recado_core.messages import Status
 from recado_core.testing.clock import MONDAY_NOON
 
+pytestmark = pytest.mark.whole
+
 ENOUGH = ALIKE + 1
 BLOCK = TOGETHER[0]
 EASTWARD = timezone(timedelta(hours=1))

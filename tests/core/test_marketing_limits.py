@@ -6,6 +6,8 @@ from recado_core import Category, TransientSendError
 from recado_core.engine.settings import LimitSettings
 from recado_core.engine.suppressions.suppressions import AskedRecipient, CheckRequest
 
+pytestmark = pytest.mark.whole
+
 ANA, BIA = "+5511900000001", "+5511900000002"
 HOUR = 3600
 

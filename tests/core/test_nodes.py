@@ -10,6 +10,8 @@ from recado_core.engine.store.statements import accounts, dispatches, outbox
 
 from .conftest import accept_all
 
+pytestmark = pytest.mark.whole
+
 ELSEWHERE = "another-machine"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
 

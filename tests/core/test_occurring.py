@@ -25,6 +25,8 @@ from recado_core.engine.templates.templates import NewTemplate
 from .campaign_house import Campaigner, number
 from .resilience.troubles import Statements
 
+pytestmark = pytest.mark.whole
+
 TO = "+5511900000001"
 GRACE = 300
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)

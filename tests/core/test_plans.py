@@ -31,6 +31,8 @@ from recado_core.engine.store.statements import (
 from recado_core.engine.store.steps import asked
 from recado_core.testing.clock import MONDAY_NOON
 
+pytestmark = pytest.mark.whole
+
 NOW = MONDAY_NOON
 HISTORY = 1500
 """Messages that are settled, beside a few of each kind that waits."""

@@ -12,6 +12,8 @@ from recado_core.engine.store.statements.prepared import Prepared
 
 from .resilience.troubles import cancel_at
 
+pytestmark = pytest.mark.whole
+
 M = messages.c
 
 ALL_OF = Prepared(sa.select(messages).where(M.id == sa.bindparam("id_")))

@@ -21,6 +21,8 @@ from .pushing_house import (
     waiting,
 )
 
+pytestmark = pytest.mark.whole
+
 HOUR, DAY = 3600, 86_400
 
 

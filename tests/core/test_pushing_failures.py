@@ -26,7 +26,10 @@ from .pushing_house import (
 )
 
 # Failures are judged here by statements that test_pushing runs on PostgreSQL too.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True),
+]
 
 HOUR, DAY = 3600, 86_400
 

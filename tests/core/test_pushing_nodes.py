@@ -23,6 +23,8 @@ from .pushing_house import (
     waiting,
 )
 
+pytestmark = pytest.mark.whole
+
 HOUR, DAY = 3600, 86_400
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)

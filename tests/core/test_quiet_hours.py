@@ -564,6 +564,7 @@ def found_for(person, rules, at):
     return QuietHours({"sms": rules}, HOME).opening(person[0], "sms", Category.MARKETING, at)
 
 
+@pytest.mark.whole
 @settings(max_examples=150, deadline=None)
 @given(any_person, any_rules, any_time)
 def test_the_opening_is_the_first_minute_that_the_judge_allows(person, rules, at):
@@ -577,6 +578,7 @@ def test_the_opening_is_the_first_minute_that_the_judge_allows(person, rules, at
         assert opens.second == opens.microsecond == 0
 
 
+@pytest.mark.whole
 @settings(max_examples=150, deadline=None)
 @given(any_person, any_rules, any_time, any_draw)
 def test_what_is_spread_stays_in_the_window_and_may_go_then(person, rules, at, draw):
@@ -592,6 +594,7 @@ def test_what_is_spread_stays_in_the_window_and_may_go_then(person, rules, at, d
     assert spread_out or not judge.allows(found.closes)
 
 
+@pytest.mark.whole
 @settings(max_examples=100, deadline=None)
 @given(any_address, any_rules, any_time)
 def test_at_the_opening_a_message_may_go(address, rules, at):
@@ -601,6 +604,7 @@ def test_at_the_opening_a_message_may_go(address, rules, at):
     assert opening(address, opens, rules) is None
 
 
+@pytest.mark.whole
 @settings(max_examples=60, deadline=None)
 @given(any_person, any_rules, st.lists(any_time, min_size=2, max_size=6))
 def test_what_was_asked_before_changes_no_answer(person, rules, times):

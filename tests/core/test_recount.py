@@ -26,6 +26,8 @@ from recado_core.engine.store.schema import events, messages, stats, stats_chang
 from recado_core.engine.suppressions.suppressions import NewSuppression
 from recado_core.testing import Clock
 
+pytestmark = pytest.mark.whole
+
 ZONE = "America/New_York"
 BEFORE_SUMMER_TIME = datetime(2026, 3, 7, 20, tzinfo=UTC)
 ACCOUNTS = {"main": {"price": "0.08"}, "backup": {"price": "0.065432", "on_doubt": "resend"}}

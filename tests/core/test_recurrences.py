@@ -134,6 +134,7 @@ def agrees_with_dateutil(text, starts, zone, after, years):
     assert len(found) >= min(len(expected), FEW)
 
 
+@pytest.mark.whole
 def test_occurrences_over_ten_years_are_those_that_dateutil_enumerates(request):
     whole = request.config.getoption("whole")
     hourly = YEARS if whole else 1
@@ -156,6 +157,7 @@ def test_occurrences_over_ten_years_are_those_that_dateutil_enumerates(request):
     check()
 
 
+@pytest.mark.whole
 @given(
     interval=st.integers(1, 90),
     starts=STARTS,

@@ -12,6 +12,8 @@ from recado_core.engine.receive import arrivals
 from recado_core.engine.store.schema import events
 from recado_core.testing import Clock
 
+pytestmark = pytest.mark.whole
+
 HOUR = timedelta(hours=1)
 
 

@@ -9,6 +9,8 @@ from recado_core.engine.schedules.requests import NewSchedule, ScheduleChange
 from recado_core.engine.schedules.schedules import ScheduleFilter
 from recado_core.engine.store.identifiers import new_id
 
+pytestmark = pytest.mark.whole
+
 HOUR = timedelta(hours=1)
 TO = "+5511900000001"
 MESSAGE = {"to": TO, "text": "oi"}

@@ -6,6 +6,8 @@ from recado_core.engine.store.database import Database
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import outbox
 
+pytestmark = pytest.mark.whole
+
 HOUR = timedelta(hours=1)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
 

@@ -26,6 +26,8 @@ from recado_core.engine.suppressions.suppressions import NewSuppression
 
 from .desks import ANA, BIA, EVA, DeskSettings, call, deliveries, open_before, told, write
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def open_desk(open_house):

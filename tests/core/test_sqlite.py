@@ -12,6 +12,8 @@ from recado_core.engine.store.statements import messages
 
 from .resilience.troubles import DEADLINE, until
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 async def connection(sqlite_url):

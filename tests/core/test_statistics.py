@@ -16,6 +16,8 @@ from recado_core.engine.statistics.statistics import Group, StatsQuery, figures_
 from recado_core.engine.store.schema import stats, stats_changes
 from recado_core.testing import Clock
 
+pytestmark = pytest.mark.whole
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
 PRICED = {"main": {"price": "0.08"}, "backup": {"price": "0.1"}}
 FAILOVER = {"accounts": PRICED, "routes": [RouteSettings(accounts=list(PRICED))]}

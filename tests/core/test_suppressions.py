@@ -30,6 +30,8 @@ from recado_core.engine.suppressions.suppressions import (
 )
 from recado_core.testing import Clock
 
+pytestmark = pytest.mark.whole
+
 ANA, BIA = "+5511900000001", "+5511900000002"
 CPF, OTHER_CPF = "123.456.789-09", "529.982.247-25"
 

@@ -25,6 +25,8 @@ from recado_core.engine.templates.variants import Template, Variant, choose
 
 from .test_accept import answer_to, on_sqlite, pointers_of, stored
 
+pytestmark = pytest.mark.whole
+
 WELCOME = {"name": "welcome", "text": "Oi, {{ name }}!"}
 VENDORS = {"name": "HX1", "language": "pt_BR", "variables": ["order", "name"]}
 KEY = IdempotencyKey(owner="client", key="k1", fingerprint="one")

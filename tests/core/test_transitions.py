@@ -19,6 +19,8 @@ from recado_core.engine.store.statements import deliveries
 from recado_core.sinks import Lane
 from recado_core.testing.clock import MONDAY_NOON
 
+pytestmark = pytest.mark.whole
+
 ENOUGH = 300
 """Examples by which a field that is forgotten is found."""
 

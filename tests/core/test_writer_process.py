@@ -17,6 +17,8 @@ from recado_core.engine.store.writer.frames import Answer, Frames, Request, fram
 
 from .resilience.troubles import DEADLINE, locked, until
 
+pytestmark = pytest.mark.whole
+
 ADD = "INSERT INTO numbers VALUES (?, ?)"
 CHANGE = "UPDATE numbers SET what = ? WHERE n >= ?"
 COUNT = "SELECT count(*) FROM numbers"
