@@ -14,8 +14,9 @@ from recado_core import (
 )
 from recado_core.engine.accept.accepting import BatchRequest, Draft
 from recado_core.engine.checks.checking import CLEAR, Checking
+from recado_core.engine.checks.own import own_checks
 from recado_core.engine.plugins import load_plugins
-from recado_core.engine.runtime import Engine, own_checks
+from recado_core.engine.runtime import Engine
 from recado_core.engine.settings import CheckSettings, EngineSettings, QuietHoursSettings
 from recado_core.engine.store.documents import read_document
 from recado_core.testing import Clock

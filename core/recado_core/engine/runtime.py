@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from recado_core.checks import Check
 from recado_core.engine.accept.accepting import Accept
 from recado_core.engine.accept.composing import Composing
+from recado_core.engine.accept.routes import check_routes
 from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.accounts.inquiry import Inquiry
 from recado_core.engine.accounts.operations import Operations
@@ -21,10 +20,7 @@ from recado_core.engine.campaigns.rehearsing import Rehearsing
 from recado_core.engine.campaigns.steps import CampaignSteps
 from recado_core.engine.campaigns.telling import CampaignTelling
 from recado_core.engine.checks.checking import Checking
-from recado_core.engine.checks.do_not_disturb import DoNotDisturbCheck
-from recado_core.engine.checks.marketing_limits import MarketingLimitCheck
-from recado_core.engine.checks.quiet_hours import QuietHoursCheck
-from recado_core.engine.checks.suppressions import SuppressionCheck
+from recado_core.engine.checks.own import own_checks
 from recado_core.engine.clients.idempotency import Once
 from recado_core.engine.clients.keys import Keys
 from recado_core.engine.conversations.conversations import Conversations
@@ -36,6 +32,7 @@ from recado_core.engine.dispatch.endings import Endings
 from recado_core.engine.dispatch.nodes import BEAT, Node
 from recado_core.engine.dispatch.scheduling import Scheduling
 from recado_core.engine.failures import UnavailableError
+from recado_core.engine.loops import Loops
 from recado_core.engine.messages.links import Links
 from recado_core.engine.messages.messages import Messages
 from recado_core.engine.messages.telling import Telling
@@ -60,7 +57,6 @@ from recado_core.engine.suppressions.pushing import Pushing
 from recado_core.engine.suppressions.suppressing import Suppressing
 from recado_core.engine.suppressions.suppressions import Suppressions
 from recado_core.engine.templates.templates import Templates
-from recado_core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
@@ -207,8 +203,7 @@ class Engine:
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self._due: frozenset[Work] = frozenset()
-        self._wakes: dict[Work | None, asyncio.Event] = {}
-        self._stopping = asyncio.Event()
+        self._loops = Loops()
 
     async def open(self) -> None:
         """Connect, make or check the schema, and make the providers.
@@ -234,23 +229,25 @@ class Engine:
 
     async def start(self) -> None:
         """Start the worker: dispatch, receive, and what the clock brings."""
-        self._stopping.clear()
+        self._loops.resume()
         await self._node.join()
         await self._node.beat()
-        self._tasks = [
-            asyncio.create_task(self._repeat(BEAT, self._node.beat)),
-            asyncio.create_task(self._repeat(TICK, self._watch)),
-            asyncio.create_task(self._attend(None, self._tick)),
-            asyncio.create_task(self._attend(Work.OCCURRENCES, self._occurring.run_due)),
-            asyncio.create_task(self._repeat(FOLD, self.statistics.fold)),
-            asyncio.create_task(self._inquire(Work.DOUBTS, self._doubts)),
-            asyncio.create_task(self._inquire(Work.POLLS, self._polling)),
-            *(asyncio.create_task(self._repeat(TICK, each.take_due)) for each in self._rounds),
-            asyncio.create_task(self.receive.run()),
-            asyncio.create_task(self.campaigning.run()),
-            *(asyncio.create_task(dispatcher.run()) for dispatcher in self._dispatchers),
-            *(asyncio.create_task(worker.run()) for worker in self.sinks.workers),
+        repeat, when_due = self._loops.repeat, self._loops.when_due
+        running = [
+            repeat(BEAT, self._node.beat),
+            repeat(TICK, self._watch),
+            when_due(None, self._tick),
+            when_due(Work.OCCURRENCES, self._occurring.run_due),
+            repeat(FOLD, self.statistics.fold),
+            self._inquire(Work.DOUBTS, self._doubts),
+            self._inquire(Work.POLLS, self._polling),
+            *(repeat(TICK, each.take_due) for each in self._rounds),
+            self.receive.run(),
+            self.campaigning.run(),
+            *(dispatcher.run() for dispatcher in self._dispatchers),
+            *(worker.run() for worker in self.sinks.workers),
         ]
+        self._tasks = [asyncio.create_task(each) for each in running]
 
     async def run_once(self) -> int:
         """Do once all that is due now, without the worker's loops; return how much was done.
@@ -282,9 +279,7 @@ class Engine:
         """
         if not self._tasks:
             return
-        self._stopping.set()
-        for wake in self._wakes.values():
-            wake.set()
+        self._loops.stop()
         self.receive.stop()
         self.campaigning.stop()
         self._doubts.stop()
@@ -354,9 +349,7 @@ class Engine:
     async def _watch(self) -> None:
         """See what is due, and wake whom it is for."""
         await self._look()
-        for work, wake in self._wakes.items():
-            if work is None or work in self._due:
-                wake.set()
+        self._loops.wake(self._due)
         if Work.WEBHOOKS in self._due:
             self.receive.wake()
 
@@ -396,86 +389,7 @@ class Engine:
     async def _inquire(self, work: Work, inquiry: Inquiry) -> None:
         inquiry.resume()
         try:
-            await self._attend(work, inquiry.begin_due)
+            await self._loops.when_due(work, inquiry.begin_due)
             await inquiry.finish()
         finally:
             await inquiry.cancel()  # what is late, where this was cancelled
-
-    async def _attend(self, work: Work | None, do: Callable[[], Awaitable[object]]) -> None:
-        """Do the work of a kind whenever any is seen to be due; None: after every look."""
-        wake = self._wakes.setdefault(work, asyncio.Event())
-
-        async def when_woken() -> None:
-            await wake.wait()
-            wake.clear()
-            if not self._stopping.is_set():
-                await do()
-
-        await self._repeat(0.0, when_woken)
-
-    async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
-        """Do the work again and again until the engine stops, whatever happens to one round."""
-        troubled = False
-        while not self._stopping.is_set():
-            try:
-                await work()
-            except Exception:
-                if not troubled:
-                    log.exception("a round failed; it is tried again")
-                troubled = True
-            else:
-                troubled = False
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
-
-
-def own_checks(settings: EngineSettings, plugins: Plugins, database: Database) -> list[Check]:
-    """Return the gateway's own checks that the settings call for.
-
-    Raises:
-        ConfigurationError: Quiet hours can't be read, or are of a channel that does not exist.
-    """
-    for channel in settings.quiet_hours:
-        if channel not in plugins.channels:
-            raise ConfigurationError(
-                f"quiet_hours.{channel}: unknown channel; "
-                f"there is {', '.join(sorted(plugins.channels))}"
-            )
-    checks: list[Check] = [
-        SuppressionCheck(database, settings.do_not_disturb),
-        DoNotDisturbCheck(database, settings.do_not_disturb),
-        MarketingLimitCheck(database, settings.limits),
-    ]
-    if settings.quiet_hours:
-        checks.append(QuietHoursCheck(settings.quiet_hours, settings.timezone, random.random))
-    return checks
-
-
-def check_routes(settings: EngineSettings, plugins: Plugins) -> None:
-    """Raise ``ConfigurationError`` for a route that leads nowhere."""
-    for index, route in enumerate(settings.routes):
-        key = f"routes[{index}]"
-        if not route.accounts:
-            raise ConfigurationError(f"{key}.accounts: name at least one account")
-        if route.channel not in plugins.channels:
-            raise ConfigurationError(
-                f"{key}.channel: unknown channel {route.channel!r}; "
-                f"there is {', '.join(sorted(plugins.channels))}"
-            )
-        if route.weights is not None and (
-            len(route.weights) != len(route.accounts)
-            or min(route.weights) < 0
-            or sum(route.weights) == 0
-        ):
-            raise ConfigurationError(
-                f"{key}.weights: needs one number for every account, not all 0"
-            )
-        for name in route.accounts:
-            if name not in settings.accounts:
-                raise ConfigurationError(f"{key}.accounts: there is no account {name!r}")
-            kind = plugins.provider_types.get(settings.accounts[name].provider)
-            if kind is not None and route.channel not in kind.channels:
-                raise ConfigurationError(f"{key}.accounts: {name} carries no {route.channel}")
