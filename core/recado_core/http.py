@@ -52,7 +52,7 @@ async def send_request(client: httpx.AsyncClient, request: httpx.Request) -> htt
         InDoubtError: The connection broke or fell silent after the request had begun to leave.
     """
     try:
-        return await client.send(request)
+        response = await client.send(request)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         raise UnreachableError(
             f"no connection to {request.url.host}: {type(error).__name__}"
@@ -61,6 +61,10 @@ async def send_request(client: httpx.AsyncClient, request: httpx.Request) -> htt
         raise InDoubtError(
             f"no answer from {request.url.host} after sending: {type(error).__name__}"
         ) from error
+    # What httpx read it from knows the response: a cycle, which would keep the bodies of both
+    # until the collector comes.
+    response.stream = httpx.ByteStream(response.content)
+    return response
 
 
 def raise_for_send(response: httpx.Response, text: str | None = None) -> None:
