@@ -1,5 +1,6 @@
 import asyncio
 import itertools
+import json
 
 import pytest
 from recado_core import MalformedWebhookError
@@ -178,6 +179,36 @@ async def test_another_accounts_dlr_changes_nothing(open_house):
         )
         await house.settle()
         assert await house.status(message_id) == "sent"
+
+
+NO_ID = {
+    "status": {"message_id": "?", "status": "delivered"},
+    "rejected": {"batch_reference": "?", "code": "1"},
+    "message": {"provider_ref": "m1", "sender": "+5511900000001", "text": "oi"}
+    | {"answers_message_id": "?"},
+}
+
+
+@pytest.mark.parametrize("bad", ["\0", "\ud800"], ids=["nul", "half a character"])
+@pytest.mark.parametrize("kind", NO_ID)
+async def test_an_id_that_no_database_takes_is_nobodys_and_holds_up_no_other(house, kind, bad):
+    (message_id,) = await sent(house)
+    fields = {
+        name: f"{message_id}{bad}" if value == "?" else value for name, value in NO_ID[kind].items()
+    }
+    good = ["status", {"message_id": message_id, "status": "delivered"}]
+    await house.webhook(raw=json.dumps([[kind, fields], good]).encode())
+    await house.settle()
+    assert await house.status(message_id) == "delivered"
+
+
+@pytest.mark.parametrize("bad", ["\0", "\ud800"], ids=["nul", "half a character"])
+async def test_beside_an_id_that_no_database_takes_the_reference_counts(house, bad):
+    (message_id,) = await sent(house)
+    fields = {"message_id": bad, "provider_ref": f"ref-{message_id}", "status": "delivered"}
+    await house.webhook(raw=json.dumps([["status", fields]]).encode())
+    await house.settle()
+    assert await house.status(message_id) == "delivered"
 
 
 async def test_a_dlr_of_another_attempt_changes_nothing(house):

@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import sys
+import time
 
 import psutil
 import pytest
@@ -173,16 +174,77 @@ async def test_a_process_that_is_killed_is_a_database_that_is_away_and_is_replac
     assert "the process that writes has ended, with code -9" in caplog.text
 
 
-async def test_a_process_that_says_nothing_is_killed(path, written, monkeypatch, caplog):
+@pytest.mark.parametrize("is_stopping", [False, True])
+async def test_a_process_that_says_nothing_is_killed(
+    sqlite_url, path, monkeypatch, caplog, is_stopping
+):
     monkeypatch.setattr(process, "LOOK", 0.01)
-    monkeypatch.setattr(process, "SILENCE", 0.05)
+    monkeypatch.setattr(process, "LEAVE" if is_stopping else "SILENCE", 0.05)
+    written = await database(sqlite_url, apart=True)
     (pid,) = pids()
     os.kill(pid, signal.SIGSTOP)
+    writing = asyncio.create_task(written.write_at_once([(ADD, (1, "a"))]))
+    if is_stopping:
+        await asyncio.sleep(0)
+        written.hasten()
     with pytest.raises(UnavailableError):
-        await written.write_at_once([(ADD, (1, "a"))])
+        await writing
     assert await written.write_at_once([(ADD, (2, "b"))])
     assert numbers(path) == [(2, "b")]
     assert "does not answer" in caplog.text
+    await written.close()
+
+
+async def test_a_process_that_can_not_be_killed_is_told_of_once(written, monkeypatch, caplog):
+    monkeypatch.setattr(process, "LOOK", 0.01)
+    monkeypatch.setattr(process, "LEAVE", 0.02)
+    monkeypatch.setattr(process, "_kill", lambda _: None)  # as while it waits for a disk
+    (pid,) = pids()
+    os.kill(pid, signal.SIGSTOP)
+    writing = asyncio.create_task(written.write_at_once([(ADD, (1, "a"))]))
+    written.hasten()
+    await until(lambda: "does not answer" in caplog.text)
+    await asyncio.sleep(0.2)
+    assert caplog.text.count("does not answer") == 1
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(UnavailableError):
+        await writing
+
+
+async def test_time_in_which_the_gateway_stood_still_counts_little(path, written, monkeypatch):
+    monkeypatch.setattr(process, "LOOK", 0.2)
+    monkeypatch.setattr(process, "LEAVE", 2.0)
+    written.hasten()
+    (pid,) = pids()
+    os.kill(pid, signal.SIGSTOP)
+    writing = asyncio.create_task(written.write_at_once([(ADD, (1, "a"))]))
+    await asyncio.sleep(0.05)
+    time.sleep(2.5)  # noqa: ASYNC251  # as when both are suspended
+    os.kill(pid, signal.SIGCONT)
+    assert await writing
+    assert pids() == [pid]
+    assert numbers(path) == [(1, "a")]
+
+
+async def test_the_end_of_a_process_is_told_also_after_one_that_could_not_start(
+    sqlite_url, monkeypatch, caplog
+):
+    monkeypatch.setattr(process, "PAUSE", 0.01)
+    start, tries = process._start, []  # noqa: SLF001  # fails as where there are no descriptors
+
+    async def started(opening):
+        tries.append(opening)
+        if len(tries) == 1:
+            raise OSError(24, "Too many open files")
+        return await start(opening)
+
+    monkeypatch.setattr(process, "_start", started)
+    written = await database(sqlite_url, apart=True)
+    (pid,) = pids()
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: "has ended, with code -9" in caplog.text)
+    assert {record.levelname for record in caplog.records} == {"ERROR"}
+    await written.close()
 
 
 @pytest.mark.usefixtures("written")
@@ -259,6 +321,17 @@ async def test_closing_ends_the_process_when_all_is_written(path, written):
     assert pids() == []
 
 
+async def test_what_came_before_the_end_is_carried_out_and_told(sqlite_url, path, written):
+    async with locked(sqlite_url):
+        writing = [asyncio.create_task(written.write_at_once([(ADD, (n, "a"))])) for n in range(20)]
+        await asyncio.sleep(0.1)
+        ending = asyncio.create_task(written._process.close())  # noqa: SLF001  # as above
+        await asyncio.sleep(0.1)
+    assert all(await asyncio.gather(*writing))
+    await ending
+    assert len(numbers(path)) == 20
+
+
 async def test_a_process_that_does_not_end_is_killed(written, monkeypatch):
     monkeypatch.setattr(process, "LEAVE", 0.01)
     (pid,) = pids()
@@ -332,7 +405,9 @@ async def test_the_process_ends_with_the_gateway(sqlite_url):
 def test_a_file_that_can_not_be_opened_is_told_in_a_line(tmp_path):
     requests, answers = os.pipe(), os.pipe()
     opening = program.Opening(arguments=[str(tmp_path)], options={}, pragmas="")
-    settings = program.Settings(requests=requests[0], answers=answers[1], opening=opening)
+    settings = program.Settings(
+        requests=requests[0], answers=answers[1], opening=opening, together=8
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program.signal, "signal", lambda *_: None)
         patch.setattr(program.gc, "freeze", lambda: None)

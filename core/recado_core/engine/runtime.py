@@ -293,11 +293,12 @@ class Engine:
         _, late = await asyncio.wait(self._tasks, timeout=timeout)
         if late:
             log.warning("stopped with calls in flight; they will be looked up")
+        self._database.hasten()
         for task in late:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        await self._node.leave()
+        await self._leave()
 
     async def close(self) -> None:
         """Stop if need be, and let go of providers and database."""
@@ -305,11 +306,17 @@ class Engine:
             await self.stop()
             await self._doubts.cancel()
             await self._polling.cancel()
-            await self._node.leave()
+            await self._leave()
         finally:
             await self.sinks.close()
             await self.accounts.close()
             await self._database.close()
+
+    async def _leave(self) -> None:
+        """Say that this process is gone: what it leaves open then is in doubt."""
+        for dispatcher in self._dispatchers:
+            await dispatcher.settle_untold()
+        await self._node.leave()
 
     async def readiness(self) -> list[Component]:
         """Tell of every part whether it can do its work."""

@@ -1,5 +1,6 @@
 """Taking due messages out of the outbox, each batch for a dispatch of its own."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -81,7 +82,6 @@ class Claims:
             most: How many batches at the most, each for a new dispatch. Who asks for more than one
                 knows that there is something to do; for one it is looked for before.
         """
-        await self._settle_untold()
         ids = [new_id() for _ in range(most)]
         self._carried |= {*ids}  # before the time that the dispatches bear
         now, monotonic = self._now(), self._monotonic()
@@ -91,6 +91,9 @@ class Claims:
                 batches = await self._take_at_once(ids, now, monotonic)
             else:
                 batches = await self._take_in_turn(ids, now, monotonic)
+        except asyncio.CancelledError:  # as the engine stops; the claim went to its end before
+            self._untold |= dict.fromkeys(ids, now)
+            raise
         except Exception as error:
             if is_down(error):
                 self._untold |= dict.fromkeys(ids, now)
@@ -102,17 +105,19 @@ class Claims:
 
     @property
     def is_untold(self) -> bool:
-        """Whether there are claims of which nobody knows whether they are committed."""
+        """Whether there are claims to give back, which may be committed or not."""
         return bool(self._untold)
 
-    async def _settle_untold(self) -> None:
-        """Give back what a database that went away may have claimed: nobody was called for it.
+    async def settle_untold(self) -> None:
+        """Give back what may have been claimed, and for which nobody was called.
 
-        Until then it is carried, or it would be taken for a call that was broken off.
+        A database went away, or whoever was to carry it was cancelled. Until it is given back it is
+        carried, or it would be taken for a call that was broken off.
         """
         if untold := self._untold.copy():
             await self._database.write(partial(_give_back, claims=untold))
-            self._untold.clear()
+            for dispatch_id in untold:
+                self._untold.pop(dispatch_id, None)
             self._carried.difference_update(untold)
 
     async def read(self, claimed: Claimed) -> list[Row]:
@@ -122,10 +127,17 @@ class Claims:
         try:
             async with self._database.glance() as connection:
                 return await outbox.rows_of_claim(connection, claimed.dispatch_id)
-        except Exception:
-            give_back = partial(_give_back, claims={claimed.dispatch_id: claimed.at})
-            await until_done(lambda: self._database.write(give_back))
+        except asyncio.CancelledError:
+            self.forgo(claimed)
             raise
+        except Exception:
+            self.forgo(claimed)
+            await until_done(self.settle_untold)
+            raise
+
+    def forgo(self, claimed: Claimed) -> None:
+        """Leave a claim to be given back: nobody was called for it, and nobody will be."""
+        self._untold[claimed.dispatch_id] = claimed.at
 
     async def _take_at_once(
         self, ids: Sequence[str], now: datetime, monotonic: float

@@ -130,8 +130,13 @@ class Dispatcher:
         """Whether it has claims to give back, of which nobody knows whether they are committed."""
         return self._claims.is_untold
 
+    async def settle_untold(self) -> None:
+        """Give back what was claimed, or may have been, and for which nobody was called."""
+        await self._claims.settle_untold()
+
     async def drain(self) -> int:
         """Carry all that is due and may go now, batch by batch; return how many messages."""
+        await self.settle_untold()
         carried = 0
         while self._account.paused_at is None and self._pause() <= 0:
             claimed = await self._claims.take()
@@ -146,6 +151,7 @@ class Dispatcher:
     async def _step(self) -> None:
         account = self._account
         account.wake.clear()
+        await self.settle_untold()  # also while the account is paused: others may carry it
         await self._slots.acquire()
         held, paid, pause = 1, 0, 0.0
         claimed: list[Claimed] = []
@@ -244,14 +250,17 @@ class Dispatcher:
         try:
             return await self._claims.read(claimed)
         except BaseException:
-            self.carried.discard(claimed.dispatch_id)
             self._account.budget.refund()
             raise
 
     async def _carry(self, claimed: Claimed, rows: list[Row], splits: Splits | None = None) -> None:
         splits = splits or Splits()
         try:
-            ready = await self._ready(claimed, rows)
+            try:
+                ready = await self._ready(claimed, rows)
+            except asyncio.CancelledError:
+                self._claims.forgo(claimed)  # nobody was called
+                raise
             if ready is not None:
                 await self._hand_over(*ready, splits)
             else:

@@ -32,6 +32,7 @@ from recado_core.engine.store.vendor_words import (
     LONGEST_CHANNEL,
     clip_address,
     clip_reference,
+    id_in,
     storable,
 )
 from recado_core.engine.suppressions.consents import Consents
@@ -153,10 +154,8 @@ class _Read(msgspec.Struct, frozen=True):
 
 
 def _keys_of(updates: Sequence[StatusUpdate]) -> list[Key]:
-    """Return by what each DLR names its message; PostgreSQL knows no text with a NUL."""
-    ids = [item.message_id or "" for item in updates]
-    references = [clip_reference(item.provider_ref) or "" for item in updates]
-    return [("" if "\0" in key else key, ref) for key, ref in zip(ids, references, strict=True)]
+    """Return by what each DLR names its message."""
+    return [(id_in(item.message_id), clip_reference(item.provider_ref) or "") for item in updates]
 
 
 async def _read_updates(
@@ -213,7 +212,6 @@ async def _standing_of(
     missed = {reference for key, reference in keys if reference and key not in standing} - unnamed
     if missed:
         standing |= await messages.lock_reported(connection, account, (), missed)
-        standing = dict(sorted(standing.items()))
     return standing
 
 
@@ -246,9 +244,10 @@ async def _take_rejection(
     now: datetime,
     telling: Telling,
 ) -> bool:
-    if not await dispatches.exists(connection, item.batch_reference, account):
+    dispatch_id = id_in(item.batch_reference)
+    if not await dispatches.exists(connection, dispatch_id, account):
         return False
-    standing = await messages.lock_dispatch(connection, item.batch_reference)
+    standing = await messages.lock_dispatch(connection, dispatch_id)
     changes = [
         Change(message_id=key, status=Status.REJECTED, code=item.code, text=item.text)
         for key in standing
@@ -264,9 +263,8 @@ async def _take_inbound(
     references = [_reference_of(item) for item in items]
     known = await messages.known_inbound(connection, account, references)
     items = [item for item, key in zip(items, references, strict=True) if key not in known]
-    answered = await messages.outbound_by_id(
-        connection, account, [item.answers_message_id for item in items if item.answers_message_id]
-    )
+    named = [id_in(item.answers_message_id) for item in items]
+    answered = await messages.outbound_by_id(connection, account, filter(None, named))
     answers: list[tuple[Row, Row | None]] = []
     for item in items:
         mt, sender = answered.get(item.answers_message_id or ""), clip_address(item.sender)

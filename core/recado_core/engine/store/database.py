@@ -60,6 +60,11 @@ def is_down(error: BaseException) -> bool:
     )
 
 
+def is_broken_off(error: BaseException) -> bool:
+    """Tell whether another transaction got in the way, so that this one is worth repeating."""
+    return _sqlstate(error) in BROKEN_OFF
+
+
 @contextmanager
 def _telling() -> Iterator[None]:
     """Say in our own words that the database is down, whatever the driver raised."""
@@ -128,6 +133,11 @@ class Database:
         if self.sqlite and sys.platform != "win32" and not is_program:
             self._process = WriterProcess(opening_of(self._url, WRITERS_CACHE))
 
+    def hasten(self) -> None:
+        """Wait no longer for the process that writes than it needs: the gateway is to stop."""
+        if self._process is not None:
+            self._process.hasten()
+
     async def write(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """Do the work in one transaction, which commits when it ends and rolls back when it raises.
 
@@ -142,12 +152,13 @@ class Database:
         return await _to_the_end(self._repeat(work))
 
     async def write_at_once(self, steps: Steps) -> bool:
-        """Write what is ready in one visit to SQLite's thread, to its end too; tell whether.
+        """Write what is ready in one visit to SQLite's writer, to its end too; tell whether.
 
-        The one writer waits for nobody meanwhile: between two visits a transaction waits for its
-        turn in the event loop, as all others wait for it. Visits that come together follow each
-        other in the thread. Nothing is written where a guard says so, where what must be unique is
-        there already, or to PostgreSQL, which has many writers.
+        The writer, a thread or a process (``write_apart``), waits for nobody meanwhile: between two
+        visits a transaction waits for its turn in the event loop, as all others wait for it. Visits
+        that come together are carried out, and committed, together. Nothing is written where a
+        guard says so, where what must be unique is there already, or to PostgreSQL, which has many
+        writers.
 
         Args:
             steps: Those of ``store.statements.many``, and guards.
@@ -179,7 +190,7 @@ class Database:
                 async with self.transaction() as connection:
                     return await work(connection)
             except (DBAPIError, UnavailableError) as error:
-                if last or _sqlstate(error) not in BROKEN_OFF:
+                if last or not is_broken_off(error):
                     raise
         raise AssertionError  # the loop returns or raises
 
@@ -377,6 +388,8 @@ async def _to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
         while not task.done():
             with suppress(asyncio.CancelledError):  # we are on our way out already
                 await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # which nobody is told of, and asyncio would log
         raise
     finally:
         del task, work  # an error knows this frame: it must not know the error, and keep the steps

@@ -33,6 +33,11 @@ def clip_reference(reference: str | None) -> str | None:
     return f"{storable(reference[: LONGEST_REFERENCE - len(digest) - 1])}:{digest}"
 
 
+def id_in(words: str | None) -> str:
+    """Return an id of ours that a vendor names; empty for what no database takes, as none is."""
+    return words if words and storable(words) == words else ""
+
+
 def storable(words: str) -> str:
     """Return words without what no database takes: NUL, and half of a surrogate pair."""
     if words.isascii() and "\0" not in words:

@@ -82,6 +82,9 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
         "provider_ref": None,
     }
     rows = await _taking_all(only, tuple(sorted(without))).rows(connection, values, known)
+    if connection.dialect.name == "postgresql" and any(row["origin"] for row in rows):
+        overtaking = await _overtaking(connection, [row["id"] for row in rows])
+        rows = [row for row in rows if row["id"] not in overtaking]
     if rows:
         ids = json_of([row["id"] for row in rows])
         values = {"ids": ids, "dispatch_": dispatch_id, "now_": now}
@@ -228,6 +231,30 @@ def _earlier_under_way() -> sa.ColumnElement[bool]:
         earlier.c.origin.is_not(None),
         sa.or_(earlier.c.status == sa.literal_column("'sending'"), waits),
     )
+
+
+async def _overtaking(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:
+    """Return which messages would overtake an agent's earlier one that another node is claiming."""
+    earlier = messages.alias("earlier")
+    queued = sa.and_(
+        earlier.c.status == sa.literal_column("'queued'"),
+        earlier.c.due_at <= M.due_at,
+        earlier.c.priority >= M.priority,
+    )
+    taken = {"ids": json_of(ids)}
+    among = among_named(connection.dialect.name, earlier.c.id, "ids")
+    under_way = sa.exists().where(
+        earlier.c.address == M.address,
+        earlier.c.id < M.id,
+        earlier.c.account == M.account,
+        earlier.c.origin.is_not(None),
+        sa.or_(earlier.c.status == sa.literal_column("'sending'"), queued),
+        ~among,
+    )
+    statement = sa.select(M.id).where(
+        among_named(connection.dialect.name, M.id, "ids"), M.origin.is_not(None), under_way
+    )
+    return {*(await connection.execute(statement, taken)).scalars()}
 
 
 def _paused() -> sa.Select[tuple[str]]:

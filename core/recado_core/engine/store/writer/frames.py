@@ -50,7 +50,9 @@ class _Told(msgspec.Struct, frozen=True, array_like=True):
             statement, values, rows = step.statement, step.values, step.rows
         else:
             (statement, values), rows = step, None
-        return cls(statement, values, isinstance(values, list), expected=rows)
+        if isinstance(values, list):
+            return cls(statement, values, is_many=True, expected=rows)
+        return cls(statement, [*values], expected=rows)
 
     def read(self) -> Step | Guard:
         if self.is_guard:

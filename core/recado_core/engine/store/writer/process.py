@@ -25,7 +25,8 @@ CAPACITY = 1 << 20
 LOOK = 1.0
 """Seconds between two looks whether the process still answers."""
 SILENCE = 120.0
-"""Seconds without an answer after which it is killed: four times what it waits for the file."""
+"""Seconds of looks at the same oldest request after which it is killed: four times what it waits
+for the file. Time in which this process stood still itself is not among them."""
 LEAVE = 5.0
 """Seconds that the process has for its end."""
 PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -71,6 +72,11 @@ class WriterProcess:
             raise sqlite3.OperationalError(GONE)
         return await self._running.ask(steps)
 
+    def hasten(self) -> None:
+        """Wait no longer for its answers than for its end: the gateway is to stop."""
+        if self._running is not None:
+            self._running.patience = LEAVE
+
     async def close(self) -> None:
         """Let the process end, and wait for its end."""
         self._keeping.cancel()
@@ -92,6 +98,7 @@ class WriterProcess:
                     self._running = None
                     await running.end()
                 was_ready = running.answers.was_ready
+                level = logging.ERROR if was_ready else level
                 log.log(level, "the process that writes has ended, with code %d", code)
             pause = PAUSE if was_ready else min(2 * pause, LONGEST_PAUSE)
             await asyncio.sleep(pause)
@@ -180,25 +187,25 @@ class _Answers(asyncio.Protocol):
     """Hands answers to those who wait for them, until there can be no more."""
 
     def __init__(self) -> None:
-        self.was_ready = self.is_gone = False
-        self._waiting: dict[int, tuple[float, asyncio.Future[list[int]]]] = {}
+        self.was_ready = False
+        self.gone = asyncio.Event()
+        self._waiting: dict[int, asyncio.Future[list[int]]] = {}
         self._frames = Frames()
 
     @property
     def is_ready(self) -> bool:
         """Whether the process has said that it is ready, and goes on."""
-        return self.was_ready and not self.is_gone
+        return self.was_ready and not self.gone.is_set()
 
     def wait_for(self, number: int) -> asyncio.Future[list[int]]:
         """Return what is to hold the answer to a request."""
-        loop = asyncio.get_running_loop()
-        end: asyncio.Future[list[int]] = loop.create_future()
-        self._waiting[number] = loop.time(), end
+        end: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = end
         return end
 
-    def since(self) -> float | None:
-        """Return since when the oldest request waits, by the loop's clock."""
-        return next((since for since, _ in self._waiting.values()), None)
+    def oldest(self) -> int | None:
+        """Return the number of the oldest request that waits for its answer."""
+        return next(iter(self._waiting), None)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
@@ -209,12 +216,12 @@ class _Answers(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # as declared
         """Tell those who wait that there will be no answer."""
-        self.is_gone = True
+        self.gone.set()
         for number in [*self._waiting]:
             self._end(number, sqlite3.OperationalError(GONE), [])
 
     def _end(self, number: int, failure: Exception | None, counts: list[int]) -> None:
-        _, end = self._waiting.pop(number)
+        end = self._waiting.pop(number)
         if end.done():  # nobody waits any more
             return
         if failure is None:
@@ -234,6 +241,7 @@ class _Running:
         answers: _Answers,
     ) -> None:
         self.answers = answers
+        self.patience = SILENCE
         self._process = process
         self._requests = requests
         self._reading = reading
@@ -241,7 +249,7 @@ class _Running:
 
     async def ask(self, steps: Steps) -> list[int]:
         """Ask for a transaction, and wait for what comes of it."""
-        if self.answers.is_gone:
+        if self.answers.gone.is_set():
             raise sqlite3.OperationalError(GONE)
         said = frame(Request.of(self._count + 1, steps))
         self._count += 1
@@ -252,12 +260,18 @@ class _Running:
     async def wait(self) -> int:
         """Wait for the end of the process, and return its code; one that says nothing is killed."""
         ending = asyncio.ensure_future(self._process.wait())
+        seen: int | None = None
+        silent = 0.0
+        is_killed = False
         try:
             while not (await asyncio.wait([ending], timeout=LOOK))[0]:
-                since = self.answers.since()
-                if since is not None and asyncio.get_running_loop().time() - since > SILENCE:
-                    log.error("the process that writes does not answer for %g s", SILENCE)
+                oldest = self.answers.oldest()
+                silent = silent + LOOK if oldest is not None and oldest == seen else 0.0
+                seen = oldest
+                if silent > self.patience and not is_killed:
+                    log.error("the process that writes does not answer for %g s", self.patience)
                     _kill(self._process)
+                    is_killed = True
             return ending.result()
         finally:
             ending.cancel()
@@ -268,6 +282,7 @@ class _Running:
         try:
             async with asyncio.timeout(LEAVE):
                 await self._process.wait()
+                await self.answers.gone.wait()  # all is read that it has told
         except TimeoutError:
             _kill(self._process)
             await self._process.wait()

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from recado_core.engine.store.steps import TOGETHER, carry_out, execute
+from recado_core.engine.store.steps import carry_out, execute
 from recado_core.engine.store.writer.frames import Answer, Frames, Request, frame
 
 PIECE = 1 << 20
@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     answers: int
     opening: Opening
-    together: int = TOGETHER
+    together: int
 
 
 class _Transaction:
@@ -76,6 +76,8 @@ def write(settings: Settings) -> None:
             carry_out(connection, waiting, tell, settings.together)
             continue
         if not piece:
+            while waiting:
+                carry_out(connection, waiting, tell, settings.together)
             return
         waiting += [_Transaction(_request(each)) for each in frames.feed(piece)]
 
