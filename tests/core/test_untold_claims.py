@@ -1,0 +1,125 @@
+"""Claims that nobody carries: given back, for nobody was called, and never taken for calls."""
+
+import asyncio
+
+import pytest
+from recado_core.engine.failures import UnavailableError
+from recado_core.engine.store.statements import outbox
+
+from .resilience.troubles import locked, until, until_status
+
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True),
+]
+
+NO_LOOKUP = {"lookup": False}  # what is in doubt with such a provider is never sent again by itself
+
+
+@pytest.fixture
+def untold(monkeypatch):
+    """Let a house's next claim be committed without anybody being told: waited for by its event."""
+
+    def prepare(house):
+        database, happened = house.engine._database, asyncio.Event()  # noqa: SLF001  # no other way
+        write = database.count_at_once
+
+        async def write_untold(steps):
+            counts = await write(steps)
+            if counts and any(counts) and not happened.is_set():
+                happened.set()
+                raise UnavailableError("the database (gateway.database) can't be reached now")
+            return counts
+
+        monkeypatch.setattr(database, "count_at_once", write_untold)
+        return happened
+
+    return prepare
+
+
+async def all_are_sent_once(house, heir, ids):
+    await heir.settle()
+    await heir.advance(120)
+    assert set(await heir.statuses(ids)) == {"sent"}
+    assert [message.id for message in (*house.vendor.sent, *heir.vendor.sent)] == ids
+
+
+async def test_a_claim_that_nobody_was_told_of_is_given_back_at_a_stop(open_house, untold):
+    async with open_house(capabilities=NO_LOOKUP) as house:
+        ids = await house.accept_many(3)
+        happened = untold(house)
+        await house.engine.start()
+        await happened.wait()
+        await house.engine.stop()
+        assert set(await house.statuses(ids)) == {"queued"}
+    async with open_house(clock=house.clock, capabilities=NO_LOOKUP) as heir:
+        await all_are_sent_once(house, heir, ids)
+
+
+async def test_a_claim_that_nobody_was_told_of_is_given_back_while_the_account_is_paused(
+    open_house, untold
+):
+    async with open_house(accounts={"main": {}, "second": {}}) as house:
+        ids = await house.accept_many(3)
+        happened = untold(house)
+        await house.engine.start()
+        await happened.wait()
+        await house.engine.accounts.pause("main")
+        await until_status(house, ids, "sent")
+        assert house.vendors["second"].sizes == [3]
+
+
+async def test_a_claim_that_is_broken_off_is_given_back_at_the_stop(open_house, database_url):
+    async with open_house(capabilities=NO_LOOKUP) as house:
+        ids = await house.accept_many(3)
+        async with locked(database_url):
+            (dispatcher,) = house.engine._dispatchers  # noqa: SLF001  # as the engine does it
+            claiming = asyncio.create_task(dispatcher.run())
+            await until(lambda: dispatcher.carried)
+            await asyncio.sleep(0.1)
+            claiming.cancel()
+        await asyncio.gather(claiming, return_exceptions=True)
+    async with open_house(clock=house.clock, capabilities=NO_LOOKUP) as heir:
+        await all_are_sent_once(house, heir, ids)
+
+
+async def broken_off(house, begun):
+    """Start the engine, and stop it at once when this has begun."""
+    await house.engine.start()
+    await begun.wait()
+    await house.engine.stop(timeout=0.0)
+
+
+async def test_what_can_not_be_read_before_the_stop_is_given_back(open_house, monkeypatch):
+    begun = asyncio.Event()
+
+    async def read(*_):
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with open_house(capabilities=NO_LOOKUP) as house:
+        ids = await house.accept_many(3)
+        with monkeypatch.context() as patch:
+            patch.setattr(outbox, "rows_of_claim", read)
+            await broken_off(house, begun)
+        assert set(await house.statuses(ids)) == {"queued"}
+    async with open_house(clock=house.clock, capabilities=NO_LOOKUP) as heir:
+        await all_are_sent_once(house, heir, ids)
+
+
+async def test_what_is_not_checked_before_the_stop_is_given_back(open_house, monkeypatch):
+    begun = asyncio.Event()
+
+    async def judge(*_):
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with open_house(capabilities=NO_LOOKUP) as house:
+        ids = await house.accept_many(3)
+        (dispatcher,) = house.engine._dispatchers  # noqa: SLF001  # as above
+        with monkeypatch.context() as patch:
+            patch.setattr(dispatcher, "_without_refused", judge)
+            await broken_off(house, begun)
+        assert set(await house.statuses(ids)) == {"queued"}
+    async with open_house(clock=house.clock, capabilities=NO_LOOKUP) as heir:
+        await all_are_sent_once(house, heir, ids)
