@@ -90,7 +90,7 @@ def plan_at_once(  # noqa: PLR0913, PLR0917  # what ``foresee_at_once`` takes, a
         dialect: The database's.
         account: Whose provider speaks.
         updates: What it says.
-        standing: Where the messages stand, by id (``messages.lock``).
+        standing: Where the messages stand, by id (``messages.lock_reported``).
         now: The time.
         telling: Where the events go.
     """

@@ -143,7 +143,7 @@ async def of_sent(connection: AsyncConnection, account: str, ids: Sequence[str])
     Args:
         connection: The transaction's.
         account: Of which they are.
-        ids: They; what is found is in their order.
+        ids: They; what is found comes in their order, or who asks goes the long way.
     """
     known = {"account": account, "status": "sent"}
     return await _OF_SENT.rows(connection, {"account_": account, "ids": json_of(ids)}, known)
@@ -175,7 +175,8 @@ def _standing(rows: Iterable[Row]) -> dict[str, Row]:
     return {row["id"]: row for row in rows}
 
 
-# Locked in one order everywhere, so that no two transactions wait crosswise.
+# Each statement locks in one order, so that no two wait crosswise. Transactions may that have two
+# (DLRs by id, then by reference): the one that PostgreSQL breaks off for that is repeated.
 _LOCKING = sa.select(*STANDING).order_by(M.id).with_for_update()
 _LOCKING_DISPATCH = Prepared(_LOCKING.where(M.dispatch_id == sa.bindparam("dispatch")))
 _LOCKING_MARKS = Prepared(
