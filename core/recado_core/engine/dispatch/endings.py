@@ -33,7 +33,7 @@ Row = dict[str, Any]
 _suppression_of = attrgetter("suppression")
 
 
-class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
+class ForeseenEnding(msgspec.Struct, frozen=True, kw_only=True):
     """What is written of messages if nobody has touched them since they were claimed."""
 
     changes: Sequence[Change]
@@ -67,7 +67,7 @@ class Endings:
 
     def foresee(
         self, dispatch_id: str, rows: Sequence[Row], changes: Sequence[Change], now: datetime
-    ) -> Foreseen:
+    ) -> ForeseenEnding:
         """Make ready before the transaction what ``change_own`` is most likely to write.
 
         Args:
@@ -79,7 +79,7 @@ class Endings:
         standing = {row["id"]: row for row in rows}
         claimed = messages.as_claimed(dispatch_id)
         plan = plan_changes(self._dialect, standing, changes, now, self._telling, expected=claimed)
-        return Foreseen(changes=changes, plan=plan)
+        return ForeseenEnding(changes=changes, plan=plan)
 
     def foresee_taken(
         self, dispatch_id: str, rows: Sequence[Row], references: Sequence[str], now: datetime
@@ -117,7 +117,7 @@ class Endings:
         dispatch: tuple[str, str],
         changes: Sequence[Change],
         now: datetime,
-        foreseen: Foreseen | None = None,
+        foreseen: ForeseenEnding | None = None,
     ) -> list[Change]:
         """Write what became of messages that are still a dispatch's; return what was written.
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recado_core.engine.accounts.account import Account
 from recado_core.engine.accounts.accounts import Accounts
-from recado_core.engine.dispatch.endings import Endings, Foreseen, first_poll
+from recado_core.engine.dispatch.endings import Endings, ForeseenEnding, first_poll
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.messages.transitions import Change, Ready
 from recado_core.engine.settings import EngineSettings
@@ -124,7 +124,7 @@ class Recording:
         changes: list[Change],
         outcome: str | None,
         error: SendError | None,
-        foreseen: Foreseen | None,
+        foreseen: ForeseenEnding | None,
     ) -> list[Change]:
         now = self._now()
         delays = self._settings.poll_delays if outcome == ACCEPTED else ()

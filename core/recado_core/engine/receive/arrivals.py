@@ -20,7 +20,7 @@ from recado_core.engine.messages.transitions import (
     plan_changes,
 )
 from recado_core.engine.receive.foreseeing import (
-    SENT,
+    AS_SENT,
     Foreseen,
     change_of,
     foresee_at_once,
@@ -91,7 +91,7 @@ class Arrivals:
         ):
             return None
         dialect = connection.dialect.name
-        plan = plan_changes(dialect, standing, read.changes, now, self._telling, expected=SENT)
+        plan = plan_changes(dialect, standing, read.changes, now, self._telling, expected=AS_SENT)
         left = standing.keys() - {change.message_id for change in plan.done}
         return Foreseen(left=left, plan=plan)
 

@@ -25,7 +25,7 @@ from recado_core.messages import Status, StatusUpdate
 
 Row = dict[str, Any]
 
-SENT: Row = {"status": Status.SENT.value}
+AS_SENT: Row = {"status": Status.SENT.value}
 """What each message has that is written."""
 
 _SENT: Final = Status.SENT
@@ -73,7 +73,7 @@ async def foresee_at_once(
     if [row["id"] for row in rows] != ids or not _are_referred_to(rows, updates):
         return None
     left, alike = _judge(updates, rows)
-    return Foreseen(left=left, plan=plan_alike("sqlite", alike, now, telling, SENT))
+    return Foreseen(left=left, plan=plan_alike("sqlite", alike, now, telling, AS_SENT))
 
 
 def plan_at_once(  # noqa: PLR0913, PLR0917  # what ``foresee_at_once`` takes, and what it reads
@@ -103,7 +103,7 @@ def plan_at_once(  # noqa: PLR0913, PLR0917  # what ``foresee_at_once`` takes, a
     if not _are_referred_to(rows, updates):
         return None
     _, alike = _judge(updates, rows)
-    return plan_alike(dialect, alike, now, telling, SENT)
+    return plan_alike(dialect, alike, now, telling, AS_SENT)
 
 
 def change_of(

@@ -151,7 +151,7 @@ async def of_sent(connection: AsyncConnection, account: str, ids: Sequence[str])
 
 def are_sent(ids: Collection[str]) -> Guard:
     """Return SQLite's guard that these MTs are *sent*."""
-    return _SENT.guard({"ids": json_of(ids)}, len(ids))
+    return _COUNTING_SENT.guard({"ids": json_of(ids)}, len(ids))
 
 
 def as_claimed(dispatch_id: str) -> Row:
@@ -193,7 +193,7 @@ def _locking(dialect: str) -> Prepared:
 
 
 _COUNTING = sa.select(sa.func.count()).where(among_named("sqlite", M.id, "ids"))
-_SENT = Prepared(_COUNTING.where(M.status == sa.literal_column("'sent'")))
+_COUNTING_SENT = Prepared(_COUNTING.where(M.status == sa.literal_column("'sent'")))
 
 
 # What deciding on a DLR needs of a message that is *sent*.
