@@ -306,7 +306,7 @@ async def test_a_stop_during_a_claim_leaves_nothing_behind(open_house, monkeypat
             silence.answer.set()
         await stopping
         assert asyncio.all_tasks() == before
-        assert await house.status(message_id) == ("sent" if patience > 1 else "sending")
+        assert await house.status(message_id) == ("sent" if patience > 1 else "queued")
         assert len(house.vendor.batches) == (1 if patience > 1 else 0)
     async with open_house(clock=house.clock) as heir:
         heir.vendor.known = house.vendor.known
