@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from recado_core.engine.dispatch.dispatcher import Dispatcher
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.store.statements import outbox
 
@@ -83,43 +84,27 @@ async def test_a_claim_that_is_broken_off_is_given_back_at_the_stop(open_house, 
         await all_are_sent_once(house, heir, ids)
 
 
-async def broken_off(house, begun):
-    """Start the engine, and stop it at once when this has begun."""
-    await house.engine.start()
-    await begun.wait()
-    await house.engine.stop(timeout=0.0)
-
-
-async def test_what_can_not_be_read_before_the_stop_is_given_back(open_house, monkeypatch):
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [(outbox, "rows_of_claim"), (Dispatcher, "_without_refused")],
+    ids=["read", "checked"],
+)
+async def test_what_is_not_read_or_checked_before_the_stop_is_given_back(
+    open_house, monkeypatch, where, name
+):
     begun = asyncio.Event()
 
-    async def read(*_):
+    async def hang(*_):
         begun.set()
         await asyncio.Event().wait()
 
     async with open_house(capabilities=NO_LOOKUP) as house:
         ids = await house.accept_many(3)
         with monkeypatch.context() as patch:
-            patch.setattr(outbox, "rows_of_claim", read)
-            await broken_off(house, begun)
-        assert set(await house.statuses(ids)) == {"queued"}
-    async with open_house(clock=house.clock, capabilities=NO_LOOKUP) as heir:
-        await all_are_sent_once(house, heir, ids)
-
-
-async def test_what_is_not_checked_before_the_stop_is_given_back(open_house, monkeypatch):
-    begun = asyncio.Event()
-
-    async def judge(*_):
-        begun.set()
-        await asyncio.Event().wait()
-
-    async with open_house(capabilities=NO_LOOKUP) as house:
-        ids = await house.accept_many(3)
-        (dispatcher,) = house.engine._dispatchers  # noqa: SLF001  # as above
-        with monkeypatch.context() as patch:
-            patch.setattr(dispatcher, "_without_refused", judge)
-            await broken_off(house, begun)
+            patch.setattr(where, name, hang)
+            await house.engine.start()
+            await begun.wait()
+            await house.engine.stop(timeout=0.0)
         assert set(await house.statuses(ids)) == {"queued"}
     async with open_house(clock=house.clock, capabilities=NO_LOOKUP) as heir:
         await all_are_sent_once(house, heir, ids)
