@@ -14,6 +14,7 @@ from recado_core import (
     SuppressionReason,
     TransientSendError,
 )
+from recado_core.engine.accept.accepting import Draft
 from recado_core.engine.accounts.limits import Purpose
 from recado_core.engine.dispatch import settling
 from recado_core.engine.dispatch.claims import Claims
@@ -710,3 +711,20 @@ async def test_a_claim_that_nobody_was_told_of_is_given_back(
         assert shown.outcome == "accepted"
         carried = [each.carried for each in house.engine._dispatchers]  # noqa: SLF001  # nobody tells
         assert carried == [set()] * len(carried)
+
+
+async def test_an_agents_message_of_a_category_with_its_own_calls_holds_up_no_other_of_it(
+    open_house,
+):
+    own_calls = {"own_batches": {Category.OTP: 1}}
+    one_by_one = {"main": {"concurrency": 1, "batch_size": 1}}
+    async with open_house(accounts=one_by_one, capabilities=own_calls) as house:
+        for number in range(4):
+            await house.accept(to=f"+551190000010{number}", text="urgent", priority=9)
+        for text, category in (("agent's", Category.TRANSACTIONAL), ("agent's code", Category.OTP)):
+            draft = Draft(to="+5511900000001", text=text, category=category, priority=7)
+            await house.engine.accept.message(draft, reply=True, origin="desk")
+        await house.accept(text="code", category=Category.OTP, priority=5)
+        await house.settle()
+        texts = [message.text for message in house.vendor.sent]
+        assert texts == ["agent's code", "code", *["urgent"] * 4, "agent's"]

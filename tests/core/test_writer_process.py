@@ -179,7 +179,7 @@ async def test_a_process_that_says_nothing_is_killed(
     sqlite_url, path, monkeypatch, caplog, is_stopping
 ):
     monkeypatch.setattr(process, "LOOK", 0.01)
-    monkeypatch.setattr(process, "LEAVE" if is_stopping else "SILENCE", 0.05)
+    monkeypatch.setattr(process, "HASTE" if is_stopping else "SILENCE", 0.05)
     written = await database(sqlite_url, apart=True)
     (pid,) = pids()
     os.kill(pid, signal.SIGSTOP)
@@ -188,7 +188,8 @@ async def test_a_process_that_says_nothing_is_killed(
         await asyncio.sleep(0)
         written.hasten()
     with pytest.raises(UnavailableError):
-        await writing
+        async with asyncio.timeout(DEADLINE):
+            await writing
     assert await written.write_at_once([(ADD, (2, "b"))])
     assert numbers(path) == [(2, "b")]
     assert "does not answer" in caplog.text
@@ -197,7 +198,7 @@ async def test_a_process_that_says_nothing_is_killed(
 
 async def test_a_process_that_can_not_be_killed_is_told_of_once(written, monkeypatch, caplog):
     monkeypatch.setattr(process, "LOOK", 0.01)
-    monkeypatch.setattr(process, "LEAVE", 0.02)
+    monkeypatch.setattr(process, "HASTE", 0.02)
     monkeypatch.setattr(process, "_kill", lambda _: None)  # as while it waits for a disk
     (pid,) = pids()
     os.kill(pid, signal.SIGSTOP)
@@ -213,7 +214,7 @@ async def test_a_process_that_can_not_be_killed_is_told_of_once(written, monkeyp
 
 async def test_time_in_which_the_gateway_stood_still_counts_little(path, written, monkeypatch):
     monkeypatch.setattr(process, "LOOK", 0.2)
-    monkeypatch.setattr(process, "LEAVE", 2.0)
+    monkeypatch.setattr(process, "HASTE", 2.0)
     written.hasten()
     (pid,) = pids()
     os.kill(pid, signal.SIGSTOP)

@@ -111,12 +111,17 @@ async def test_dlrs_that_two_nodes_take_crosswise_are_all_taken(open_house, monk
 
 
 @on_postgres
+@pytest.mark.parametrize("is_alone", [False, True])
 async def test_a_webhook_whose_transaction_is_broken_off_each_time_just_waits(
-    open_house, monkeypatch
+    open_house, monkeypatch, is_alone
 ):
+    takes = []
     broken_off = "DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$"
 
     async def take(_arrivals, connection, *_):
+        takes.append(connection)
+        if is_alone and len(takes) % 2:
+            raise ZeroDivisionError  # and each of the group is tried alone
         await connection.execute(sa.text(broken_off))
 
     async with open_house() as house:

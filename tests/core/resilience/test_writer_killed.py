@@ -1,15 +1,17 @@
-"""SQLite's process of its own is killed again and again while the whole engine works."""
+"""SQLite's process of its own fails while the whole engine works."""
 
 import asyncio
+import os
 import random
+import signal
 from collections import Counter
 
 import psutil
 import pytest
 from recado_core.engine.failures import UnavailableError
-from recado_core.engine.store.writer import process
+from recado_core.engine.store.writer import process, program
 
-from .troubles import until
+from .troubles import DEADLINE, until
 
 pytestmark = [
     pytest.mark.usefixtures("hurried"),
@@ -23,6 +25,8 @@ async def kill(draw):
     """Kill what writes, if it is there, in one half of the cases after it has stood still."""
     for child in psutil.Process().children():
         try:
+            if program.__name__ not in child.cmdline():
+                continue
             if draw.random() < 0.5:
                 child.suspend()
                 await asyncio.sleep(0.02)
@@ -68,3 +72,22 @@ async def test_each_message_is_sent_once_however_often_it_is_killed(open_house, 
         await house.engine.stop()
         assert set(await house.statuses(accepted)) == {"sent"}
         assert set(Counter(message.id for message in house.vendor.sent).values()) == {1}
+
+
+async def test_a_stop_waits_for_a_process_that_hangs_no_longer_than_need_be(
+    open_house, monkeypatch
+):
+    monkeypatch.setattr(process, "LOOK", 0.02)
+    monkeypatch.setattr(process, "HASTE", 0.1)
+    async with open_house() as house:
+        house.engine._database.write_apart()  # noqa: SLF001  # as above
+        await until(lambda: house.engine._database._process.is_ready)  # noqa: SLF001  # as above
+        await house.engine.start()
+        (child,) = psutil.Process().children()
+        os.kill(child.pid, signal.SIGSTOP)
+        accepting = asyncio.create_task(house.accept())
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(DEADLINE):
+            await house.engine.stop(timeout=0.1)
+        with pytest.raises(UnavailableError):
+            await accepting

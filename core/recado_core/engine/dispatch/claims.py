@@ -128,16 +128,21 @@ class Claims:
             async with self._database.glance() as connection:
                 return await outbox.rows_of_claim(connection, claimed.dispatch_id)
         except asyncio.CancelledError:
-            self.forgo(claimed)
+            self.forgo(claimed.dispatch_id, claimed.at)
             raise
         except Exception:
-            self.forgo(claimed)
+            self.forgo(claimed.dispatch_id, claimed.at)
             await until_done(self.settle_untold)
             raise
 
-    def forgo(self, claimed: Claimed) -> None:
+    def forgo(self, dispatch_id: str, at: datetime) -> None:
         """Leave a claim to be given back: nobody was called for it, and nobody will be."""
-        self._untold[claimed.dispatch_id] = claimed.at
+        self._untold[dispatch_id] = at
+
+    def end(self, dispatch_id: str) -> None:
+        """Carry a dispatch no longer, unless it is to be given back."""
+        if dispatch_id not in self._untold:
+            self._carried.discard(dispatch_id)
 
     async def _take_at_once(
         self, ids: Sequence[str], now: datetime, monotonic: float

@@ -259,14 +259,14 @@ class Dispatcher:
             try:
                 ready = await self._ready(claimed, rows)
             except asyncio.CancelledError:
-                self._claims.forgo(claimed)  # nobody was called
+                self._claims.forgo(claimed.dispatch_id, claimed.at)  # nobody was called
                 raise
             if ready is not None:
                 await self._hand_over(*ready, splits)
             else:
                 self._account.budget.refund()  # nobody was called
         finally:
-            self.carried.discard(claimed.dispatch_id)
+            self._claims.end(claimed.dispatch_id)
 
     async def _ready(
         self, claimed: Claimed, rows: list[Row]
@@ -417,26 +417,35 @@ class Dispatcher:
         halves = [(new_id(), rows[:middle]), (new_id(), rows[middle:])]
         self.carried.update(half_id for half_id, _ in halves)  # before the time that they bear
         now = self._now()
-
+        waiting = [half_id for half_id, _ in halves]
         try:
             if await until_done(lambda: self._claims.split(dispatch_id, halves, error, now)):
                 for half_id, half in halves:
                     moved = [row | {"dispatch_id": half_id} for row in half]
-                    await self._carry_half(half_id, moved, splits)
+                    claimed = await self._turn_of_half(half_id, moved)
+                    waiting.remove(half_id)
+                    if claimed is not None:
+                        await self._carry(claimed, moved, splits)
+        except asyncio.CancelledError:
+            for half_id in waiting:
+                self._claims.forgo(half_id, now)  # nobody was called for it
+            raise
         finally:
-            self.carried.difference_update(half_id for half_id, _ in halves)
+            for half_id, _ in halves:
+                self._claims.end(half_id)
 
-    async def _carry_half(self, half_id: str, half: list[Row], splits: Splits) -> None:
+    async def _turn_of_half(self, half_id: str, half: list[Row]) -> Claimed | None:
+        """Wait until a half may be sent; None if it may not any more, or is no longer ours."""
         while (pause := self._pause()) > 0 and not self._stopping:  # noqa: ASYNC110  # a clock's
             await asyncio.sleep(min(pause, IDLE))
         if self._stopping or self._account.paused_at is not None:
             changes = [settling.wait_in_queue(row, code=None, text=None) for row in half]
             await self._recording.record(half_id, half, changes, outcome="held")
-            return
+            return None
         claimed = Claimed(
             dispatch_id=half_id, size=len(half), at=self._now(), monotonic=self._monotonic()
         )
         again = await self._reaffirm(claimed)
         if again is not None:
             self._account.budget.spend(again.monotonic)
-            await self._carry(again, half, splits)
+        return again

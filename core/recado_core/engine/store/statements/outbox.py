@@ -83,7 +83,9 @@ async def claim(  # noqa: PLR0913  # whose, for what, how many, which
     }
     rows = await _taking_all(only, tuple(sorted(without))).rows(connection, values, known)
     if connection.dialect.name == "postgresql" and any(row["origin"] for row in rows):
-        overtaking = await _overtaking(connection, [row["id"] for row in rows])
+        asked = {"ids": json_of([row["id"] for row in rows]), "now_": now}
+        found = await _overtaking(only, tuple(sorted(without))).rows(connection, asked)
+        overtaking = {row["id"] for row in found}
         rows = [row for row in rows if row["id"] not in overtaking]
     if rows:
         ids = json_of([row["id"] for row in rows])
@@ -213,11 +215,7 @@ def _due(only: Category | None, without: tuple[Category, ...]) -> sa.Select[Any]
         .order_by(M.priority.desc(), M.due_at, M.id)
         .limit(sa.bindparam("limit_", type_=sa.Integer()))
     )
-    if only is not None:  # spelled out, so that a partial index applies
-        due = due.where(M.category == sa.literal_column(f"'{only.value}'"))
-    elif without:
-        due = due.where(M.category.not_in([sa.literal_column(f"'{each}'") for each in without]))
-    return due
+    return due.where(*_of_turn(M.category, only, without))
 
 
 def _earlier_under_way() -> sa.ColumnElement[bool]:
@@ -233,28 +231,43 @@ def _earlier_under_way() -> sa.ColumnElement[bool]:
     )
 
 
-async def _overtaking(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:
-    """Return which messages would overtake an agent's earlier one that another node is claiming."""
-    earlier = messages.alias("earlier")
-    queued = sa.and_(
-        earlier.c.status == sa.literal_column("'queued'"),
-        earlier.c.due_at <= M.due_at,
-        earlier.c.priority >= M.priority,
+@cache
+def _overtaking(only: Category | None, without: tuple[Category, ...]) -> Prepared:
+    """Return PostgreSQL's statement that finds who would overtake, among those to be claimed.
+
+    It finds an agent's message before which stands another to the same person, which the same claim
+    would have taken: another node is claiming that one.
+    """
+    earlier = messages.alias("earlier").c
+    now = sa.bindparam("now_", type_=Instant())
+    taken_before = sa.and_(
+        earlier.status == sa.literal_column("'queued'"),
+        earlier.due_at <= M.due_at,
+        earlier.priority >= M.priority,
+        sa.or_(earlier.expires_at.is_(None), earlier.expires_at > now),
+        *_of_turn(earlier.category, only, without),
     )
-    taken = {"ids": json_of(ids)}
-    among = among_named(connection.dialect.name, earlier.c.id, "ids")
-    under_way = sa.exists().where(
-        earlier.c.address == M.address,
-        earlier.c.id < M.id,
-        earlier.c.account == M.account,
-        earlier.c.origin.is_not(None),
-        sa.or_(earlier.c.status == sa.literal_column("'sending'"), queued),
-        ~among,
+    other_node_s = sa.exists().where(
+        earlier.address == M.address,
+        earlier.id < M.id,
+        earlier.account == M.account,
+        earlier.origin.is_not(None),
+        sa.or_(earlier.status == sa.literal_column("'sending'"), taken_before),
+        ~among_named("postgresql", earlier.id, "ids"),
     )
-    statement = sa.select(M.id).where(
-        among_named(connection.dialect.name, M.id, "ids"), M.origin.is_not(None), under_way
-    )
-    return {*(await connection.execute(statement, taken)).scalars()}
+    found = sa.select(M.id).where(among_named("postgresql", M.id, "ids"), other_node_s)
+    return Prepared(found.where(M.origin.is_not(None)))
+
+
+def _of_turn(
+    category: sa.ColumnElement[Any], only: Category | None, without: Collection[Category]
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that a message is of the categories that a claim takes."""
+    if only is not None:  # spelled out, so that a partial index applies
+        return [category == sa.literal_column(f"'{only.value}'")]
+    if without:
+        return [category.not_in([sa.literal_column(f"'{each}'") for each in without])]
+    return []
 
 
 def _paused() -> sa.Select[tuple[str]]:

@@ -5,6 +5,7 @@ import logging
 import os
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Self
 
@@ -27,6 +28,8 @@ LOOK = 1.0
 SILENCE = 120.0
 """Seconds of looks at the same oldest request after which it is killed: four times what it waits
 for the file. Time in which this process stood still itself is not among them."""
+HASTE = 35.0
+"""The same while the gateway stops: just more than it waits for the file."""
 LEAVE = 5.0
 """Seconds that the process has for its end."""
 PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -50,6 +53,7 @@ class WriterProcess:
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
         self._running: _Running | None = None
+        self._patience = SILENCE
         self._keeping = asyncio.create_task(self._keep())
 
     @property
@@ -73,9 +77,8 @@ class WriterProcess:
         return await self._running.ask(steps)
 
     def hasten(self) -> None:
-        """Wait no longer for its answers than for its end: the gateway is to stop."""
-        if self._running is not None:
-            self._running.patience = LEAVE
+        """Wait no longer for its answers than it may take: the gateway is to stop."""
+        self._patience = HASTE
 
     async def close(self) -> None:
         """Let the process end, and wait for its end."""
@@ -93,7 +96,7 @@ class WriterProcess:
                 log.log(level, "the process that writes can't be started: %s", error)
             else:
                 try:
-                    code = await running.wait()
+                    code = await running.wait(lambda: self._patience)
                 finally:
                     self._running = None
                     await running.end()
@@ -241,7 +244,6 @@ class _Running:
         answers: _Answers,
     ) -> None:
         self.answers = answers
-        self.patience = SILENCE
         self._process = process
         self._requests = requests
         self._reading = reading
@@ -257,8 +259,12 @@ class _Running:
         self._requests.write(said)
         return await end
 
-    async def wait(self) -> int:
-        """Wait for the end of the process, and return its code; one that says nothing is killed."""
+    async def wait(self, patience: Callable[[], float]) -> int:
+        """Wait for the end of the process, and return its code; one that says nothing is killed.
+
+        Args:
+            patience: After how many seconds of looks at the same request.
+        """
         ending = asyncio.ensure_future(self._process.wait())
         seen: int | None = None
         silent = 0.0
@@ -268,8 +274,8 @@ class _Running:
                 oldest = self.answers.oldest()
                 silent = silent + LOOK if oldest is not None and oldest == seen else 0.0
                 seen = oldest
-                if silent > self.patience and not is_killed:
-                    log.error("the process that writes does not answer for %g s", self.patience)
+                if silent > patience() and not is_killed:
+                    log.error("the process that writes does not answer for %g s", silent)
                     _kill(self._process)
                     is_killed = True
             return ending.result()
