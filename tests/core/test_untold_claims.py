@@ -44,6 +44,17 @@ def untold(monkeypatch):
     return prepare
 
 
+class Hanging:
+    """Work that begins, and never ends."""
+
+    def __init__(self):
+        self.begun = asyncio.Event()
+
+    async def __call__(self, *_):
+        self.begun.set()
+        await asyncio.Event().wait()
+
+
 async def all_are_sent_once(house, heir, ids):
     await heir.settle()
     await heir.advance(120)
@@ -98,18 +109,13 @@ async def test_a_claim_that_is_broken_off_is_given_back_at_the_stop(open_house, 
 async def test_what_is_not_read_or_checked_before_the_stop_is_given_back(
     open_house, monkeypatch, where, name
 ):
-    begun = asyncio.Event()
-
-    async def hang(*_):
-        begun.set()
-        await asyncio.Event().wait()
-
+    hanging = Hanging()
     async with open_house(capabilities=NO_LOOKUP) as house:
         ids = await house.accept_many(3)
         with monkeypatch.context() as patch:
-            patch.setattr(where, name, hang)
+            patch.setattr(where, name, hanging)
             await house.engine.start()
-            await begun.wait()
+            await hanging.begun.wait()
             await house.engine.stop(timeout=0.0)
         assert set(await house.statuses(ids)) == {"queued"}
     async with open_house(clock=house.clock, capabilities=NO_LOOKUP) as heir:
@@ -117,18 +123,13 @@ async def test_what_is_not_read_or_checked_before_the_stop_is_given_back(
 
 
 async def test_what_is_to_be_given_back_counts_as_carried_until_then(open_house, monkeypatch):
-    begun = asyncio.Event()
-
-    async def hang(*_):
-        begun.set()
-        await asyncio.Event().wait()
-
+    hanging = Hanging()
     async with open_house(capabilities=NO_LOOKUP) as house:
         ids = await house.accept_many(3)
         with monkeypatch.context() as patch:
-            patch.setattr(Dispatcher, "_without_refused", hang)
+            patch.setattr(Dispatcher, "_without_refused", hanging)
             working = asyncio.create_task(house.engine.run_once())
-            await begun.wait()
+            await hanging.begun.wait()
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
         house.clock.advance(6)  # for which the process gives a sign of life
