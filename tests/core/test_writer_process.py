@@ -8,7 +8,6 @@ import sqlite3
 import sys
 import time
 
-import psutil
 import pytest
 from recado_core.engine.failures import UnavailableError
 from recado_core.engine.store.database import Database
@@ -16,7 +15,7 @@ from recado_core.engine.store.steps import ChangedError, Exactly, Guard
 from recado_core.engine.store.writer import process, program
 from recado_core.engine.store.writer.frames import Answer, Frames, Request, frame
 
-from .resilience.troubles import DEADLINE, locked, until
+from .resilience.troubles import DEADLINE, locked, until, writers
 
 pytestmark = pytest.mark.whole
 
@@ -57,15 +56,8 @@ def numbers(path):
 
 
 def pids():
-    """Return the children of this process that write."""
-    return [child.pid for child in psutil.Process().children() if writes(child)]
-
-
-def writes(child):
-    try:
-        return program.__name__ in child.cmdline()
-    except psutil.NoSuchProcess:  # it ends just now
-        return False
+    """Return the processes that write."""
+    return [child.pid for child in writers()]
 
 
 class Word(str):

@@ -1,17 +1,15 @@
 """SQLite's process of its own fails while the whole engine works."""
 
 import asyncio
-import os
 import random
-import signal
 from collections import Counter
 
 import psutil
 import pytest
 from recado_core.engine.failures import UnavailableError
-from recado_core.engine.store.writer import process, program
+from recado_core.engine.store.writer import process
 
-from .troubles import DEADLINE, until
+from .troubles import DEADLINE, until, writers
 
 pytestmark = [
     pytest.mark.usefixtures("hurried"),
@@ -23,10 +21,8 @@ KILLS = 10
 
 async def kill(draw):
     """Kill what writes, if it is there, in one half of the cases after it has stood still."""
-    for child in psutil.Process().children():
+    for child in writers():
         try:
-            if program.__name__ not in child.cmdline():
-                continue
             if draw.random() < 0.5:
                 child.suspend()
                 await asyncio.sleep(0.02)
@@ -83,8 +79,8 @@ async def test_a_stop_waits_for_a_process_that_hangs_no_longer_than_need_be(
         house.engine._database.write_apart()  # noqa: SLF001  # as above
         await until(lambda: house.engine._database._process.is_ready)  # noqa: SLF001  # as above
         await house.engine.start()
-        (child,) = psutil.Process().children()
-        os.kill(child.pid, signal.SIGSTOP)
+        (child,) = writers()
+        child.suspend()
         accepting = asyncio.create_task(house.accept())
         await asyncio.sleep(0.1)
         async with asyncio.timeout(DEADLINE):

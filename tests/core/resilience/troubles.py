@@ -6,9 +6,11 @@ import signal
 import sys
 from contextlib import asynccontextmanager, contextmanager
 
+import psutil
 import pytest
 import sqlalchemy as sa
 from recado_core.engine.store import sqlite
+from recado_core.engine.store.writer import program
 
 DEADLINE = 60.0
 """Seconds in which anything waited for must happen; generous, for a busy machine."""
@@ -94,6 +96,18 @@ async def cancel_at(number, work):
     with Statements(lambda count: task.cancel() if count == number else None) as statements:
         await asyncio.wait([task])
     return statements.count >= number
+
+
+def writers():
+    """Return the children of this process that write to SQLite."""
+    return [child for child in psutil.Process().children() if _writes(child)]
+
+
+def _writes(child):
+    try:
+        return program.__name__ in child.cmdline()
+    except psutil.NoSuchProcess:  # it ends just now
+        return False
 
 
 @asynccontextmanager

@@ -91,16 +91,14 @@ class Claims:
                 batches = await self._take_at_once(ids, now, monotonic)
             else:
                 batches = await self._take_in_turn(ids, now, monotonic)
-        except asyncio.CancelledError:  # as the engine stops; the claim went to its end before
-            self._untold |= dict.fromkeys(ids, now)
-            raise
-        except Exception as error:
-            if is_down(error):
+        except BaseException as error:
+            # Where this is cancelled, as the engine stops, the claim went to its end before.
+            if is_down(error) or isinstance(error, asyncio.CancelledError):
                 self._untold |= dict.fromkeys(ids, now)
             raise
         finally:
-            taken = {batch.dispatch_id for batch in batches}
-            self._carried.difference_update({*ids} - taken - self._untold.keys())
+            for dispatch_id in {*ids} - {batch.dispatch_id for batch in batches}:
+                self.end(dispatch_id)
         return batches
 
     @property

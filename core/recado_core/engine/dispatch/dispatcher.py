@@ -127,7 +127,7 @@ class Dispatcher:
 
     @property
     def is_untold(self) -> bool:
-        """Whether it has claims to give back, of which nobody knows whether they are committed."""
+        """Whether it has claims to give back."""
         return self._claims.is_untold
 
     async def settle_untold(self) -> None:

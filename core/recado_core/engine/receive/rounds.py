@@ -13,7 +13,7 @@ from recado_core.engine.accounts.accounts import Accounts
 from recado_core.engine.accounts.asking import Unanswered, ask_in_turn, check_items
 from recado_core.engine.receive.arrivals import Arrivals
 from recado_core.engine.settings import EngineSettings
-from recado_core.engine.store.database import Database, is_broken_off, is_down
+from recado_core.engine.store.database import Database, is_passing
 from recado_core.engine.store.statements import accounts as store
 from recado_core.messages import InboundMessage
 
@@ -110,7 +110,7 @@ class Rounds:
         try:
             await self._database.write(partial(self._take, page))
         except Exception as error:
-            if is_down(error) or is_broken_off(error):
+            if is_passing(error):
                 raise
             log.exception("a page of replies can't be stored; its replies are taken one by one")
             for item in page:
@@ -120,7 +120,7 @@ class Rounds:
         try:
             await self._database.write(partial(self._take, [item]))
         except Exception as error:
-            if is_down(error) or is_broken_off(error):
+            if is_passing(error):
                 raise
             log.exception("a reply can't be stored", extra={"account": self._account.name})
 

@@ -16,7 +16,7 @@ from recado_core.engine.grouping import Grouping, gather_more
 from recado_core.engine.receive.arrivals import Arrivals
 from recado_core.engine.receive.foreseeing import Foreseen
 from recado_core.engine.receive.readings import Readings
-from recado_core.engine.store.database import Database, is_broken_off, is_down
+from recado_core.engine.store.database import Database, is_down, is_passing
 from recado_core.engine.store.identifiers import new_id
 from recado_core.engine.store.statements import inbox
 from recado_core.errors import MalformedWebhookError, WebhookError
@@ -178,7 +178,7 @@ class Receive:
             async with connection.begin_nested():
                 await self._take(connection, rows, now)
         except Exception as error:
-            if is_down(error) or is_broken_off(error):
+            if is_passing(error):
                 raise
             log.exception("a webhook can't be processed; the group is processed one by one")
             for row in rows:
@@ -190,7 +190,7 @@ class Receive:
             async with connection.begin_nested():
                 await self._take(connection, [row], now)
         except Exception as error:
-            if is_down(error) or is_broken_off(error):
+            if is_passing(error):
                 raise
             log.exception("webhook put aside", extra={"webhook": row["id"]})
             await self._look_again(connection, row, now, repr(error)[:500])

@@ -65,6 +65,11 @@ def is_broken_off(error: BaseException) -> bool:
     return _sqlstate(error) in BROKEN_OFF
 
 
+def is_passing(error: BaseException) -> bool:
+    """Tell whether the database failed, and not what was asked of it: the same may go later."""
+    return is_down(error) or is_broken_off(error)
+
+
 @contextmanager
 def _telling() -> Iterator[None]:
     """Say in our own words that the database is down, whatever the driver raised."""
